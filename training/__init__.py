@@ -1,0 +1,1 @@
+"""Data, synthetic cheques and training of the recognizers; the service never imports this."""

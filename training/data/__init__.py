@@ -1,0 +1,1 @@
+"""Loaders and downloads of the training data."""

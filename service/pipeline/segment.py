@@ -1,0 +1,597 @@
+"""T_seg: heuristic over-segmentation of candidate fields into one segmentation graph a cheque.
+
+Source: sections IV-D and X. A cut is a path from the top of the field to its bottom that crosses as
+little ink as it can: where it runs through paper it deflects along the strokes, where it must cross
+it crosses the thinnest place. That one search covers gaps between components, projection and
+contour minima, slanted cuts and hit-and-deflect from above and from below.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.card import Placement
+from service.pipeline.field import FieldCandidate
+from service.pipeline.ink import InkImage
+
+CROP = 32
+FEATURES = ("bias", "inner_gap", "cut_ink", "wide", "tall", "off_line", "pieces")
+
+LINE_SIZE = 40
+_LATERAL = 0.08
+_MID_ROWS = (-0.45, -0.2, 0.0, 0.2, 0.45)
+_SOLID = 60
+_PROMINENCE = 0.7
+_MAX_CUT_INK = 0.40
+_CUT_WIDTHS = (0.40, 0.41, 0.8, 1.0)
+_CUT_STROKES = (0.0, 1.6, 1.8, 2.4)
+_FREE = 0.5
+_LEAST_CLEAR = 0.003
+_LEAST_PIECE = 0.02
+_MIN_CUT_GAP = 0.12
+_MAX_PIECES = 5
+_MAX_WIDTH = 1.25
+_MAX_INNER_GAP = 0.25
+_SPACE_GAP = 0.45
+_MAX_CUTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationGraph:
+    """All candidate segments of all candidate fields, as one acyclic graph.
+
+    num_nodes: nodes are cuts; node 0 is the start, node num_nodes - 1 the end, src < dst always.
+    src, dst: i32 [A]. segment: i32 [A], row of crops, or -1 for a SPACE arc (a wide gap, or the
+    joint between an amount zone and its cents zone). penalty: f32 [A], the penalty of the segment,
+    plus that of the field on arcs that leave node 0. field: i32 [A], index of the candidate.
+    crops: u8 [N, 32, 32], ink 255 on 0. boxes: f32 [N, 4], x0, y0, x1, y1 in working pixels.
+    features: f32 [N, len(FEATURES)]. Several arcs may share a segment: where a gap is wide its cut
+    is doubled, u -SPACE-> v, and the arcs that leave u also leave v.
+    """
+
+    num_nodes: int
+    src: NDArray[np.int32]
+    dst: NDArray[np.int32]
+    segment: NDArray[np.int32]
+    penalty: NDArray[np.float32]
+    field: NDArray[np.int32]
+    crops: NDArray[np.uint8]
+    boxes: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One zone brought to the common size: its ink, and how its frame maps back.
+
+    ink: u8 [H, W], characters about 40 px tall. centre: y of the middle of the line.
+    to_working: f64 [2, 3], affine from this frame to working pixels.
+    """
+
+    ink: NDArray[np.uint8]
+    centre: float
+    to_working: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """The pieces between neighbouring cuts of one line.
+
+    piece: i16 [H, W], index of the piece that each pixel belongs to (also where there is no ink).
+    boxes: i32 [P, 4] of each piece's ink in line pixels. joint: f32 [P - 1], ink crossed by the cut
+    between pieces p and p + 1, in units of the line's size; gap: f32 [P - 1], clear width there.
+    """
+
+    piece: NDArray[np.int16]
+    boxes: NDArray[np.int32]
+    joint: NDArray[np.float32]
+    gap: NDArray[np.float32]
+
+
+def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Line | None:
+    """Bring a zone to characters of 40 px on a level line; None where it holds no ink.
+
+    Size is normalised once for the whole zone, so that a comma stays small (section IV-D).
+    """
+    x0, y0, x1, y1 = box
+    zone = ink[y0:y1, x0:x1]
+    mask = (zone > 0).astype(np.uint8)
+    count, _, stats, centroids = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    stats, centroids = stats[1:count], centroids[1:count]
+    if count < 2:
+        return None
+    heights = stats[:, cv2.CC_STAT_HEIGHT].astype(np.float64)
+    tall = heights >= 0.45 * np.percentile(heights, 95, weights=heights, method="inverted_cdf")
+    size = float(_weighted_median(heights[tall], stats[tall, cv2.CC_STAT_AREA]))
+    middle = stats[:, cv2.CC_STAT_TOP] + heights / 2
+    slope, level = _fit_line(
+        centroids[tall, 0], middle[tall], stats[tall, cv2.CC_STAT_AREA].astype(np.float64), size
+    )
+    scale = min(LINE_SIZE / max(size, 4.0), 4.0)
+    height, width = zone.shape
+    out_w = int(np.ceil(width * scale)) + 4
+    lean = slope * width / 2 * scale
+    out_h = int(np.ceil(height * scale + 2 * abs(lean))) + 4
+    forward = np.array(
+        [
+            [scale, 0.0, 2.0],
+            [-slope * scale, scale, 2.0 + abs(lean) + slope * scale * width / 2],
+        ]
+    )
+    centre = scale * (level + slope * width / 2) + 2.0 + abs(lean)
+    inter = cv2.INTER_AREA if scale < 0.7 else cv2.INTER_LINEAR
+    source = zone if scale >= 0.7 else cv2.GaussianBlur(zone, (0, 0), 0.35 / scale)
+    line = cv2.warpAffine(source, forward, (out_w, out_h), flags=inter)
+    back = cv2.invertAffineTransform(forward)
+    back[:, 2] += (x0, y0)
+    return Line(ink=line.astype(np.uint8), centre=float(centre), to_working=back)
+
+
+def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.int32]) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def _fit_line(
+    x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64], size: float
+) -> tuple[float, float]:
+    """Slope and intercept of the middle line; level where too few characters support a slope."""
+    level = float(np.average(y, weights=weight))
+    if len(x) < 4 or np.ptp(x) < 3 * size:
+        return 0.0, level
+    mean = float(np.average(x, weights=weight))
+    slope = float(np.average((x - mean) * (y - level), weights=weight))
+    slope /= max(float(np.average((x - mean) ** 2, weights=weight)), 1.0)
+    slope = float(np.clip(slope, -0.15, 0.15))
+    return slope, level - slope * mean
+
+
+def find_cuts(line: Line) -> Cuts | None:
+    """Cut a line into pieces, more than there are characters; None where it holds no ink."""
+    ink = line.ink.astype(np.float32) / 255.0
+    height, _ = ink.shape
+    down, down_step = _least_ink(ink)
+    up, up_step = _least_ink(ink[::-1])
+    found = []
+    for offset in _MID_ROWS:
+        row = int(np.clip(line.centre + offset * LINE_SIZE, 1, height - 2))
+        columns = _minima(down[row] + up[height - 1 - row] - ink[row])
+        above = _trace(down_step, row, columns)
+        below = _trace(up_step, height - 1 - row, columns)
+        found.append(np.concatenate([above, below[:, -2::-1]], axis=1))
+    paths = np.concatenate(found)
+    # The lateral part of a path's penalty is no ink.
+    crossed = ink[np.arange(height), paths].sum(axis=1)
+    allowed = crossed <= _most_ink(line.ink, paths)
+    paths, crossed = paths[allowed], crossed[allowed]
+    return _cut(line, paths[_choose(paths, crossed, ink)])
+
+
+def _most_ink(ink: NDArray[np.uint8], paths: NDArray[np.int32]) -> NDArray[np.float64]:
+    """The ink each path may cross: none in a narrow component, two strokes in a wide one; f64 [P].
+
+    paths: i32 [P, H].
+    """
+    solid = (ink > _SOLID).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    widths = stats[:, cv2.CC_STAT_WIDTH] / LINE_SIZE
+    widths[0] = 0.0
+    thickness = cv2.distanceTransform(solid, cv2.DIST_L1, 3)
+    stroke = 4.0 * float(thickness[solid > 0].mean()) - 1.0 if solid.any() else 1.0
+    width = widths[labels[np.arange(ink.shape[0]), paths]].max(axis=1, initial=0.0)
+    strokes = np.interp(width, _CUT_WIDTHS, _CUT_STROKES)
+    return np.minimum(strokes * stroke, _MAX_CUT_INK * LINE_SIZE)
+
+
+def _least_ink(ink: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    """Least ink from the top row to every pixel, moving down by at most one column a row.
+
+    ink: f32 [H, W]. Returns the penalties f32 [H, W] and the steps taken i8 [H, W].
+    """
+    height, width = ink.shape
+    total = np.empty_like(ink)
+    step = np.zeros((height, width), np.int8)
+    total[0] = ink[0]
+    padded = np.full(width + 2, np.inf, np.float32)
+    options = np.empty((3, width), np.float32)
+    for y in range(1, height):
+        padded[1:-1] = total[y - 1]
+        options[0] = padded[1:-1]
+        options[1] = padded[:-2] + _LATERAL
+        options[2] = padded[2:] + _LATERAL
+        best = options.argmin(0)
+        step[y] = best
+        total[y] = ink[y] + options.min(0)
+    return total, step
+
+
+_STEP = np.array([0, -1, 1], np.int32)
+
+
+def _trace(
+    step: NDArray[np.int8], row: int, columns: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Columns, from row 0 down to `row`, of the cheapest paths that reach (row, columns)."""
+    paths = np.empty((len(columns), row + 1), np.int32)
+    x = columns
+    for y in range(row, -1, -1):
+        paths[:, y] = x
+        x = x + _STEP[step[y, x]]
+    return paths
+
+
+def _minima(total: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Middles of the local minima (plateaus included) that are deep enough; i32 [M].
+
+    A minimum's depth is what the profile rises by on both sides before it falls below it again.
+    """
+    turns = np.flatnonzero(np.abs(np.diff(total)) > 1e-4)
+    starts = np.concatenate([[0], turns + 1])
+    ends = np.concatenate([turns, [len(total) - 1]])
+    levels = total[starts].astype(np.float64)
+    result: list[int] = []
+    # Standing minimum and the highest point since; a new one counts once the rise is deep enough.
+    lowest, where, highest = np.inf, -1, np.inf
+    for k, level in enumerate(levels.tolist()):
+        if level < lowest and highest - level >= _PROMINENCE:
+            lowest, where = level, k
+        if where >= 0 and level - lowest >= _PROMINENCE:
+            result.append(where)
+            lowest, where, highest = np.inf, -1, level
+        elif where < 0:
+            highest = max(highest, level)
+    if where >= 0:
+        result.append(where)
+    return ((starts[result] + ends[result]) // 2).astype(np.int32)
+
+
+def _choose(
+    paths: NDArray[np.int32], crossed: NDArray[np.float32], ink: NDArray[np.float32]
+) -> list[int]:
+    """The cuts to keep, left to right: cheapest first, none that parts too little from another."""
+    columns = np.cumsum(ink > 0.3, axis=1, dtype=np.int32)
+    before = columns[np.arange(ink.shape[0]), paths].sum(axis=1)
+    middle = paths.mean(axis=1)
+    kept: list[int] = []
+    for i in np.argsort(crossed, kind="stable").tolist():
+        between = np.abs(before[kept] - before[i])
+        if crossed[i] <= _FREE:
+            near = between < _LEAST_CLEAR * LINE_SIZE**2
+        else:
+            near = (np.abs(middle[kept] - middle[i]) < _MIN_CUT_GAP * LINE_SIZE) | (
+                between < _LEAST_PIECE * LINE_SIZE**2
+            )
+        if not near.any():
+            kept.append(i)
+        if len(kept) == _MAX_CUTS:
+            break
+    return sorted(kept, key=lambda i: float(middle[i]))
+
+
+def _cut(line: Line, paths: NDArray[np.int32]) -> Cuts | None:
+    height, width = line.ink.shape
+    piece = np.zeros((height, width), np.int16)
+    if len(paths):
+        ordered = np.maximum.accumulate(paths, axis=0)
+        rows = np.arange(height)
+        marks = np.zeros((height, width + 1), np.int16)
+        for path in ordered:
+            marks[rows, path] += 1
+        piece = np.cumsum(marks[:, :width], axis=1, dtype=np.int16)
+    piece = _mend(line.ink, piece)
+    solid = line.ink > _SOLID
+    present = np.unique(piece[solid])
+    if present.size == 0:
+        return None
+    compact = np.searchsorted(present, piece).clip(0, present.size - 1).astype(np.int16)
+    boxes = _piece_boxes(compact, solid, present.size)
+    joint, gap = _joints(compact, solid, boxes)
+    return Cuts(piece=compact, boxes=boxes, joint=joint, gap=gap)
+
+
+def _mend(ink: NDArray[np.uint8], piece: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Give slivers that a cut took off a stroke back to the neighbour they belong to."""
+    solid = ink > _SOLID
+    tag = np.where(solid, piece + 1, 0)
+    result = piece.copy()
+    smallest = 0.012 * LINE_SIZE * LINE_SIZE
+    boundary = solid[:, 1:] & solid[:, :-1] & (tag[:, 1:] != tag[:, :-1])
+    if not boundary.any():
+        return result
+    for p in np.unique(tag[:, 1:][boundary]).tolist() + np.unique(tag[:, :-1][boundary]).tolist():
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(
+            (tag == p).astype(np.uint8), connectivity=8
+        )
+        if count <= 2:
+            continue
+        for c in range(1, count):
+            if stats[c, cv2.CC_STAT_AREA] >= smallest:
+                continue
+            x, y, w, h, _ = stats[c].tolist()
+            window = (slice(max(y - 1, 0), y + h + 1), slice(max(x - 1, 0), x + w + 1))
+            fat = cv2.dilate((labels[window] == c).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+            around = tag[window][fat]
+            around = around[(around > 0) & (around != p)]
+            if around.size:
+                other = int(np.bincount(around).argmax())
+                result[window][fat & ((tag[window] == p) | (tag[window] == 0))] = other - 1
+    return result
+
+
+def _piece_boxes(
+    piece: NDArray[np.int16], solid: NDArray[np.bool_], count: int
+) -> NDArray[np.int32]:
+    ys, xs = np.nonzero(solid)
+    labels = piece[ys, xs]
+    boxes = np.empty((count, 4), np.int32)
+    boxes[:, :2] = np.iinfo(np.int32).max
+    boxes[:, 2:] = -1
+    np.minimum.at(boxes[:, 0], labels, xs)
+    np.minimum.at(boxes[:, 1], labels, ys)
+    np.maximum.at(boxes[:, 2], labels, xs + 1)
+    np.maximum.at(boxes[:, 3], labels, ys + 1)
+    return boxes
+
+
+def _joints(
+    piece: NDArray[np.int16], solid: NDArray[np.bool_], boxes: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    count = len(boxes)
+    tag = np.where(solid, piece, -1)
+    left, right = tag[:, :-1], tag[:, 1:]
+    crossing = (left >= 0) & (right == left + 1)
+    joint = np.bincount(left[crossing], minlength=count)[: count - 1] / LINE_SIZE
+    gap = (boxes[1:, 0] - boxes[:-1, 2]) / LINE_SIZE
+    return joint.astype(np.float32), gap.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSegments:
+    """The segments of one zone.
+
+    first, last: i32 [S], the first piece and one past the last; crops u8 [S, 32, 32]; boxes
+    f32 [S, 4] in working pixels; features f32 [S, len(FEATURES)].
+    """
+
+    line: Line
+    cuts: Cuts
+    first: NDArray[np.int32]
+    last: NDArray[np.int32]
+    crops: NDArray[np.uint8]
+    boxes: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+
+def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
+    """Every grouping of neighbouring pieces that could be one character."""
+    count = len(cuts.boxes)
+    first: list[int] = []
+    last: list[int] = []
+    boxes: list[tuple[int, int, int, int]] = []
+    inner: list[float] = []
+    for i in range(count):
+        x0, y0, x1, y1 = cuts.boxes[i].tolist()
+        widest_gap = 0.0
+        for j in range(i + 1, min(count, i + _MAX_PIECES) + 1):
+            if j > i + 1:
+                bx0, by0, bx1, by1 = cuts.boxes[j - 1].tolist()
+                x0, y0, x1, y1 = min(x0, bx0), min(y0, by0), max(x1, bx1), max(y1, by1)
+                widest_gap = max(widest_gap, float(cuts.gap[j - 2]))
+                if x1 - x0 > _MAX_WIDTH * LINE_SIZE or widest_gap > _MAX_INNER_GAP:
+                    break
+            first.append(i)
+            last.append(j)
+            boxes.append((x0, y0, x1, y1))
+            inner.append(widest_gap)
+    box = np.array(boxes, np.float32).reshape(-1, 4)
+    a, b = np.array(first, np.int32), np.array(last, np.int32)
+    crops = np.stack(
+        [
+            _crop(line, cuts.piece, i, j, bounds, placement)
+            for i, j, bounds in zip(first, last, boxes, strict=True)
+        ]
+    )
+    ends = np.concatenate([[0.0], cuts.joint, [0.0]]).astype(np.float32)
+    width, height = (box[:, 2] - box[:, 0]) / LINE_SIZE, (box[:, 3] - box[:, 1]) / LINE_SIZE
+    off = np.abs((box[:, 1] + box[:, 3]) / 2 - line.centre) / LINE_SIZE
+    features = np.stack(
+        [
+            np.ones_like(width),
+            np.array(inner, np.float32),
+            ends[a] + ends[b],
+            np.maximum(width - 0.9, 0),
+            np.maximum(height - 1.3, 0),
+            off,
+            (b - a - 1).astype(np.float32),
+        ],
+        axis=1,
+    )
+    return ZoneSegments(
+        line, cuts, a, b, crops, _to_working(line, box), features.astype(np.float32)
+    )
+
+
+def _to_working(line: Line, box: NDArray[np.float32]) -> NDArray[np.float32]:
+    corners = np.stack([box[:, [0, 1]], box[:, [2, 1]], box[:, [2, 3]], box[:, [0, 3]]], axis=1)
+    moved = corners @ line.to_working[:, :2].T + line.to_working[:, 2]
+    return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1).astype(np.float32)
+
+
+def _crop(
+    line: Line,
+    piece: NDArray[np.int16],
+    first: int,
+    last: int,
+    box: tuple[int, int, int, int],
+    placement: Placement,
+) -> NDArray[np.uint8]:
+    """The ink of pieces first..last-1 in a 32 x 32 crop, see `place`."""
+    x0, y0, x1, y1 = box
+    x0, y0 = max(x0 - 1, 0), max(y0 - 1, 0)
+    window = (slice(y0, y1 + 1), slice(x0, x1 + 1))
+    labels = piece[window]
+    own = np.where((labels >= first) & (labels < last), line.ink[window], 0)
+    extent = max(box[3] - box[1], box[2] - box[0]) / LINE_SIZE
+    offset = ((box[1] + box[3]) / 2 - line.centre) / LINE_SIZE
+    return place(own, extent, offset, placement)
+
+
+def place(
+    ink: NDArray[np.uint8], extent: float, offset: float, placement: Placement
+) -> NDArray[np.uint8]:
+    """Put one segment's ink into a 32 x 32 crop; u8 [32, 32], ink 255 on 0.
+
+    ink: u8 [h, w] of the segment at line scale (characters of 40 px), with at most a pixel of
+    margin. extent: the greater of its height and width; offset: of its middle below the line's
+    middle; both in units of the line's size. Size and offset are damped, not removed: a character
+    of the common size becomes 20 px (section II), a small one stays smaller, a comma stays low.
+    """
+    extent = max(extent, 0.05)
+    target = min(placement.normal * extent**placement.size_damping, placement.largest)
+    scale = target / (extent * LINE_SIZE)
+    h, w = ink.shape
+    shift = float(np.clip(offset * placement.offset_damping, -0.25, 0.25)) * placement.normal
+    # Pixel centres: the middle of the source lands on the middle of the crop.
+    matrix = np.array(
+        [
+            [scale, 0.0, (CROP - 1) / 2 - scale * (w - 1) / 2],
+            [0.0, scale, (CROP - 1) / 2 + shift - scale * (h - 1) / 2],
+        ]
+    )
+    return cv2.warpAffine(ink, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR).astype(np.uint8)
+
+
+class _Builder:
+    """Collects the arcs of all fields between one start and one end node."""
+
+    def __init__(self) -> None:
+        self.nodes = 1
+        self.arcs: list[tuple[int, int, int, float, int]] = []
+        self.parts: list[ZoneSegments] = []
+        self.rows = 0
+
+    def add_field(self, zones: list[ZoneSegments], penalty: float, field: int) -> None:
+        """Add one candidate: its zones in sequence, a SPACE arc at each joint."""
+        entries = {0: penalty}
+        for number, zone in enumerate(zones):
+            if number > 0:
+                (entry,) = entries
+                self.arcs.append((entry, self.nodes, -1, 0.0, field))
+                entries = {self.nodes: 0.0}
+                self.nodes += 1
+            last = self._add_zone(entries, zone, field, end=number == len(zones) - 1)
+            entries = {last: 0.0}
+
+    def _add_zone(
+        self, entries: dict[int, float], zone: ZoneSegments, field: int, *, end: bool
+    ) -> int:
+        """Add one zone's segmentation graph; returns its last node, or -1 where that is the end.
+
+        entries: nodes that the first segments leave from, with the penalty of doing so.
+        """
+        cuts = zone.cuts
+        count = len(cuts.boxes)
+        leave: list[dict[int, float]] = [dict(entries)]
+        reach: list[int] = [-1]
+        for p in range(1, count + 1):
+            if p == count and end:
+                leave.append({})
+                reach.append(-1)
+                continue
+            node = self.nodes
+            self.nodes += 1
+            reach.append(node)
+            leave.append({node: 0.0})
+            if p < count and cuts.gap[p - 1] > _SPACE_GAP:
+                self.arcs.append((node, self.nodes, -1, 0.0, field))
+                leave[p][self.nodes] = 0.0
+                self.nodes += 1
+        for row, (i, j) in enumerate(zip(zone.first, zone.last, strict=True)):
+            for node, penalty in leave[i].items():
+                self.arcs.append((node, reach[j], self.rows + row, penalty, field))
+        self.rows += len(zone.first)
+        self.parts.append(zone)
+        return reach[count]
+
+    def finish(self, weights: NDArray[np.float32]) -> SegmentationGraph:
+        """Close the graph: arcs to -1 go to the end node; arcs sorted by source."""
+        arcs = np.array(self.arcs, np.float64).reshape(-1, 5)
+        src, dst = arcs[:, 0].astype(np.int32), arcs[:, 1].astype(np.int32)
+        dst[dst < 0] = self.nodes
+        segment = arcs[:, 2].astype(np.int32)
+        crops, boxes, features = _stack(self.parts)
+        own = np.where(segment >= 0, (features @ weights)[segment], 0.0) if len(features) else 0.0
+        penalty = (arcs[:, 3] + own).astype(np.float32)
+        order = np.lexsort((dst, src))
+        return SegmentationGraph(
+            num_nodes=self.nodes + 1,
+            src=src[order],
+            dst=dst[order],
+            segment=segment[order],
+            penalty=penalty[order],
+            field=arcs[order, 4].astype(np.int32),
+            crops=crops,
+            boxes=boxes,
+            features=features,
+        )
+
+
+def _stack(
+    parts: list[ZoneSegments],
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+    if not parts:
+        return (
+            np.zeros((0, CROP, CROP), np.uint8),
+            np.zeros((0, 4), np.float32),
+            np.zeros((0, len(FEATURES)), np.float32),
+        )
+    return (
+        np.concatenate([p.crops for p in parts]),
+        np.concatenate([p.boxes for p in parts]),
+        np.concatenate([p.features for p in parts]),
+    )
+
+
+def segment_fields(
+    ink: InkImage,
+    fields: Sequence[FieldCandidate],
+    placement: Placement,
+    weights: NDArray[np.float32] | None = None,
+) -> SegmentationGraph:
+    """Replace each candidate field by its segmentation graph, all in parallel (section X-C).
+
+    weights: f32 [len(FEATURES)], the segment penalty is features @ weights; None means zero. A
+    field without ink adds nothing; where none has any the graph has no arcs.
+    """
+    builder = _Builder()
+    cache: dict[tuple[int, int, int, int], ZoneSegments | None] = {}
+    for index, candidate in enumerate(fields):
+        zones = []
+        for zone in candidate.zones:
+            if zone.box not in cache:
+                cache[zone.box] = segment_zone(ink.ink, zone.box, placement)
+            found = cache[zone.box]
+            if found is not None:
+                zones.append(found)
+        builder.add_field(zones, candidate.penalty, index)
+    return builder.finish(np.zeros(len(FEATURES), np.float32) if weights is None else weights)
+
+
+def segment_zone(
+    ink: NDArray[np.uint8], box: tuple[int, int, int, int], placement: Placement
+) -> ZoneSegments | None:
+    """Over-segment one zone (x0, y0, x1, y1 in working pixels); None where it holds no ink.
+
+    ink: u8 [H, W], the ink of the whole image.
+    """
+    line = normalise_line(ink, box)
+    if line is None:
+        return None
+    cuts = find_cuts(line)
+    if cuts is None:
+        return None
+    return _segments(line, cuts, placement)

@@ -1,0 +1,90 @@
+"""Training crops: the segments that the service itself cuts out of synthetic fields, labelled.
+
+A segment is a character where its ink matches the ink of one true character, rubbish where it
+matches none; what lies between is left out. So the recognizer learns on just the pieces, pairs and
+bits of background that it will be asked about.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.card import Placement
+from service.pipeline.ink import InkImage
+from service.pipeline.segment import ZoneSegments, segment_zone
+
+CHARACTER_IOU = 0.80
+RUBBISH_IOU = 0.62
+_SOLID = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentTruth:
+    """What each segment of a zone holds.
+
+    character: i32 [S], index of the true character that matches best, -1 where there is none.
+    iou: f32 [S], overlap of the two inks (intersection over union). best: f32 [C], for each true
+    character the IoU of the segment that matches it best.
+    """
+
+    character: NDArray[np.int32]
+    iou: NDArray[np.float32]
+    best: NDArray[np.float32]
+
+
+def match_segments(zone: ZoneSegments, owner: NDArray[np.uint8], count: int) -> SegmentTruth:
+    """Match a zone's segments with the true characters.
+
+    owner: u8 [H, W] in working pixels, 0 = none, i + 1 = character i; count: number of characters.
+    Only ink that was extracted counts: ink lost before the cuts is not the segmentation's fault.
+    """
+    line, cuts = zone.line, zone.cuts
+    height, width = line.ink.shape
+    truth = cv2.warpAffine(
+        owner,
+        line.to_working,
+        (width, height),
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+    )
+    solid = line.ink > _SOLID
+    near = cv2.dilate(truth, np.ones((3, 3), np.uint8))
+    owners = np.where(truth > 0, truth, near)[solid].astype(np.int64)
+    pieces = cuts.piece[solid].astype(np.int64)
+    table = np.zeros((len(cuts.boxes), count + 1), np.int64)
+    np.add.at(table, (pieces, owners), 1)
+    running = np.concatenate([np.zeros((1, count + 1), np.int64), np.cumsum(table, axis=0)])
+    inside = running[zone.last] - running[zone.first]
+    size = inside.sum(axis=1, keepdims=True)
+    union = size + table.sum(axis=0)[None, :] - inside
+    overlap = (inside / np.maximum(union, 1))[:, 1:]
+    if count == 0:
+        nothing = np.full(len(size), -1, np.int32)
+        return SegmentTruth(nothing, np.zeros(len(size), np.float32), np.zeros(0, np.float32))
+    character = overlap.argmax(axis=1).astype(np.int32)
+    iou = overlap.max(axis=1).astype(np.float32)
+    return SegmentTruth(
+        np.where(iou > 0, character, -1).astype(np.int32), iou, overlap.max(axis=0)
+    )
+
+
+def field_crops(
+    ink: InkImage,
+    owner: NDArray[np.uint8],
+    text: str,
+    labels: tuple[str, ...],
+    placement: Placement,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Labelled crops of one field: u8 [N, 32, 32] and u8 [N], indices into labels."""
+    height, width = ink.ink.shape
+    zone = segment_zone(ink.ink, (0, 0, width, height), placement)
+    if zone is None:
+        return np.zeros((0, 32, 32), np.uint8), np.zeros(0, np.uint8)
+    truth = match_segments(zone, owner, len(text))
+    rubbish = len(labels) - 1
+    of_character = np.array([labels.index(c) for c in text] + [rubbish], np.uint8)
+    is_character = truth.iou >= CHARACTER_IOU
+    kept = is_character | (truth.iou <= RUBBISH_IOU)
+    target = np.where(is_character, of_character[truth.character], rubbish)
+    return zone.crops[kept], target[kept].astype(np.uint8)

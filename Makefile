@@ -1,0 +1,61 @@
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.service ## Read every cheque in samples/ and print a table
+	@$(BIN)/cheque-reader read samples
+
+.PHONY: serve
+serve: $(VENV)/.service ## Start the service on 127.0.0.1:8080
+	@$(BIN)/cheque-reader serve
+
+.PHONY: test
+test: lint ## Lint, check types and run the tests
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Check style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: lock
+lock: ## Renew the lock files in requirements/ (needs uv)
+	$(call compile,service,)
+	$(call compile,training,--extra training --constraint requirements/service.txt)
+	$(call compile,dev,--extra training --extra dev --constraint requirements/training.txt)
+	echo 'setuptools>=80' | uv pip compile $(COMPILE) --output-file requirements/build.txt -
+
+COMPILE = --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	--no-emit-package torch --no-emit-index-url --no-emit-find-links --no-annotate \
+	--custom-compile-command "make lock"
+compile = uv pip compile $(COMPILE) $(2) --output-file requirements/$(1).txt pyproject.toml
+
+# The stamps: a target's packages are installed again only when its lock changes.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed, $(PYTHON) is older (set PYTHON=...)" >&2; exit 1; }
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.service: requirements/build.txt requirements/service.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the service into $(VENV) ..."
+	@$(PIP) --require-hashes -r requirements/build.txt -r requirements/service.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt requirements/torch.txt $(VENV)/.service
+	@echo "Installing what the tests and the training need into $(VENV) ..."
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) -r requirements/torch.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""Reads the courtesy amount of bank cheques, on the command line and over HTTP."""

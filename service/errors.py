@@ -1,0 +1,74 @@
+"""Everything the service raises on purpose, in one tree.
+
+ChequeReaderError
+ ├── InputError              the image can't be read, or was asked for wrongly
+ │    └── ParameterError     what goes with it: currency, locale, max_error, ...
+ ├── ModelError              the recognizer is missing, damaged or not the one its card describes
+ ├── ConfigurationError      a setting is missing, malformed or unsafe
+ └── OverloadError           more work than is allowed at once; later it may go through
+
+An illegible cheque is no error: it is a reading with a reject reason. Every error carries a code,
+stable for programs, and a message for people; neither ever holds amounts, account data or image
+bytes. What an error means in HTTP is decided in `service.api.problems` alone.
+"""
+
+
+class ChequeReaderError(Exception):
+    """The root: `code` is snake_case and stable, `message` says what is wrong."""
+
+    code: str = "error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InputError(ChequeReaderError):
+    """The input can't be read; sending the same again doesn't help.
+
+    Codes of images: empty, unsupported_type, corrupt_image, truncated_image, unsupported_image,
+    too_large_bytes, too_many_pixels, too_small.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, str]]:
+        return InputError, (self.code, self.message)
+
+
+class ParameterError(InputError):
+    """A parameter beside the image, named by `parameter`, is unknown or out of range."""
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__("invalid_parameter", message)
+        self.parameter = parameter
+
+    def __reduce__(self) -> tuple[type["ParameterError"], tuple[str, str]]:
+        return ParameterError, (self.parameter, self.message)
+
+
+class ModelError(ChequeReaderError):
+    """The recognizer can't be used."""
+
+    code = "model_unusable"
+
+
+class ConfigurationError(ChequeReaderError):
+    """The service can't start as it is configured."""
+
+    code = "bad_configuration"
+
+
+class OverloadError(ChequeReaderError):
+    """All readers are busy; `retry_after` is how many seconds to wait before the next attempt."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[type["OverloadError"], tuple[str, int]]:
+        return OverloadError, (self.message, self.retry_after)

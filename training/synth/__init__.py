@@ -1,0 +1,1 @@
+"""Synthetic amounts, fields and cheques with complete truth."""

@@ -6,13 +6,11 @@ holds the sha256 of every file. Fonts are split into train, valid and test by na
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from collections.abc import Callable
@@ -319,21 +317,3 @@ def load_fonts(
     if not fonts:
         raise FontError(f"no fonts in {cache}: fetch them first")
     return fonts
-
-
-def main() -> None:
-    """Fetch the fonts from the command line."""
-    parser = argparse.ArgumentParser(description="Fetch the openly licensed fonts.")
-    parser.add_argument("--folder", type=Path, default=None)
-    parser.add_argument("--record", action="store_true", help="write fonts.json")
-    arguments = parser.parse_args()
-
-    def show(number: int, total: int, name: str) -> None:
-        print(f"\r{number + 1}/{total} {name:30}", end="", file=sys.stderr, flush=True)
-
-    missing = fetch_fonts(arguments.folder, show, record=arguments.record)
-    print(f"\n{len(SOURCES) - len(missing)} fonts; not to be had: {missing}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

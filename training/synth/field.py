@@ -1,0 +1,189 @@
+"""Whole synthetic courtesy amounts, as tight crops of captured cheques, with complete truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.fonts import load_fonts
+from training.data.glyphs import Split
+from training.synth.amounts import WrittenAmount, sample_amount
+from training.synth.backgrounds import form, paper
+from training.synth.capture import Settings, capture, sample_settings
+from training.synth.ink import InkLayer
+from training.synth.printed import Printer
+
+_SIGNS = {"USD": "$", "GBP": "£", "EUR": "€", "INR": "₹"}
+_ATTEMPTS = 12
+_LEAST_PIXELS = 3
+_LEAST_CONTRAST = 22.0
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticField:
+    """One field and its truth.
+
+    image: u8 [H, W], ink dark on light. owner: u8 [H, W] in the same frame, 0 = no character,
+    i + 1 = character i of text. text: one recognizer symbol a character, SPACE left out.
+    amount_minor: hundredths. currency: ISO 4217 code, None where the writing does not say.
+    hand: whether it was written by hand.
+    """
+
+    image: NDArray[np.uint8]
+    owner: NDArray[np.uint8]
+    text: str
+    amount_minor: int
+    currency: str | None
+    hand: bool
+
+    def boxes(self) -> NDArray[np.int32]:
+        """Return the box of every character: i32 [len(text), 4], x0, y0, x1, y1, half open."""
+        boxes = np.zeros((len(self.text), 4), np.int32)
+        for index in range(len(self.text)):
+            x, y, w, h = cv2.boundingRect((self.owner == index + 1).view(np.uint8))
+            boxes[index] = (x, y, x + w, y + h)
+        return boxes
+
+
+class Writer(Protocol):
+    """Whatever turns a written amount into ink."""
+
+    def write(self, rng: np.random.Generator, written: WrittenAmount, height: float) -> InkLayer:
+        """Write an amount with digits about ``height`` pixels tall."""
+
+
+class FieldMaker:
+    """Makes synthetic fields of one split; every field depends on its seed alone."""
+
+    def __init__(self, hand: Writer, printer: Writer, hand_share: float = 0.75) -> None:
+        self._hand, self._printer, self._hand_share = hand, printer, hand_share
+
+    @classmethod
+    def load(
+        cls,
+        data: Path,
+        fonts: Path | None = None,
+        split: Split = "train",
+        hand_share: float = 0.75,
+    ) -> FieldMaker:
+        """Make one from the data folder's handwriting and the cached fonts of a split."""
+        from training.synth.bank import GlyphBank
+        from training.synth.hand import HandWriter
+
+        bank = GlyphBank.load(data, split)
+        return cls(HandWriter(bank), Printer(load_fonts(fonts, split)), hand_share)
+
+    def make(self, seed: int) -> SyntheticField:
+        """Make the field of a seed."""
+        for attempt in range(_ATTEMPTS):
+            rng = np.random.default_rng([seed, attempt])
+            field = self._attempt(rng)
+            if field is not None:
+                return field
+        raise RuntimeError(f"no field with all its characters visible from seed {seed}")
+
+    def _attempt(self, rng: np.random.Generator) -> SyntheticField | None:
+        """One field; None where a character would be hidden, cut away or too small to see."""
+        written = sample_amount(rng)
+        hand = bool(rng.random() < self._hand_share)
+        how = sample_settings(rng)
+        height = _digit_height(rng) / how.scale
+        ink = (self._hand if hand else self._printer).write(rng, written, height)
+        if not _visible(ink.owner, len(ink.text)):
+            return None
+        image, owner = _compose(rng, ink, height, how, hand)
+        image, owner = capture(rng, image, owner, how)
+        if not (_visible(owner, len(ink.text)) and _legible(image, owner, bool(how.binarizer))):
+            return None
+        return SyntheticField(image, owner, ink.text, written.amount_minor, written.currency, hand)
+
+
+def make_field(maker: FieldMaker, seed: int) -> SyntheticField:
+    """Make the field of a seed; the same as ``maker.make(seed)``."""
+    return maker.make(seed)
+
+
+def _digit_height(rng: np.random.Generator) -> float:
+    """Digit height in finished pixels: 16 to 45, most about 26, now and then more."""
+    return float(np.clip(np.exp(rng.normal(np.log(27.0), 0.24)), 16, 48))
+
+
+def _visible(owner: NDArray[np.uint8], characters: int) -> bool:
+    counts = np.bincount(owner.ravel(), minlength=characters + 1)
+    return bool((counts[1 : characters + 1] >= _LEAST_PIXELS).all())
+
+
+def _legible(image: NDArray[np.uint8], owner: NDArray[np.uint8], bitonal: bool) -> bool:
+    """Whether a person could read it: ink darker than paper, or few bits lost and few added."""
+    inked = owner > 0
+    paper_level = float(np.median(image[~inked])) if not inked.all() else 255.0
+    if bitonal:
+        return bool((image[inked] == 0).mean() > 0.45 and (image[~inked] == 0).mean() < 0.22)
+    return paper_level - float(np.percentile(image[inked], 30)) > _LEAST_CONTRAST
+
+
+def _margins(rng: np.random.Generator, height: float) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom margins around the ink; negative ones cut it off."""
+    if rng.random() < 0.75:
+        shares = rng.uniform(0.0, (0.45, 0.35, 0.45, 0.35))
+    else:
+        shares = rng.uniform(0.0, (1.5, 0.8, 2.5, 0.8))
+    cut = rng.random(4) < (0.06, 0.05, 0.06, 0.05)
+    shares = np.where(cut, -rng.uniform(0.0, 0.06, 4), shares)
+    left, top, right, bottom = (round(float(v) * height) for v in shares)
+    return left, top, right, bottom
+
+
+def _compose(
+    rng: np.random.Generator, ink: InkLayer, height: float, how: Settings, hand: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Lay ink on paper: the ink darkens what is under it."""
+    left, top, right, bottom = _margins(rng, height)
+    rows, columns = ink.coverage.shape
+    shape = (max(8, rows + top + bottom), max(8, columns + left + right))
+    coverage, owner = _canvas(ink.coverage, shape, left, top), _canvas(ink.owner, shape, left, top)
+    plane = paper(rng, *shape, 1 / how.scale)
+    box = (max(0, left), max(0, top), min(shape[1], left + columns), min(shape[0], top + rows))
+    plane *= form(rng, *shape, box, 1 / how.scale)
+    density = rng.uniform(0.45, 0.97) if hand else rng.uniform(0.5, 0.99)
+    depth = coverage.astype(np.float32)
+    depth *= np.float32(density / 255)
+    plane *= 1 - depth
+    plane *= 255
+    return np.clip(plane, 0, 255).astype(np.uint8), owner
+
+
+def _canvas(
+    plane: NDArray[np.uint8], shape: tuple[int, int], left: int, top: int
+) -> NDArray[np.uint8]:
+    """Place a plane on an empty canvas at (left, top), cut off where it does not fit."""
+    canvas = np.zeros(shape, np.uint8)
+    source = plane[max(0, -top) :, max(0, -left) :]
+    x, y = max(0, left), max(0, top)
+    source = source[: shape[0] - y, : shape[1] - x]
+    canvas[y : y + source.shape[0], x : x + source.shape[1]] = source
+    return canvas
+
+
+def write_sheet(
+    path: Path, maker: FieldMaker, seed: int = 0, columns: int = 6, rows: int = 12
+) -> None:
+    """Write a PNG sheet of columns x rows fields from consecutive seeds, each with its text."""
+    cell_w, cell_h, scale = 300, 100, 1.5
+    sheet = np.full((rows * cell_h, columns * cell_w), 255, np.uint8)
+    for index in range(rows * columns):
+        field = maker.make(seed + index)
+        image = cv2.resize(field.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        fit = min(1.0, (cell_w - 4) / image.shape[1], (cell_h - 18) / image.shape[0])
+        image = cv2.resize(image, None, fx=fit, fy=fit, interpolation=cv2.INTER_AREA)
+        y, x = index // columns * cell_h, index % columns * cell_w
+        sheet[y : y + image.shape[0], x : x + image.shape[1]] = image
+        truth = f"{field.text} {field.currency or ''}".encode("ascii", "replace").decode()
+        cv2.putText(sheet, truth, (x, y + cell_h - 4), 0, 0.35, 90, 1, cv2.LINE_AA)
+    if not cv2.imwrite(str(path), sheet):
+        raise OSError(f"cannot write {path}")

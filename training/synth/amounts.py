@@ -4,6 +4,7 @@ Nothing here is fitted to any evaluation set: lengths are about log-uniform, dig
 are not round are uniform, and the forms are those that cheques of these currencies are known for.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -18,7 +19,12 @@ CURRENCIES = ("USD", "GBP", "EUR", "INR")
 _CURRENCY_SHARES = (0.20, 0.10, 0.12, 0.16)
 _CENTS = {"USD": 0.6, "GBP": 0.55, "EUR": 0.55, "INR": 0.2, "": 0.14}
 _LENGTHS = (0.02, 0.07, 0.18, 0.26, 0.25, 0.13, 0.09)
-_WHOLE_ENDINGS = (".-", "-", "=", ".=", ",-", ".--", "--", "/-", ".", ",", "/", "#", "*", ".-.")
+_WHOLE_ENDINGS = (".-", "-", "=", ".=", ",-", ".--", "--", ".", ",", "/", "#", "*", ".--")
+# A "$" says which dollar only together with cents as they are written in the United States.
+_US_DOLLARS = re.compile(
+    r"[*#=-]*\$ ?[*#=-]*(\d+|\d{1,3}(,\d{3})+)"
+    r"(\.\d\d| \d\d|[ .]?(\d\d|xx|N[O0])/(100|xx))[^\d]*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +33,9 @@ class WrittenAmount:
 
     parts: (symbols, style) in reading order. "line" stands on the line, "superscript" is raised,
         "numerator" and "denominator" belong to the "bar" between them: "/" is a slanted stroke
-        and part of the text, "-" a horizontal one. After a horizontal bar neither it nor what
-        stands below it is part of the text. SPACE in a part is a wide gap.
+        and part of the text, "-" a horizontal one. A horizontal bar, what stands below it, and
+        anything but digits above it are ink that is no part of the text. SPACE in a part is a
+        wide gap.
     amount_minor: hundredths.
     currency: ISO 4217 code, or None where the writing does not say.
     text: the symbols in reading order, SPACE where parts or groups stand apart.
@@ -160,20 +167,23 @@ def _written(
             parts[-1] = (parts[-1][0] + symbols, "line")
         else:
             parts.append((symbols, style))
-    return WrittenAmount(tuple(parts), amount_minor, currency, text_of(tuple(parts)))
+    text = text_of(tuple(parts))
+    if currency is None and _US_DOLLARS.fullmatch(text):
+        currency = "USD"
+    return WrittenAmount(tuple(parts), amount_minor, currency, text)
 
 
 def text_of(parts: tuple[Part, ...]) -> str:
     """The symbols of parts that belong to the text, SPACE before cents that stand apart."""
-    text, hidden = "", False
-    for symbols, style in parts:
-        if style == "bar" and symbols == "-":
-            hidden = True
+    text, stacked = "", False
+    for place, (symbols, style) in enumerate(parts):
+        if style in ("numerator", "superscript"):
+            stacked = parts[place + 1 : place + 2] == (("-", "bar"),)
+            if stacked and not symbols.isdigit():
+                continue
+        if stacked and style in ("bar", "denominator"):
             continue
-        if style == "denominator" and hidden:
-            continue
-        hidden = hidden and style == "denominator"
-        if style in ("superscript", "numerator"):
+        if style in ("superscript", "numerator") and not text.endswith((".", ",")):
             text += " "
         text += symbols
     return " ".join(text.split())
@@ -193,18 +203,12 @@ def _usd(rng: np.random.Generator, major: int, cents: int) -> WrittenAmount:
     elif kind < 0.68:
         body = ((f"{whole}-{cents:02d}", "line"),)
     else:
-        joint = _pick(rng, "", "", ".") if kind < 0.9 else ""
-        body = ((whole + joint, "line"), *_cents_apart(rng, cents))
+        apart = _cents_apart(rng, cents)
+        joint = "." if _chance(rng, 0.25) and apart[0][1] != "line" else ""
+        body = ((whole + joint, "line"), *apart)
         front, back = "", ""
-    sure = "$" in sign and ("." in body[0][0] and len(body) == 1 and cents_shown(body[0][0]))
-    if front and _chance(rng, 0.5):
-        return _written(front + sign, body, minor, "USD" if sure else None, back)
-    return _written(sign + front, body, minor, "USD" if sure else None, back)
-
-
-def cents_shown(symbols: str) -> bool:
-    """Whether the symbols end in a point and two digits."""
-    return len(symbols) > 3 and symbols[-3] == "." and symbols[-2:].isdigit()
+    lead = front + sign if front and _chance(rng, 0.5) else sign + front
+    return _written(lead, body, minor, None, back)
 
 
 def _gbp(rng: np.random.Generator, major: int, cents: int) -> WrittenAmount:
@@ -248,7 +252,7 @@ def _inr(rng: np.random.Generator, major: int, cents: int) -> WrittenAmount:
     else:
         body = whole + _pick(rng, "/-", "/-", "/-", "/-", "", "-", "=", "/=", ".00", "/", "/--")
     grouped = whole.count(",") > 1
-    sure = bool(sign) or "/-" in body or grouped
+    sure = bool(sign) or "/-" in body or "/=" in body or grouped
     front, back = ("", "")
     if _chance(rng, 0.08) and body[-1].isdigit():
         front, back = _fillers(rng)

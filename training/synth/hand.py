@@ -252,9 +252,11 @@ class _Page:
         rng, height = self.rng, self.height
         size, rise = float(rng.uniform(0.42, 0.65)), float(rng.uniform(0.42, 0.62))
         start += int(rng.uniform(0.12, 0.4) * height)
-        end = self.line(above, start, size, -rise)
+        end = self.line(above, start, size, -rise, owned=above.isdigit())
         first = len(self.patches)
-        stop = self.line(below, start, size, size - rise + float(rng.uniform(0.2, 0.35)), False)
+        stop = self.line(
+            below, start, size, size - rise + float(rng.uniform(0.2, 0.35)), owned=False
+        )
         shift = int((end - stop) / 2 + rng.normal(0, 0.08) * height)
         self.patches[first:] = [(c, x + shift, y, o) for c, x, y, o in self.patches[first:]]
         end = max(end, stop + shift)

@@ -18,6 +18,7 @@ from service.pipeline.segment import ZoneSegments, segment_zone
 CHARACTER_IOU = 0.80
 RUBBISH_IOU = 0.62
 _SOLID = 60
+_RIM = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,7 @@ def match_segments(zone: ZoneSegments, owner: NDArray[np.uint8], count: int) -> 
         flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
     )
     solid = line.ink > _SOLID
-    near = cv2.dilate(truth, np.ones((3, 3), np.uint8))
-    owners = np.where(truth > 0, truth, near)[solid].astype(np.int64)
+    owners = _nearest(truth)[solid].astype(np.int64)
     pieces = cuts.piece[solid].astype(np.int64)
     table = np.zeros((len(cuts.boxes), count + 1), np.int64)
     np.add.at(table, (pieces, owners), 1)
@@ -67,6 +67,18 @@ def match_segments(zone: ZoneSegments, owner: NDArray[np.uint8], count: int) -> 
     return SegmentTruth(
         np.where(iou > 0, character, -1).astype(np.int32), iou, overlap.max(axis=0)
     )
+
+
+def _nearest(owner: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give the blurred rim of a stroke to the nearest owner within reach; u8 [H, W]."""
+    if not owner.any():
+        return owner
+    distance, index = cv2.distanceTransformWithLabels(
+        (owner == 0).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    of_pixel = np.zeros(int(index.max()) + 1, np.uint8)
+    of_pixel[index[owner > 0]] = owner[owner > 0]
+    return np.where(distance <= _RIM, of_pixel[index], 0).astype(np.uint8)
 
 
 def field_crops(

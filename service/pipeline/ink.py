@@ -15,11 +15,15 @@ HORIZONTAL, VERTICAL = 0, 1
 _PAPER_KERNEL = 0.30
 _MIN_CONTRAST = 18.0
 _WEAK = 0.50
-_MIN_RULE = 1.3
-_RULE_SHARE = 0.30
+_STRONG = 0.68
 _PAGE = 250
 _PAGE_RULE = (0.075, 0.045)
-_STRONG = 0.68
+_RULE = 1.3
+_RULE_SHARE = 0.65
+_MIN_RULE_CONTRAST = 12.0
+_RULE_CONTRAST = 0.50
+_MAX_THICKNESS = 6
+_OVER_LINE = 1.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +48,16 @@ def extract_ink(grey: NDArray[np.uint8]) -> InkImage:
     an empty mask.
     """
     darkness = _darkness(grey)
+    rules, darkness = _without_rules(darkness)
     level = _ink_level(darkness)
-    strong = darkness > _STRONG * level
     weak = (darkness > _WEAK * level).astype(np.uint8)
-    mask = _grow(strong, weak)
-    rules, line_pixels = _find_rules(mask)
-    mask = _erase_rules(mask, line_pixels)
-    ink = np.clip(darkness * (255.0 / max(level, 1.0)), 0, 255).astype(np.uint8)
-    ink[mask == 0] = 0
-    return InkImage(ink=ink, mask=mask.astype(bool), rules=rules)
+    mask = _grow(darkness > _STRONG * level, weak)
+    ink = cv2.convertScaleAbs(darkness, alpha=255.0 / level)
+    return InkImage(ink=ink * mask, mask=mask.astype(bool), rules=rules)
 
 
-def _darkness(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How much darker than the local paper each pixel is; f32 [H, W] in grey levels."""
+def _darkness(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """How much darker than the local paper each pixel is; u8 [H, W] in grey levels."""
     height, width = grey.shape
     size = max(9, int(_PAPER_KERNEL * min(height, 160)) | 1)
     scale = 0.5 if min(height, width) > 200 else 1.0
@@ -66,14 +67,13 @@ def _darkness(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     paper = cv2.blur(paper, (size, size))
     paper = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
     smooth = cv2.GaussianBlur(grey, (3, 3), 0.6)
-    return cv2.subtract(paper.astype(np.float32), smooth.astype(np.float32))
+    return cv2.subtract(paper, smooth).astype(np.uint8)
 
 
-def _ink_level(darkness: NDArray[np.float32]) -> float:
+def _ink_level(darkness: NDArray[np.uint8]) -> float:
     """The darkness of a full stroke, from the pixels that Otsu's threshold calls dark."""
-    clipped = np.clip(darkness, 0, 255).astype(np.uint8)
-    threshold, _ = cv2.threshold(clipped, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    dark = clipped[clipped > threshold]
+    threshold, _ = cv2.threshold(darkness, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    dark = darkness[darkness > threshold]
     if dark.size == 0:
         return _MIN_CONTRAST * 4
     return max(float(np.percentile(dark, 70)), _MIN_CONTRAST)
@@ -88,65 +88,87 @@ def _grow(strong: NDArray[np.bool_], weak: NDArray[np.uint8]) -> NDArray[np.uint
     return keep[labels]
 
 
-def _find_rules(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Ruled lines and box sides: long thin straight runs.
+def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Find ruled lines and box sides and take them out; rules as in InkImage, and the darkness.
 
-    mask: u8 0/1 [H, W]. Returns the rules (i32 [R, 5], see InkImage) and their pixels (u8 0/1).
+    Lines are found in the grey levels, whatever their own darkness, so that a heavy frame does not
+    hide a light pen. A stroke that crosses a line comes out on both sides of it and stays.
     """
-    height, width = mask.shape
-    pixels = np.zeros_like(mask)
     rules: list[tuple[int, int, int, int, int]] = []
-    short = min(height, width)
-    for orientation, extent in ((HORIZONTAL, width), (VERTICAL, height)):
-        image = mask if orientation == HORIZONTAL else np.ascontiguousarray(mask.T)
-        if short > _PAGE:
-            length = int(_PAGE_RULE[orientation] * width)
-        else:
-            length = int(max(_MIN_RULE * short, _RULE_SHARE * min(extent, 4 * short)))
-        if length >= extent:
+    threshold = max(_MIN_RULE_CONTRAST, _RULE_CONTRAST * _ink_level(darkness))
+    page = min(darkness.shape) > _PAGE
+    for orientation in (HORIZONTAL, VERTICAL):
+        image = darkness if orientation == HORIZONTAL else np.ascontiguousarray(darkness.T)
+        lines, boxes = _lines(image, threshold, _least_length(darkness, orientation, page), page)
+        if not boxes:
             continue
-        found, boxes = _long_runs(image, length)
-        pixels |= found if orientation == HORIZONTAL else found.T
+        image = _erase(image, lines)
+        darkness = image if orientation == HORIZONTAL else np.ascontiguousarray(image.T)
         for x, y, w, h in boxes:
             box = (x, y, x + w, y + h) if orientation == HORIZONTAL else (y, x, y + h, x + w)
             rules.append((*box, orientation))
-    return np.array(rules, np.int32).reshape(-1, 5), pixels
+    return np.array(rules, np.int32).reshape(-1, 5), darkness
 
 
-def _long_runs(
-    mask: NDArray[np.uint8], length: int
+def _least_length(darkness: NDArray[np.uint8], orientation: int, page: bool) -> int:
+    """From what length on, px, a straight line is a rule and not part of the writing."""
+    height, width = darkness.shape
+    if page:
+        return int(_PAGE_RULE[orientation] * width)
+    if orientation == VERTICAL:
+        return height - 2
+    return int(min(_RULE * min(height, width), _RULE_SHARE * width))
+
+
+def _lines(
+    darkness: NDArray[np.uint8], threshold: float, length: int, page: bool
 ) -> tuple[NDArray[np.uint8], list[tuple[int, int, int, int]]]:
-    """Near-horizontal thin lines of at least `length` px: their pixels and boxes (x, y, w, h)."""
-    # A line that leans by a few degrees is a stair of shorter runs: closing the gaps in x and
-    # widening by one pixel in y lets the stair count as one run.
-    joined = cv2.dilate(mask, np.ones((2, 1), np.uint8))
+    """Near-horizontal straight thin lines of at least `length` px: pixels 0/1, boxes x, y, w, h."""
+    dark = (darkness > threshold).astype(np.uint8)
+    # A line that leans is a stair of shorter runs; two rows together see it as one.
+    joined = cv2.dilate(dark, np.ones((2, 1), np.uint8))
     joined = cv2.morphologyEx(joined, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8))
-    runs = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
-    runs = cv2.dilate(runs, np.ones((3, max(3, length // 4)), np.uint8)) & mask
-    runs = cv2.morphologyEx(runs, cv2.MORPH_OPEN, np.ones((1, max(4, length // 6)), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(runs, connectivity=8)
-    del labels
+    run = max(6, length // (2 if page else 3))
+    runs = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((1, run), np.uint8)) & dark
+    kept = np.zeros_like(dark)
     boxes = []
-    keep = np.zeros_like(mask)
-    for x, y, w, h, area in stats[1:count].tolist():
-        thickness = area / max(w, 1)
-        if w >= length and thickness <= max(3.5, 0.05 * length) and h <= max(6, 0.12 * w):
-            keep[y : y + h, x : x + w] = runs[y : y + h, x : x + w]
-            boxes.append((x, y, w, h))
-    return keep, boxes
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(runs, connectivity=8)
+    for index in range(1, count):
+        x, y, w, h, area = stats[index].tolist()
+        if w < length or area / w > _MAX_THICKNESS:
+            continue
+        own = labels[y : y + h, x : x + w] == index
+        if not _is_straight(own):
+            continue
+        kept[y : y + h, x : x + w] |= own
+        boxes.append((x, y, w, h))
+    return kept, boxes
 
 
-def _erase_rules(mask: NDArray[np.uint8], lines: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Erase line pixels, except where a stroke enters the line from above or below (or the sides).
+def _is_straight(line: NDArray[np.bool_]) -> bool:
+    """True where a line's middle follows one straight line and leans little; bool [h, w]."""
+    height, width = line.shape
+    if height <= 4:
+        return True
+    filled = line.sum(axis=0)
+    rows = (np.arange(height)[:, None] * line).sum(axis=0) / np.maximum(filled, 1)
+    columns = np.flatnonzero(filled)
+    slope, middle = np.polyfit(columns, rows[columns], 1)
+    off = np.abs(rows[columns] - slope * columns - middle)
+    return bool(abs(slope) < 0.08 and np.percentile(off, 90) <= 1.5)
 
-    mask, lines: u8 0/1 [H, W].
-    """
-    if not lines.any():
-        return mask
+
+def _erase(darkness: NDArray[np.uint8], lines: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Take horizontal lines out of the darkness; what is dark on both sides goes through."""
     fat = cv2.dilate(lines, np.ones((3, 3), np.uint8))
-    rest = mask & (1 - fat)
-    # A stroke that crosses comes out on both sides; let what is left of it grow through the line.
-    bridge = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((9, 3), np.uint8))
-    bridge |= cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((3, 9), np.uint8))
-    touching = cv2.dilate(rest, np.ones((3, 3), np.uint8)) & fat
-    return rest | (fat & mask & (bridge | touching))
+    # What is darker than the line itself was written over it.
+    usual = float(np.percentile(darkness[lines > 0], 60)) * _OVER_LINE
+    fat &= (darkness <= usual).astype(np.uint8)
+    rest = np.where(fat > 0, 0, darkness).astype(np.uint8)
+    reach = _MAX_THICKNESS + 3
+    look = np.zeros((2 * reach + 1, 3), np.uint8)
+    look[: reach + 1] = 1
+    above = cv2.dilate(rest, look)
+    below = cv2.dilate(rest, np.ascontiguousarray(look[::-1]))
+    through = np.minimum(np.minimum(above, below), darkness)
+    return np.where(fat > 0, through, darkness).astype(np.uint8)

@@ -24,11 +24,12 @@ LINE_SIZE = 40
 _LATERAL = 0.08
 _MID_ROWS = (-0.45, -0.2, 0.0, 0.2, 0.45)
 _SOLID = 60
-_PROMINENCE = 0.7
+_EDGE = 4
+_PROMINENCE = 0.5
 _MAX_CUT_INK = 0.40
 _CUT_WIDTHS = (0.40, 0.41, 0.8, 1.0)
 _CUT_STROKES = (0.0, 1.6, 1.8, 2.4)
-_FREE = 0.5
+_FREE = 1.0
 _LEAST_CLEAR = 0.003
 _LEAST_PIECE = 0.02
 _MIN_CUT_GAP = 0.12
@@ -125,9 +126,31 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     inter = cv2.INTER_AREA if scale < 0.7 else cv2.INTER_LINEAR
     source = zone if scale >= 0.7 else cv2.GaussianBlur(zone, (0, 0), 0.35 / scale)
     line = cv2.warpAffine(source, forward, (out_w, out_h), flags=inter)
+    line = _without_neighbours(line.astype(np.uint8), float(centre))
     back = cv2.invertAffineTransform(forward)
     back[:, 2] += (x0, y0)
-    return Line(ink=line.astype(np.uint8), centre=float(centre), to_working=back)
+    return Line(ink=line, centre=float(centre), to_working=back)
+
+
+def _without_neighbours(line: NDArray[np.uint8], centre: float) -> NDArray[np.uint8]:
+    """Erase what stands above or below the line: parts of other writing that reach into the zone.
+
+    A comma or the tail of a digit reaches down to 0.8 of the size below the middle, but what begins
+    beyond the line, or begins at the zone's edge and ends before the line, is not of this line.
+    """
+    solid = (line > _SOLID).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    top = (stats[:, cv2.CC_STAT_TOP] - centre) / LINE_SIZE
+    bottom = top + stats[:, cv2.CC_STAT_HEIGHT] / LINE_SIZE
+    reach_up = stats[:, cv2.CC_STAT_TOP] <= _EDGE
+    reach_down = stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT] >= len(line) - _EDGE
+    foreign = (top > 0.62) | (bottom < -0.62)
+    foreign |= (reach_down & (top > 0.40)) | (reach_up & (bottom < -0.30))
+    foreign[0] = False
+    if not foreign[:count].any():
+        return line
+    erased = cv2.dilate(foreign[labels].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return np.where(erased & ((solid == 0) | foreign[labels]), 0, line).astype(np.uint8)
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.int32]) -> float:
@@ -153,38 +176,72 @@ def _fit_line(
 def find_cuts(line: Line) -> Cuts | None:
     """Cut a line into pieces, more than there are characters; None where it holds no ink."""
     ink = line.ink.astype(np.float32) / 255.0
-    height, _ = ink.shape
+    solid = (line.ink > _SOLID).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    if count < 2:
+        return None
     down, down_step = _least_ink(ink)
     up, up_step = _least_ink(ink[::-1])
-    found = []
-    for offset in _MID_ROWS:
-        row = int(np.clip(line.centre + offset * LINE_SIZE, 1, height - 2))
-        columns = _minima(down[row] + up[height - 1 - row] - ink[row])
-        above = _trace(down_step, row, columns)
-        below = _trace(up_step, height - 1 - row, columns)
-        found.append(np.concatenate([above, below[:, -2::-1]], axis=1))
-    paths = np.concatenate(found)
+    through = down + up[::-1] - ink
+    paths = _paths(_seeds(through, stats[1:], line.centre), down_step, up_step)
     # The lateral part of a path's penalty is no ink.
-    crossed = ink[np.arange(height), paths].sum(axis=1)
-    allowed = crossed <= _most_ink(line.ink, paths)
+    crossed = ink[np.arange(len(ink)), paths].sum(axis=1)
+    allowed = crossed <= _most_ink(solid, labels, stats, paths)
     paths, crossed = paths[allowed], crossed[allowed]
     return _cut(line, paths[_choose(paths, crossed, ink)])
 
 
-def _most_ink(ink: NDArray[np.uint8], paths: NDArray[np.int32]) -> NDArray[np.float64]:
+def _seeds(
+    through: NDArray[np.float32], stats: NDArray[np.int32], centre: float
+) -> list[tuple[int, NDArray[np.int32]]]:
+    """Points that cuts are led through: (row, columns).
+
+    through: f32 [H, W], least ink of a cut through each pixel. Minima of it at several heights, and
+    both sides of every component.
+    """
+    height, width = through.shape
+    seeds = []
+    for offset in _MID_ROWS:
+        row = int(np.clip(centre + offset * LINE_SIZE, 1, height - 2))
+        seeds.append((row, _minima(through[row])))
+    for x, y, w, h, _ in stats.tolist():
+        sides = np.array([max(x - 1, 0), min(x + w, width - 1)], np.int32)
+        seeds.append((int(np.clip(y + h // 2, 1, height - 2)), sides))
+    return seeds
+
+
+def _paths(
+    seeds: list[tuple[int, NDArray[np.int32]]],
+    down_step: NDArray[np.int8],
+    up_step: NDArray[np.int8],
+) -> NDArray[np.int32]:
+    """The cheapest cut through every seed: columns i32 [P, H]."""
+    height = len(down_step)
+    found = []
+    for row, columns in seeds:
+        above = _trace(down_step, row, columns)
+        below = _trace(up_step, height - 1 - row, columns)
+        found.append(np.concatenate([above, below[:, -2::-1]], axis=1))
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def _most_ink(
+    solid: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    stats: NDArray[np.int32],
+    paths: NDArray[np.int32],
+) -> NDArray[np.float64]:
     """The ink each path may cross: none in a narrow component, two strokes in a wide one; f64 [P].
 
-    paths: i32 [P, H].
+    solid u8 0/1 and its components; paths: i32 [P, H].
     """
-    solid = (ink > _SOLID).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
     widths = stats[:, cv2.CC_STAT_WIDTH] / LINE_SIZE
     widths[0] = 0.0
     thickness = cv2.distanceTransform(solid, cv2.DIST_L1, 3)
-    stroke = 4.0 * float(thickness[solid > 0].mean()) - 1.0 if solid.any() else 1.0
-    width = widths[labels[np.arange(ink.shape[0]), paths]].max(axis=1, initial=0.0)
+    stroke = 4.0 * float(thickness[solid > 0].mean()) - 1.0
+    width = widths[labels[np.arange(len(solid)), paths]].max(axis=1, initial=0.0)
     strokes = np.interp(width, _CUT_WIDTHS, _CUT_STROKES)
-    return np.minimum(strokes * stroke, _MAX_CUT_INK * LINE_SIZE)
+    return np.clip(strokes * stroke, _FREE, _MAX_CUT_INK * LINE_SIZE)
 
 
 def _least_ink(ink: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
@@ -269,7 +326,8 @@ def _choose(
             kept.append(i)
         if len(kept) == _MAX_CUTS:
             break
-    return sorted(kept, key=lambda i: float(middle[i]))
+    # By the ink to their left: where cuts share free paper their columns may cross.
+    return sorted(kept, key=lambda i: int(before[i]))
 
 
 def _cut(line: Line, paths: NDArray[np.int32]) -> Cuts | None:

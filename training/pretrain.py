@@ -1,0 +1,151 @@
+"""Character training: a recognizer on labelled crops, before the chain is trained as a whole."""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.augment import Distortion, distort
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train: samples seen in all, batch, peak learning rate, smoothing, seed.
+
+    average: decay of the moving average of the weights, which is what is kept.
+    """
+
+    samples: int = 6_000_000
+    batch: int = 256
+    rate: float = 2e-3
+    decay: float = 2e-2
+    smoothing: float = 0.02
+    average: float = 0.9995
+    seed: int = 0
+    distortion: Distortion = Distortion()
+
+
+def train(
+    network: nn.Module,
+    crops: Bytes,
+    labels: Bytes,
+    recipe: Recipe,
+    *,
+    checkpoint: Path | None = None,
+    progress: Callable[[int, float], None] | None = None,
+) -> nn.Module:
+    """Train on crops u8 [N, 32, 32] with labels u8 [N]; returns the averaged network.
+
+    checkpoint: a file written every 500 steps, from which an interrupted run goes on. progress:
+    called with the samples seen and the mean loss since the last call.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    averaged = copy.deepcopy(network).eval()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    steps = max(recipe.samples // recipe.batch, 1)
+    first = _resume(checkpoint, network, averaged, optimizer)
+    running, seen = 0.0, 0
+    for step in range(first, steps):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate * _schedule(step / steps)
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+        rows = torch.randint(0, len(crops), (recipe.batch,), generator=generator).numpy()
+        batch = distort(torch.from_numpy(crops[rows]), recipe.distortion, generator).to(device)
+        target = torch.from_numpy(labels[rows].astype(np.int64)).to(device)
+        loss = _step(network, optimizer, batch, target, recipe)
+        _average(averaged, network, min(recipe.average, (step + 1) / (step + 10)))
+        running, seen = running + loss, seen + 1
+        if (step + 1) % 500 == 0 or step + 1 == steps:
+            if progress is not None:
+                progress((step + 1) * recipe.batch, running / seen)
+            running, seen = 0.0, 0
+            _save(checkpoint, step + 1, network, averaged, optimizer)
+    return averaged.cpu()
+
+
+def _step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: Tensor,
+    target: Tensor,
+    recipe: Recipe,
+) -> float:
+    network.train()
+    with torch.autocast(batch.device.type, torch.bfloat16):
+        output = network(batch)
+    loss = functional.cross_entropy(output.float(), target, label_smoothing=recipe.smoothing)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def _schedule(done: float) -> float:
+    """Warm up over 3 %, then fall along a half cosine."""
+    return min(done / 0.03, 0.5 * (1 + math.cos(math.pi * done))) if done < 1 else 0.0
+
+
+def _average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+    with torch.no_grad():
+        for kept, new in zip(averaged.state_dict().values(), network.state_dict().values(),
+                             strict=True):
+            if kept.dtype.is_floating_point:
+                kept.lerp_(new, 1 - decay)
+            else:
+                kept.copy_(new)
+
+
+def _save(
+    path: Path | None,
+    step: int,
+    network: nn.Module,
+    averaged: nn.Module,
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save(
+        {
+            "step": step,
+            "network": network.state_dict(),
+            "averaged": averaged.state_dict(),
+            "optimizer": optimizer.state_dict(),
+        },
+        part,
+    )
+    part.replace(path)
+
+
+def _resume(
+    path: Path | None, network: nn.Module, averaged: nn.Module, optimizer: torch.optim.Optimizer
+) -> int:
+    if path is None or not path.exists():
+        return 0
+    state = torch.load(path, weights_only=True)
+    network.load_state_dict(state["network"])
+    averaged.load_state_dict(state["averaged"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
+
+
+def predict(network: nn.Module, crops: Bytes) -> NDArray[np.float32]:
+    """Log probabilities f32 [N, K] of crops u8 [N, 32, 32]."""
+    network.eval()
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(crops), 1024):
+            parts.append(network(torch.from_numpy(crops[start : start + 1024])).float().numpy())
+    return np.concatenate(parts)

@@ -189,7 +189,7 @@ def _security_print(rng: np.random.Generator, height: int, width: int, scale: fl
     if kind < 0.25:
         return _words(rng, height, width, scale)
     plane = np.ones((height, width), np.float32)
-    strength = rng.choice([rng.uniform(0.05, 0.16), rng.uniform(0.14, 0.32)], p=[0.5, 0.5])
+    strength = rng.choice((rng.uniform(0.05, 0.16), rng.uniform(0.14, 0.38)), p=(0.38, 0.62))
     families = int(rng.choice([1, 2, 3], p=[0.45, 0.42, 0.13]))
     period = rng.uniform(2.6, 8.0) * scale
     for _ in range(families):
@@ -245,7 +245,7 @@ def _fold(rng: np.random.Generator, height: int, width: int, scale: float) -> Pl
 
 def _grain(rng: np.random.Generator, height: int, width: int, scale: float) -> Plane:
     """Paper fibre and photocopier speckle: noise of a random size, mostly faint."""
-    strength = rng.choice([rng.uniform(0.003, 0.02), rng.uniform(0.015, 0.05)], p=[0.6, 0.4])
+    strength = rng.choice((rng.uniform(0.003, 0.02), rng.uniform(0.015, 0.055)), p=(0.5, 0.5))
     noise = rng.standard_normal((height, width), dtype=np.float32)
     sigma = rng.uniform(0.4, 1.1) * scale
     noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), sigma), np.float32)
@@ -296,8 +296,8 @@ def _draw_rules(
 ) -> None:
     height, width = plane.shape
     x0, y0, x1, y1 = box
-    level = rng.uniform(0.1, 0.75)
-    thick = rng.uniform(0.8, 2.4) * scale
+    level = rng.uniform(0.15, 0.8)
+    thick = rng.choice((rng.uniform(0.6, 1.3), rng.uniform(1.1, 2.3))) * scale
     tilt = rng.normal(0, 0.006) * width
     reach = 0.15 * (y1 - y0)
     sides = rng.random(4) < ((0.5, 0.75, 0.25, 0.2) if rng.random() < 0.8 else (1, 1, 1, 1))

@@ -89,7 +89,7 @@ def capture(
         soft = np.asarray(cv2.GaussianBlur(plane, (0, 0), 1.2), np.float32)
         plane = np.asarray(plane + how.sharpen * (plane - soft), np.float32)
     if how.noise > 0:
-        plane += _noise(rng, plane.shape[0], plane.shape[1], how)
+        plane = np.asarray(plane + _noise(rng, grey.shape, how), np.float32)
     grey = np.clip(plane + 0.5, 0, 255).astype(np.uint8)
     if how.jpeg:
         _, coded = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, how.jpeg])
@@ -104,9 +104,9 @@ def _move(image: Image, owner: NDArray[np.uint8], how: Settings) -> tuple[Image,
     height, width = image.shape
     size = (max(8, round(width * how.scale)), max(8, round(height * how.scale)))
     if how.angle or how.shear:
+        shear = np.array([[1, how.shear, -how.shear * height / 2], [0, 1, 0], [0, 0, 1]])
         turn = cv2.getRotationMatrix2D((width / 2, height / 2), how.angle, 1.0)
-        turn[0, :2] += how.shear * turn[1, :2]
-        turn[0, 2] += how.shear * (turn[1, 2] - height / 2)
+        turn = np.asarray(turn @ shear, np.float64)
         image = np.asarray(
             cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REFLECT), np.uint8
         )
@@ -116,10 +116,9 @@ def _move(image: Image, owner: NDArray[np.uint8], how: Settings) -> tuple[Image,
     if size == (width, height):
         return image, owner
     flags = cv2.INTER_AREA if how.scale < 1 else cv2.INTER_CUBIC
-    small = np.asarray(cv2.resize(image, size, interpolation=flags), np.uint8)
-    return small, np.asarray(
-        cv2.resize(owner, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8
-    )
+    image = np.asarray(cv2.resize(image, size, interpolation=flags), np.uint8)
+    owner = np.asarray(cv2.resize(owner, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+    return image, owner
 
 
 def _light(plane: Plane, how: Settings) -> Plane:
@@ -135,8 +134,8 @@ def _light(plane: Plane, how: Settings) -> Plane:
     return np.asarray(lit, np.float32)
 
 
-def _noise(rng: np.random.Generator, height: int, width: int, how: Settings) -> Plane:
-    noise = rng.standard_normal((height, width), dtype=np.float32)
+def _noise(rng: np.random.Generator, shape: tuple[int, ...], how: Settings) -> Plane:
+    noise = rng.standard_normal(shape, dtype=np.float32)
     if how.noise_blur:
         noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), how.noise_blur), np.float32)
         noise *= np.float32(2 * np.sqrt(np.pi) * how.noise_blur)

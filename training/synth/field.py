@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from training.data.fonts import load_fonts
 from training.data.glyphs import Split
-from training.synth.amounts import WrittenAmount, sample_amount
+from training.synth.amounts import Part, WrittenAmount, sample_amount, text_of
 from training.synth.backgrounds import form, paper
 from training.synth.capture import Settings, capture, sample_settings
 from training.synth.ink import InkLayer
 from training.synth.printed import Printer
 
-_SIGNS = {"USD": "$", "GBP": "£", "EUR": "€", "INR": "₹"}
+_SIGNS = ("$", "£", "€", "₹", "RS.", "RS")
+_PRINTED_SIGNS = 0.45
 _ATTEMPTS = 12
 _LEAST_PIXELS = 3
 _LEAST_CONTRAST = 22.0
@@ -93,7 +94,7 @@ class FieldMaker:
         hand = bool(rng.random() < self._hand_share)
         how = sample_settings(rng)
         height = _digit_height(rng) / how.scale
-        ink = (self._hand if hand else self._printer).write(rng, written, height)
+        ink = self._write(rng, written, height, hand)
         if not _visible(ink.owner, len(ink.text)):
             return None
         image, owner = _compose(rng, ink, height, how, hand)
@@ -102,15 +103,57 @@ class FieldMaker:
             return None
         return SyntheticField(image, owner, ink.text, written.amount_minor, written.currency, hand)
 
+    def _write(
+        self, rng: np.random.Generator, written: WrittenAmount, height: float, hand: bool
+    ) -> InkLayer:
+        """Write the amount; before handwriting the currency sign is often a printed one."""
+        writer = self._hand if hand else self._printer
+        sign, rest = _split_sign(written)
+        if not (hand and sign and rng.random() < _PRINTED_SIGNS):
+            return writer.write(rng, written, height)
+        size = height * rng.uniform(0.55, 1.15)
+        printed = self._printer.write(rng, _part(((sign, "line"),), written), size)
+        return _beside(rng, printed, writer.write(rng, rest, height), height)
 
-def make_field(maker: FieldMaker, seed: int) -> SyntheticField:
-    """Make the field of a seed; the same as ``maker.make(seed)``."""
-    return maker.make(seed)
+
+def _part(parts: tuple[Part, ...], whole: WrittenAmount) -> WrittenAmount:
+    return WrittenAmount(parts, whole.amount_minor, whole.currency, text_of(parts))
+
+
+def _split_sign(written: WrittenAmount) -> tuple[str, WrittenAmount]:
+    """Return the currency sign that the amount begins with ("" if none) and what follows it."""
+    first, style = written.parts[0]
+    for sign in _SIGNS:
+        rest = first.removeprefix(sign).strip()
+        if style == "line" and first.startswith(sign) and rest:
+            return sign, _part(((rest, style), *written.parts[1:]), written)
+    return "", written
+
+
+def _beside(rng: np.random.Generator, left: InkLayer, right: InkLayer, height: float) -> InkLayer:
+    """Put two layers side by side, about level with each other, as one text."""
+    shift = len(left.text)
+    moved = np.where(right.owner > 0, right.owner + shift, 0).astype(np.uint8)
+    gap = left.coverage.shape[1] + round(rng.uniform(-0.05, 0.9) * height)
+    drop = round((left.coverage.shape[0] - right.coverage.shape[0]) / 2)
+    drop += round(rng.normal(0, 0.12) * height)
+    text = left.text + right.text
+    patches = [(left.coverage, 0, 0, left.owner), (right.coverage, gap, drop, moved)]
+    top = min(0, drop)
+    rows = max(left.coverage.shape[0], drop + right.coverage.shape[0]) - top
+    shape = (rows, max(left.coverage.shape[1], gap + right.coverage.shape[1]))
+    coverage, owner = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    for ink, x, y, owned in patches:
+        place = np.s_[y - top : y - top + ink.shape[0], x : x + ink.shape[1]]
+        darker = ink > coverage[place]
+        coverage[place][darker] = ink[darker]
+        owner[place][darker] = owned[darker]
+    return InkLayer(coverage, owner, text)
 
 
 def _digit_height(rng: np.random.Generator) -> float:
-    """Digit height in finished pixels: 16 to 45, most about 26, now and then more."""
-    return float(np.clip(np.exp(rng.normal(np.log(27.0), 0.24)), 16, 48))
+    """Digit height in finished pixels: 16 to 48, most about 28."""
+    return float(np.clip(np.exp(rng.normal(np.log(28.5), 0.24)), 16, 48))
 
 
 def _visible(owner: NDArray[np.uint8], characters: int) -> bool:
@@ -150,7 +193,8 @@ def _compose(
     plane = paper(rng, *shape, 1 / how.scale)
     box = (max(0, left), max(0, top), min(shape[1], left + columns), min(shape[0], top + rows))
     plane *= form(rng, *shape, box, 1 / how.scale)
-    density = rng.uniform(0.45, 0.97) if hand else rng.uniform(0.5, 0.99)
+    density = min(1.0, rng.normal(0.8, 0.16)) if hand else rng.uniform(0.5, 1.0)
+    density = max(0.4, density)
     depth = coverage.astype(np.float32)
     depth *= np.float32(density / 255)
     plane *= 1 - depth

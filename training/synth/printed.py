@@ -184,16 +184,16 @@ class _Setter:
             self.pen += max(patch.advance, 0.1 * size) + self.look.spacing * size
         self.span = (start, self.pen)
 
-    def part(self, symbols: str, style: str, above: str) -> None:
-        """Set one part; ``above`` is the style of the part before a bar."""
+    def part(self, symbols: str, style: str, above: str, owned: bool) -> None:
+        """Set one part; ``above`` is the style of the part before a bar, or "/" after that bar."""
         height, small = self.look.height, self.small
         if style == "line":
             self.run(symbols, self.pen, 0.0, height)
         elif style == "superscript":
             lift = (height - small) * self.rng.uniform(0.8, 1.3)
-            self.run(symbols, self.pen + 0.1 * small, -lift, small)
+            self.run(symbols, self.pen + 0.1 * small, -lift, small, owned)
         elif style == "numerator":
-            self.run(symbols, self.pen + 0.1 * small, -0.55 * height, small * 0.9)
+            self.run(symbols, self.pen + 0.1 * small, -0.55 * height, small * 0.9, owned)
         elif style == "bar" and symbols == "/":
             self.run("/", self.pen - 0.1 * small, 0.0, height)
         elif style == "bar":
@@ -217,8 +217,9 @@ class _Setter:
 def _lay_out(rng: np.random.Generator, written: WrittenAmount, look: _Look) -> InkLayer:
     setter = _Setter(rng, look)
     above = ""
-    for symbols, style in written.parts:
-        setter.part(symbols, style, above)
+    for place, (symbols, style) in enumerate(written.parts):
+        barred = written.parts[place + 1 : place + 2] == (("-", "bar"),)
+        setter.part(symbols, style, above, symbols.isdigit() or not barred)
         above = symbols if style == "bar" and symbols == "/" else style if style != "bar" else above
     return compose_ink(setter.patches, setter.text)
 

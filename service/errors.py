@@ -12,6 +12,8 @@ stable for programs, and a message for people; neither ever holds amounts, accou
 bytes. What an error means in HTTP is decided in `service.api.problems` alone.
 """
 
+import traceback
+
 
 class ChequeReaderError(Exception):
     """The root: `code` is snake_case and stable, `message` says what is wrong."""
@@ -72,3 +74,9 @@ class OverloadError(ChequeReaderError):
 
     def __reduce__(self) -> tuple[type["OverloadError"], tuple[str, int]]:
         return OverloadError, (self.message, self.retry_after)
+
+
+def without_values(error: BaseException) -> str:
+    """Where an exception came from and its type, without its message, which may hold an amount."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"{frames}{type(error).__qualname__}"

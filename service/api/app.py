@@ -1,0 +1,67 @@
+"""Makes the application: settings and a loaded reader in, an ASGI application out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from service import __version__
+from service.api import problems, routes
+from service.api.observe import Observe
+from service.api.pool import ReaderPool
+from service.api.schemas import ParameterFault, Problem
+from service.options import Reader
+from service.settings import Settings
+
+
+def create_app(settings: Settings, reader: Reader) -> FastAPI:
+    """The service around a reader that is loaded; it is warmed while the first probes come in.
+
+    The interactive pages of FastAPI are left out: they load scripts from elsewhere.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        pool = ReaderPool(reader, readers=settings.readers, max_in_flight=settings.max_in_flight)
+        app.state.pool = pool
+        warming = asyncio.create_task(pool.warm())
+        yield
+        warming.cancel()
+        await pool.close()
+
+    app = FastAPI(
+        title="Cheque reader",
+        version=__version__,
+        summary="Reads the courtesy amount of bank cheques, with a probability and a decision.",
+        license_info={"name": "MIT", "identifier": "MIT"},
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.include_router(routes.operations)
+    app.include_router(routes.readings)
+    app.add_middleware(Observe)
+    problems.install(app)
+    _describe_problems(app)
+    return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Add the schema of problems to the OpenAPI document, which the routes only refer to."""
+    made = app.openapi
+
+    def openapi() -> dict[str, object]:
+        fresh = app.openapi_schema is None
+        document = made()
+        if fresh:
+            schemas = document["components"]["schemas"]
+            for model in (Problem, ParameterFault):
+                schemas[model.__name__] = model.model_json_schema(
+                    ref_template="#/components/schemas/{model}"
+                )
+                schemas[model.__name__].pop("$defs", None)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,78 @@
+"""What surrounds every request: an id, headers, metrics, one line of log, a problem for a bug."""
+
+import logging
+import re
+import time
+import uuid
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service import metrics
+from service.api import problems
+from service.errors import without_values
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID: Final = "X-Request-ID"
+_ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_CLIENT_GONE: Final = 499
+
+
+class Observe:
+    """ASGI middleware; the request's id is in `request.state.request_id`.
+
+    A caller's own X-Request-ID is kept where it is 1 to 64 letters, digits, dots, dashes or
+    underscores. The log line holds the route, never the query: references are the caller's.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request; an exception of a bug becomes a problem, and never leaves."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = _CLIENT_GONE
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID] = request_id
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        except ClientDisconnect:
+            logger.debug("request %s: the client left", request_id)
+        except Exception as error:  # noqa: BLE001 - the last resort, logged and counted
+            logger.error("request %s failed:\n%s", request_id, without_values(error))
+            if status == _CLIENT_GONE:
+                response = problems.respond(request_id, "internal_error", problems.INTERNAL_DETAIL)
+                await response(scope, receive, observed)
+        finally:
+            _record(scope, status, time.perf_counter() - started, request_id)
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get(REQUEST_ID, "")
+    return given if _ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _record(scope: Scope, status: int, seconds: float, request_id: str) -> None:
+    route = getattr(scope.get("route"), "path", "unmatched")
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    metrics.REQUESTS.labels(method, route, str(status)).inc()
+    metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+    logger.info("%s %s %d %.0f ms %s", method, route, status, seconds * 1000, request_id)

@@ -1,0 +1,150 @@
+"""What errors mean in HTTP: every failure is an application/problem+json document (RFC 9457)."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from service import metrics
+from service.errors import ChequeReaderError, InputError, OverloadError, ParameterError
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:cheque-reader:problem:"
+
+# code -> HTTP status, title. Codes of InputError that are missing here are 422.
+KINDS: Final[dict[str, tuple[int, str]]] = {
+    "malformed_request": (400, "The request is malformed"),
+    "unauthorized": (401, "A valid key is needed"),
+    "not_found": (404, "There is nothing at this address"),
+    "method_not_allowed": (405, "This address does not take that method"),
+    "body_timeout": (408, "The body did not arrive in time"),
+    "too_large_bytes": (413, "The image has too many bytes"),
+    "unsupported_media_type": (415, "The body is of a type that is not read"),
+    "unsupported_type": (415, "The file is not a PNG, JPEG or TIFF image"),
+    "empty": (422, "The image is empty"),
+    "missing_image": (422, "The form holds no image"),
+    "corrupt_image": (422, "The image is damaged"),
+    "truncated_image": (422, "The image is cut short"),
+    "unsupported_image": (422, "The image is of a kind that is not read"),
+    "too_many_pixels": (422, "The image has too many pixels"),
+    "too_small": (422, "The image is too small to be a cheque"),
+    "invalid_parameter": (422, "A parameter is unknown or out of range"),
+    "overloaded": (429, "All readers are busy"),
+    "internal_error": (500, "The service failed"),
+    "not_ready": (503, "The service is not ready yet"),
+}
+_BY_STATUS: Final = {
+    400: "malformed_request",
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large_bytes",
+    415: "unsupported_media_type",
+}
+_UNREADABLE: Final = (422, "The image can't be read")
+
+
+class RefusalError(Exception):
+    """A request refused before the pipeline sees it; `code` is one of KINDS."""
+
+    def __init__(self, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+def document(
+    code: str, detail: str, *, status: int | None = None, **members: object
+) -> dict[str, Any]:
+    """The members of a problem: type, title, status, detail and code, and any others given."""
+    usual, title = KINDS.get(code, _UNREADABLE)
+    return {
+        "type": TYPE_PREFIX + code,
+        "title": title,
+        "status": status or usual,
+        "detail": detail,
+        "code": code,
+        **members,
+    }
+
+
+def respond(
+    request_id: str,
+    code: str,
+    detail: str,
+    *,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[Mapping[str, str]] = (),
+) -> JSONResponse:
+    """A problem as a response, counted; errors: parameter and message of each one at fault."""
+    more: dict[str, object] = {"errors": list(errors)} if errors else {}
+    body = document(code, detail, status=status, request_id=request_id, **more)
+    metrics.PROBLEMS.labels(code).inc()
+    return JSONResponse(
+        body, status_code=body["status"], media_type=MEDIA_TYPE, headers=dict(headers or {})
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Turn every exception that the routes and the framework raise into a problem."""
+    app.add_exception_handler(RefusalError, _refusal)
+    app.add_exception_handler(ChequeReaderError, _reader_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_exception)
+
+
+async def _refusal(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RefusalError)
+    return respond(_id(request), error.code, error.detail, headers=error.headers)
+
+
+async def _reader_error(request: Request, error: Exception) -> JSONResponse:
+    match error:
+        case ParameterError(parameter=parameter, message=message):
+            errors = [{"parameter": parameter, "message": message}]
+            return respond(_id(request), error.code, message, errors=errors)
+        case InputError(code=code, message=message):
+            return respond(_id(request), code, message)
+        case OverloadError(retry_after=seconds, message=message):
+            headers = {"Retry-After": str(seconds)}
+            return respond(_id(request), error.code, message, headers=headers)
+        case _:
+            logger.error("request %s: %s", _id(request), error)
+            return respond(_id(request), "internal_error", INTERNAL_DETAIL)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"parameter": str(item["loc"][-1]), "message": _message(item)} for item in error.errors()
+    ]
+    detail = "; ".join(f"{item['parameter']}: {item['message']}" for item in errors)
+    return respond(_id(request), "invalid_parameter", detail, errors=errors)
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    if item["type"] == "extra_forbidden":
+        return "there is no such parameter"
+    return str(item["msg"])
+
+
+async def _http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = _BY_STATUS.get(error.status_code, "malformed_request")
+    _, title = KINDS[code]
+    return respond(_id(request), code, f"{title}.", status=error.status_code, headers=error.headers)
+
+
+INTERNAL_DETAIL: Final = "The failure has been logged under this request's id."
+
+
+def _id(request: Request) -> str:
+    return str(request.state.request_id)

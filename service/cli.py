@@ -1,0 +1,174 @@
+"""The command line: `cheque-reader read`, `serve` and `version`.
+
+Exit codes: 0 all was read, 1 a file could not be read, 2 the call, a setting or the model is
+wrong, 130 interrupted.
+"""
+
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from service import __version__
+from service.errors import ChequeReaderError, ParameterError
+
+app = typer.Typer(
+    name="cheque-reader",
+    help="Reads the courtesy amount of bank cheques.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_INTERRUPTED = 130
+
+
+@app.command()
+def read(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Images, or folders of images.", show_default=False),
+    ],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    field_only: Annotated[
+        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
+    ] = False,
+    currency: Annotated[
+        str | None, typer.Option(help="ISO 4217 code; without it the reader decides.")
+    ] = None,
+    locale: Annotated[
+        str | None, typer.Option(help="Such as en-IE; settles the decimal mark.")
+    ] = None,
+    max_error: Annotated[
+        float | None, typer.Option(help="Largest probability of a wrong amount to accept.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Your own name for the cheques, returned with each.")
+    ] = None,
+) -> None:
+    """Read the amounts of cheques, as a table or as JSON lines."""
+    # Imported here so that --help and a mistyped call answer at once.
+    from service import listing
+    from service.options import ReadingOptions
+    from service.pipeline.reader import ChequeReader
+    from service.settings import load_settings
+
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as `head` expects of who feeds it
+    with _explained():
+        options = ReadingOptions(
+            currency=currency,
+            locale=locale,
+            field_only=field_only,
+            max_error=max_error,
+            reference=reference,
+        )
+        settings = load_settings()
+        reader = ChequeReader(settings.model_dir, settings.image_limits)
+    files = listing.expand(paths)
+    rows = []
+    show = sys.stderr.isatty() and not (json and sys.stdout.isatty())
+    with _progress(show, len(files)) as bar:
+        for file in files:
+            bar.update(bar.task_ids[0], description=listing.printable(file.name))
+            row = listing.read_file(reader, file, options, settings.max_bytes)
+            bar.advance(bar.task_ids[0])
+            if json:
+                sys.stdout.write(row.to_json() + "\n")
+                sys.stdout.flush()
+            rows.append(row)
+    if not json:
+        listing.print_table(rows)
+    if any(row.error for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port, 0 for any free one. [default: 8080]")
+    ] = None,
+) -> None:
+    """Serve readings over HTTP; settings come from the environment (CHEQUE_...)."""
+    from service import api
+    from service.pipeline.reader import ChequeReader
+    from service.settings import load_settings
+
+    with _explained():
+        settings = load_settings(host, port)
+        logging.basicConfig(
+            level=settings.log_level.upper(),
+            format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        )
+        reader = ChequeReader(settings.model_dir, settings.image_limits)
+        sock = api.listen(settings.host, settings.port)
+    address, actual_port = sock.getsockname()[:2]
+    shown = f"[{address}]" if ":" in address else address
+    access = "with a key" if settings.asks_for_key else "without authentication"
+    typer.echo(f"Serving {reader.model_version} on http://{shown}:{actual_port} {access}", err=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        api.serve(api.create_app(settings, reader), settings, sock)
+
+
+@app.command()
+def version() -> None:
+    """Print the versions of the program and of its model."""
+    from service.pipeline.card import load_card
+    from service.settings import load_settings
+
+    typer.echo(f"cheque-reader {__version__}")
+    with _explained():
+        typer.echo(f"model {load_card(load_settings().model_dir).model_version}")
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """End with a message and exit code 2 where what is inside can't start."""
+    try:
+        yield
+    except ParameterError as error:
+        _stop(f"--{error.parameter.replace('_', '-')}: {error.message}")
+    except ChequeReaderError as error:
+        _stop(error.message)
+
+
+def _stop(message: str) -> NoReturn:
+    typer.echo(f"cheque-reader: {message}", err=True)
+    raise typer.Exit(2)
+
+
+def _progress(shown: bool, total: int) -> Progress:
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not shown,
+    )
+    bar.add_task("", total=total)
+    return bar
+
+
+def main() -> None:
+    """Run the command line; the entry point of the `cheque-reader` script."""
+    try:
+        sys.exit(app(standalone_mode=True))
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

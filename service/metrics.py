@@ -1,0 +1,38 @@
+"""Every Prometheus metric of the service, declared once, with the few ways to count.
+
+No label holds anything of a cheque or a caller: values come from closed sets, or from the routes.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_SLOW = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+REQUESTS = Counter(
+    "cheque_http_requests_total", "HTTP requests answered", ("method", "route", "status")
+)
+REQUEST_SECONDS = Histogram(
+    "cheque_http_request_seconds",
+    "From the head of a request to the end of its answer",
+    ("route",),
+    buckets=_SLOW,
+)
+PROBLEMS = Counter(
+    "cheque_problems_total", "Requests refused or failed, by the code of the problem", ("code",)
+)
+STAGE_SECONDS = Histogram(
+    "cheque_stage_seconds", "Time in each stage of the pipeline", ("stage",), buckets=_FAST
+)
+DECISIONS = Counter(
+    "cheque_decisions_total", "Readings by decision and currency", ("decision", "currency")
+)
+REJECTS = Counter("cheque_rejects_total", "Rejected readings by reason", ("reason",))
+CONFIDENCE = Histogram(
+    "cheque_confidence",
+    "Confidence of readings, whatever was decided",
+    buckets=(0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0),
+)
+IN_FLIGHT = Gauge("cheque_readings_in_flight", "Readings being received, waiting or read")
+READING = Gauge("cheque_readers_busy", "Readers at work")
+READY = Gauge("cheque_ready", "1 when the model is loaded and warmed")
+MODEL = Info("cheque_model", "The model that reads")

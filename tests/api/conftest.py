@@ -1,0 +1,54 @@
+"""A real server on a free port for every test that asks for one."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from service.api import create_app, listen
+from service.api.server import make_server
+from service.options import Reader
+from service.settings import Settings
+
+
+@contextmanager
+def _running(reader: Reader, *, wait: bool, settings: Settings) -> Iterator[httpx.Client]:
+    sock = listen("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+    server = make_server(create_app(settings, reader), settings)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
+    thread.start()
+    try:
+        with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
+            deadline = time.monotonic() + 20
+            while wait and client.get("/readyz").status_code != 200:
+                assert time.monotonic() < deadline, "the server never got ready"
+                time.sleep(0.005)
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., httpx.Client]]:
+    """Start a server: start(reader, wait=True, **settings) -> a client of it."""
+    with ExitStack() as stack:
+
+        def started(reader: Reader, *, wait: bool = True, **settings: Any) -> httpx.Client:
+            settings = {"readers": 2, **settings}
+            return stack.enter_context(_running(reader, wait=wait, settings=Settings(**settings)))
+
+        yield started
+
+
+@pytest.fixture(scope="session")
+def client(shared_reader: Reader) -> Iterator[httpx.Client]:
+    """A client of a ready server, with the usual settings, that tests share."""
+    with _running(shared_reader, wait=True, settings=Settings(readers=2)) as client:
+        yield client

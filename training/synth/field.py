@@ -22,6 +22,8 @@ _SIGNS = ("$", "£", "€", "₹", "RS.", "RS")
 _PRINTED_SIGNS = 0.45
 _ATTEMPTS = 12
 _LEAST_PIXELS = 3
+_LEAST_SHARE = 0.72
+_SLACK_PIXELS = 4
 _LEAST_CONTRAST = 22.0
 
 
@@ -95,11 +97,11 @@ class FieldMaker:
         how = sample_settings(rng)
         height = _digit_height(rng) / how.scale
         ink = self._write(rng, written, height, hand)
-        if not _visible(ink.owner, len(ink.text)):
-            return None
+        drawn = _pixels(ink.owner, len(ink.text))
         image, owner = _compose(rng, ink, height, how, hand)
         image, owner = capture(rng, image, owner, how)
-        if not (_visible(owner, len(ink.text)) and _legible(image, owner, bool(how.binarizer))):
+        seen = _pixels(owner, len(ink.text))
+        if not (_visible(drawn, seen, how.scale) and _legible(image, owner, bool(how.binarizer))):
             return None
         return SyntheticField(image, owner, ink.text, written.amount_minor, written.currency, hand)
 
@@ -156,9 +158,14 @@ def _digit_height(rng: np.random.Generator) -> float:
     return float(np.clip(np.exp(rng.normal(np.log(28.5), 0.24)), 16, 48))
 
 
-def _visible(owner: NDArray[np.uint8], characters: int) -> bool:
-    counts = np.bincount(owner.ravel(), minlength=characters + 1)
-    return bool((counts[1 : characters + 1] >= _LEAST_PIXELS).all())
+def _pixels(owner: NDArray[np.uint8], characters: int) -> NDArray[np.int64]:
+    return np.bincount(owner.ravel(), minlength=characters + 1)[1 : characters + 1]
+
+
+def _visible(before: NDArray[np.int64], after: NDArray[np.int64], scale: float) -> bool:
+    """Whether every character kept most of its pixels, through cuts, turns and scaling."""
+    kept = after + _SLACK_PIXELS >= _LEAST_SHARE * scale * scale * before
+    return bool((kept & (after >= _LEAST_PIXELS)).all())
 
 
 def _legible(image: NDArray[np.uint8], owner: NDArray[np.uint8], bitonal: bool) -> bool:

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
 from service import __version__
-from service.api import problems, routes
+from service.api import examples, problems, routes
 from service.api.observe import Observe
 from service.api.pool import ReaderPool
 from service.api.schemas import ParameterFault, Problem
@@ -44,24 +45,28 @@ def create_app(settings: Settings, reader: Reader) -> FastAPI:
     app.include_router(routes.readings)
     app.add_middleware(Observe)
     problems.install(app)
-    _describe_problems(app)
+    _complete_openapi(app)
     return app
 
 
-def _describe_problems(app: FastAPI) -> None:
-    """Add the schema of problems to the OpenAPI document, which the routes only refer to."""
+def _complete_openapi(app: FastAPI) -> None:
+    """Add to the OpenAPI document what FastAPI leaves out.
+
+    That is the schema of problems, which the routes only refer to, and the example of a reading,
+    from which FastAPI would drop the members that are null.
+    """
     made = app.openapi
 
-    def openapi() -> dict[str, object]:
+    def openapi() -> dict[str, Any]:
         fresh = app.openapi_schema is None
         document = made()
         if fresh:
-            schemas = document["components"]["schemas"]
             for model in (Problem, ParameterFault):
-                schemas[model.__name__] = model.model_json_schema(
-                    ref_template="#/components/schemas/{model}"
-                )
-                schemas[model.__name__].pop("$defs", None)
+                schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schema.pop("$defs", None)
+                document["components"]["schemas"][model.__name__] = schema
+            responses = document["paths"]["/v1/readings"]["post"]["responses"]
+            responses["200"]["content"]["application/json"]["example"] = examples.READING
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -17,6 +17,7 @@ from service.errors import InputError
 IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/tiff")
 FORM_TYPE: Final = "multipart/form-data"
 FIELD: Final = "image"
+TYPES_WANTED: Final = f"Content-Type must be {', '.join(IMAGE_TYPES)} or {FORM_TYPE}."
 # Boundaries and part headers around the one image of a form.
 _FORM_OVERHEAD: Final = 16 * 1024
 
@@ -37,10 +38,7 @@ async def receive_image(request: Request, *, max_bytes: int, seconds: float) -> 
             elif media_type == FORM_TYPE.encode():
                 image = await _receive_form(request, options.get(b"boundary", b""), max_bytes)
             else:
-                raise RefusalError(
-                    "unsupported_media_type",
-                    f"Content-Type must be {', '.join(IMAGE_TYPES)} or {FORM_TYPE}.",
-                )
+                raise RefusalError("unsupported_media_type", TYPES_WANTED)
     except TimeoutError:
         detail = f"The body did not arrive within {seconds:g} seconds."
         raise RefusalError("body_timeout", detail, {"Connection": "close"}) from None

@@ -12,16 +12,20 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
 from service import metrics
-from service.api.body import FIELD, FORM_TYPE, IMAGE_TYPES, receive_image
+from service.api.body import FIELD, FORM_TYPE, IMAGE_TYPES, TYPES_WANTED, receive_image
+from service.api.examples import problem_response
 from service.api.pool import ReaderPool
-from service.api.problems import RefusalError
-from service.api.schemas import Health, Reading, ReadingParameters, problem_response
+from service.api.problems import INTERNAL_DETAIL, RefusalError
+from service.api.schemas import Health, Reading, ReadingParameters
 from service.errors import ParameterError
 from service.pipeline import reader
 from service.settings import Settings
 
 _T = TypeVar("_T")
 
+_KEY_WANTED: Final = "Send the key as Authorization: Bearer."
+_WARMING: Final = "The model is being warmed."
+_NOT_READY: Final = problem_response("The model is not warm yet", not_ready=_WARMING)
 _KEY: Final = HTTPBearer(
     auto_error=False, description="The key of CHEQUE_API_KEY, where the service asks for one"
 )
@@ -54,14 +58,13 @@ async def require_key(
     expected = _digest(settings.api_key.get_secret_value())
     # Digests, so that not even the key's length shows in the time that the comparison takes.
     if given is None or not hmac.compare_digest(_digest(given.credentials), expected):
-        detail = "Send the key as Authorization: Bearer."
-        raise RefusalError("unauthorized", detail, {"WWW-Authenticate": "Bearer"})
+        raise RefusalError("unauthorized", _KEY_WANTED, {"WWW-Authenticate": "Bearer"})
 
 
 async def ready_pool(pool: Annotated[ReaderPool, Depends(_pool)]) -> ReaderPool:
     """The pool, refused until the model is warm."""
     if not pool.ready:
-        raise RefusalError("not_ready", "The model is being loaded.", {"Retry-After": "1"})
+        raise RefusalError("not_ready", _WARMING, {"Retry-After": "1"})
     return pool
 
 
@@ -79,7 +82,7 @@ async def alive(pool: Annotated[ReaderPool, Depends(_pool)]) -> Health:
     return Health(status="alive", model_version=pool.model_version)
 
 
-@operations.get("/readyz", responses={503: problem_response("The model is not warm yet")})
+@operations.get("/readyz", responses={503: _NOT_READY})
 async def ready(pool: Annotated[ReaderPool, Depends(ready_pool)]) -> Health:
     """The model is loaded and warm: readings are answered."""
     return Health(status="ready", model_version=pool.model_version)
@@ -112,23 +115,43 @@ _BODY: Final[dict[str, Any]] = {
         **dict.fromkeys(IMAGE_TYPES, _BINARY),
     },
 }
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    400: problem_response("The request is malformed"),
-    401: problem_response("The key is missing or wrong"),
-    408: problem_response("The body did not arrive in time"),
-    413: problem_response("The image has too many bytes"),
-    415: problem_response("Neither the body nor the file is of a type that is read"),
-    422: problem_response("The image or a parameter can't be used"),
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    400: problem_response(
+        "The request is malformed", malformed_request="The multipart body is malformed."
+    ),
+    401: problem_response("The key is missing or wrong", unauthorized=_KEY_WANTED),
+    408: problem_response(
+        "The body did not arrive in time",
+        body_timeout="The body did not arrive within 20 seconds.",
+    ),
+    413: problem_response(
+        "The image has too many bytes",
+        too_large_bytes="the image has more than 10485760 bytes",
+    ),
+    415: problem_response(
+        "Neither the body nor the file is of a type that is read",
+        unsupported_type="the file is not a PNG, JPEG or TIFF image",
+        unsupported_media_type=TYPES_WANTED,
+    ),
+    422: problem_response(
+        "The image or a parameter can't be used",
+        empty="the image is empty",
+        too_small="the image has 1x1 pixels, at least 200x60 are needed",
+        invalid_parameter="max_error must be between 0 and 1, both excluded",
+    ),
     429: {
-        **problem_response("All readers are busy"),
+        **problem_response(
+            "All readers are busy",
+            overloaded="all readers are busy, and so is the line before them",
+        ),
         "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}},
     },
-    500: problem_response("The service failed"),
-    503: problem_response("The model is not warm yet"),
+    500: problem_response("The service failed", internal_error=INTERNAL_DETAIL),
+    503: _NOT_READY,
 }
 
 
-@readings.post("/readings", responses=_PROBLEMS, openapi_extra={"requestBody": _BODY})
+@readings.post("/readings", responses=_RESPONSES, openapi_extra={"requestBody": _BODY})
 async def read_cheque(
     request: Request,
     parameters: Annotated[ReadingParameters, Query()],

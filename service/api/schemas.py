@@ -1,6 +1,6 @@
 """The documents that go over HTTP; the only pydantic models of the service beside its settings."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -140,13 +140,3 @@ class Health(BaseModel):
 
     status: Literal["alive", "ready"]
     model_version: str = Field(examples=["amount/1"])
-
-
-def problem_response(description: str) -> dict[str, Any]:
-    """A problem among the responses of a route, for OpenAPI."""
-    return {
-        "description": description,
-        "content": {
-            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
-        },
-    }

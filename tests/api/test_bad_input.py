@@ -1,4 +1,4 @@
-"""POST /v1/readings with what is no cheque: a 4xx problem that says so, and the service lives on."""
+"""POST /v1/readings with what is no cheque: a 4xx problem says so, and the service lives on."""
 
 import io
 import struct

@@ -14,6 +14,8 @@ from training.synth.amounts import WrittenAmount
 from training.synth.bank import DIGITS, GlyphBank, Writer
 from training.synth.ink import InkLayer, compose_ink
 from training.synth.strokes import (
+    SDF_HEIGHT,
+    SDF_PAD,
     Coverage,
     Floats,
     Glyph,
@@ -24,7 +26,7 @@ from training.synth.strokes import (
     draw_strokes,
     sample_pen,
 )
-from training.synth.templates import Template, templates
+from training.synth.templates import Template, template_shares, templates
 
 # Shares of where a hand's digits come from.
 SOURCES: dict[str, float] = {
@@ -55,7 +57,7 @@ class Extent:
 
 
 EXTENTS: dict[str, Extent] = {
-    ".": Extent((0.0, 0.08), (-0.06, 0.03)),
+    ".": Extent((0.0, 0.11), (-0.06, 0.03)),
     ",": Extent((0.16, 0.42), (-0.04, 0.14)),
     "-": Extent((0.22, 0.85), (-0.62, -0.34), by_width=True),
     "=": Extent((0.3, 0.75), (-0.55, -0.25), by_width=True),
@@ -87,6 +89,8 @@ class Hand:
     unrest: float
     size_spread: float
     zero_size: float
+    zero_width: float
+    one_size: float
     descent: float
     slope: float
     drift: float
@@ -106,16 +110,20 @@ def sample_hand(rng: np.random.Generator, bank: GlyphBank, height: float) -> Han
     """Draw a person, a pen and a mood for digits of that height, px."""
     writer = _sample_writer(rng, bank)
     drawn = writer is None
-    slant = rng.normal(0.12, 0.2) if drawn else rng.normal(0.02, 0.1)
+    slant = rng.normal(0.14, 0.2) if drawn else rng.normal(0.02, 0.1)
+    if rng.random() < 0.25:
+        slant += rng.uniform(0.1, 0.35)
     gap = float(rng.choice([0.02, 0.08, 0.16, 0.32], p=[0.25, 0.4, 0.25, 0.1]))
     return Hand(
         pen=sample_pen(rng, height),
         writer=writer,
         slant=float(np.clip(slant, -0.3, 0.75)),
-        stretch=float(np.exp(rng.normal(0.06 if drawn else 0.02, 0.2 if drawn else 0.13))),
+        stretch=float(np.exp(rng.normal(0.2 if drawn else 0.1, 0.2 if drawn else 0.15))),
         unrest=float(rng.uniform(0.01, 0.045)),
         size_spread=float(rng.uniform(0.02, 0.11)),
         zero_size=float(rng.choice([1.0, rng.uniform(0.5, 0.95)], p=[0.6, 0.4])),
+        zero_width=float(np.exp(rng.normal(0.08, 0.14))),
+        one_size=float(rng.choice([1.0, rng.uniform(1.0, 1.4)], p=[0.65, 0.35])),
         descent=float(rng.choice([0.0, rng.uniform(0.05, 0.3)], p=[0.65, 0.35])),
         slope=float(rng.normal(0.0, 0.025)),
         drift=float(rng.uniform(0.005, 0.05)),
@@ -300,7 +308,7 @@ class _Page:
         glyph = self._glyph(symbol)
         if symbol in DIGITS:
             high, drop = _digit_place(rng, hand, symbol)
-            stretch = hand.stretch
+            stretch = hand.stretch * (hand.zero_width if symbol == "0" else 1.0)
         else:
             high, drop = _symbol_place(rng, hand, symbol, glyph, follows)
             stretch = float(np.exp(rng.normal(0, 0.1)))
@@ -335,9 +343,9 @@ class _Page:
         known = self._has(symbol)
         share = self.hand.template_share if symbol in DIGITS else 0.4
         if templates(symbol) and (not known or self.rng.random() < share):
-            choices = templates(symbol)
-            most = len(choices) - int(symbol == "0" and self.rng.random() < 0.75)
-            template = choices[int(self.rng.integers(most))]
+            drawn = self.rng.random()
+            chosen = int(np.searchsorted(np.cumsum(template_shares(symbol))[:-1], drawn))
+            template = templates(symbol)[chosen]
             return template, _bent(self.rng, template.controls)
         if not known:
             raise ValueError(f"no glyph and no template for {symbol!r}")
@@ -394,13 +402,17 @@ class _Front:
 
 def _bent(rng: np.random.Generator, controls: Floats) -> Floats:
     """Control points of a template as one person would have them."""
-    spread = float(rng.uniform(0.015, 0.06))
-    moved = controls + rng.normal(0, spread, controls.shape).astype(np.float32)
-    top = float(rng.normal(0, 0.12))
-    moved[:, 0] *= 1.0 + top * (-2.0 * moved[:, 1] - 1.0)
-    moved[:, 1] = -(np.abs(moved[:, 1]) ** float(np.exp(rng.normal(0, 0.12)))) * np.sign(
-        -moved[:, 1]
-    )
+    moved = controls + rng.normal(0, rng.uniform(0.005, 0.03), controls.shape).astype(np.float32)
+    # A smooth bend of the whole figure keeps its curves round.
+    x, y = moved[:, 0].copy(), moved[:, 1].copy()
+    strength = float(rng.uniform(0.01, 0.06))
+    for target in (0, 1):
+        p, q = rng.normal(0, 3.0, 2)
+        moved[:, target] += strength * np.sin(p * x + q * y + rng.uniform(0, 6.3))
+    moved[:, 0] *= 1.0 + float(rng.normal(0, 0.1)) * (-2.0 * y - 1.0)
+    moved[:, 0] *= float(np.exp(rng.normal(0.05, 0.12)))
+    waist = float(np.exp(rng.normal(0, 0.12)))
+    moved[:, 1] = -np.sign(-moved[:, 1]) * np.abs(moved[:, 1]) ** waist
     return moved
 
 
@@ -417,10 +429,14 @@ def _restless(rng: np.random.Generator, points: Floats, unrest: float) -> Floats
 def _digit_place(rng: np.random.Generator, hand: Hand, symbol: str) -> tuple[float, float]:
     """Height of a digit and how far it goes below the baseline, in digit heights."""
     size = float(np.exp(rng.normal(0, hand.size_spread)))
+    drop = hand.descent * float(rng.uniform(0.4, 1.2)) if symbol in _DESCENDING else 0.0
     if symbol == "0":
         size *= hand.zero_size
-    drop = hand.descent * float(rng.uniform(0.4, 1.2)) if symbol in _DESCENDING else 0.0
-    return size * (1.0 + 0.5 * drop), drop
+        drop += float(rng.choice([0.0, -0.5])) * max(0.0, 1.0 - hand.zero_size) * 0.6
+    elif symbol == "1":
+        size *= hand.one_size
+        drop += 0.5 * (hand.one_size - 1.0)
+    return size * (1.0 + 0.5 * max(0.0, drop)), drop
 
 
 def _symbol_place(
@@ -429,7 +445,8 @@ def _symbol_place(
     """Scale of the glyph and where its bottom stands, in digit heights below the baseline."""
     extent = EXTENTS.get(symbol, _LETTER)
     if isinstance(glyph, MaskGlyph):
-        high, wide = 1.0, glyph.distance.shape[1] / glyph.distance.shape[0]
+        rows, columns = glyph.distance.shape
+        high, wide = (rows - 2 * SDF_PAD) / SDF_HEIGHT, (columns - 2 * SDF_PAD) / SDF_HEIGHT
         bottom = 0.0
     else:
         low, top = glyph.points[:, 1].max(), glyph.points[:, 1].min()

@@ -2,7 +2,8 @@
 
 Latin American and European digits, currency signs and letters. A template is one or more strokes
 of control points "x,y", in hundredths of the digit height, y = 0 the top and y = 100 the
-baseline; "!" marks a corner. Catmull-Rom curves join the points between corners.
+baseline; "!" marks a corner, "~" before a template a rare one. Catmull-Rom curves join the points
+between corners.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from training.synth.strokes import PenGlyph
 Floats = NDArray[np.float32]
 
 _PER_SPAN = 5
+_RARE = 0.25
 
 DIGITS: dict[str, tuple[str, ...]] = {
     "0": (
@@ -28,7 +30,7 @@ DIGITS: dict[str, tuple[str, ...]] = {
         "50,15 30,0 6,22 0,58 14,96 38,98 57,60 50,16",
         "24,0 4,26 2,70 20,100 40,84 44,40 34,4 18,2",
         "34,22 8,34 0,66 14,98 44,98 62,68 52,32 30,22 36,32 66,26",
-        "30,0 8,20 0,55 10,92 30,100 52,88 60,50 50,10 28,0 / 60,0 0,102",
+        "~30,0 8,20 0,55 10,92 30,100 52,88 60,50 50,10 28,0 / 60,0 0,102",
     ),
     "1": (
         "10,0 10,100",
@@ -80,7 +82,7 @@ DIGITS: dict[str, tuple[str, ...]] = {
         "12,10 6,46! 30,40 50,58 42,92 16,101 0,92 / 20,-6 60,-10",
         "56,2 30,2 12,12 12,36 34,46 52,62 44,92 18,101 0,92",
         "56,2 12,4! 8,44! 30,38 52,56 46,90 22,101 0,90",
-        "5,20 10,60 14,98 4,100 / 6,16 60,4",
+        "~5,20 10,60 14,98 4,100 / 6,16 60,4",
         "26,6 26,60 18,96 0,98 / 10,4 60,0",
         "12,10 10,46! 34,40 40,70 20,100 0,96 / 14,6 66,-4",
         "60,-4 24,4 8,22 20,42 44,58 44,88 16,102 -6,94",
@@ -120,8 +122,7 @@ DIGITS: dict[str, tuple[str, ...]] = {
         "44,12 22,2 2,22 10,48 34,42 46,12! 46,70 40,112 16,118 2,104",
         "44,14 22,2 4,22 14,46 38,34 50,4! 38,60 28,104",
         "48,18 30,0 4,14 6,42 30,46 46,24! 36,66 22,108",
-        "10,8 12,50 8,104 / 10,12 -14,4 -30,24 -20,46 10,40",
-        "6,4 4,34 22,48 44,36 / 48,2 46,50 38,104",
+        "~10,8 12,50 8,104 / 10,12 -14,4 -30,24 -20,46 10,40",
         "50,8 30,0 6,16 6,42 26,48 44,30 46,10! 44,64 30,102",
         "40,20 22,4 4,24 14,48 38,36 44,12! 40,70 20,104 2,96",
         "34,2 8,8 2,34 22,46 42,28 36,4 42,30 44,70 38,106",
@@ -220,11 +221,13 @@ class Template:
     controls: f32 [c, 2], units of the digit height, baseline 0, y downward.
     basis: f32 [n, c]; basis @ controls are the points of the curves.
     starts: first point of each stroke.
+    rare: whether few people write it so.
     """
 
     controls: Floats
     basis: Floats
     starts: tuple[int, ...]
+    rare: bool
 
     def glyph(self, controls: Floats) -> PenGlyph:
         """The strokes through moved control points, f32 [c, 2]."""
@@ -242,7 +245,15 @@ def templates(symbol: str) -> tuple[Template, ...]:
     return tuple(_parse(text) for text in (*DIGITS.get(symbol, ()), *SYMBOLS.get(symbol, ())))
 
 
+@cache
+def template_shares(symbol: str) -> Floats:
+    """f32 [T]: how common each template of a symbol is; they sum to 1."""
+    shares = np.array([_RARE if t.rare else 1.0 for t in templates(symbol)], np.float32)
+    return np.asarray(shares / shares.sum(), np.float32)
+
+
 def _parse(text: str) -> Template:
+    rare, text = text.startswith("~"), text.removeprefix("~")
     controls: list[tuple[float, float]] = []
     blocks: list[Floats] = []
     for stroke in text.split("/"):
@@ -258,7 +269,7 @@ def _parse(text: str) -> Template:
         starts.append(row)
         basis[row : row + block.shape[0], column : column + block.shape[1]] = block
         row, column = row + block.shape[0], column + block.shape[1]
-    return Template(np.asarray(controls, np.float32), basis, tuple(starts))
+    return Template(np.asarray(controls, np.float32), basis, tuple(starts), rare)
 
 
 def _curve(count: int, corners: list[int]) -> Floats:

@@ -50,7 +50,7 @@ def sample_settings(rng: np.random.Generator, bitonal_share: float = 0.15) -> Se
         angle=float(np.clip(rng.normal(0, 1.3), -5, 5)) if tilted else 0.0,
         shear=float(rng.normal(0, 0.02)) if tilted else 0.0,
         blur=float(
-            rng.choice([0.0, rng.uniform(0.25, 0.6), rng.uniform(0.5, 1.05)], p=(0.35, 0.4, 0.25))
+            rng.choice((0.0, rng.uniform(0.25, 0.5), rng.uniform(0.5, 1)), p=(0.4, 0.4, 0.2))
         ),
         sharpen=float(rng.uniform(0.3, 1.2)) if rng.random() < 0.2 else 0.0,
         noise=float(rng.choice([0.0, rng.uniform(0.5, 3), rng.uniform(2, 9)], p=(0.3, 0.5, 0.2))),

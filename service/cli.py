@@ -28,8 +28,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_INTERRUPTED = 130
-
 
 @app.command()
 def read(
@@ -164,10 +162,7 @@ def _progress(shown: bool, total: int) -> Progress:
 
 def main() -> None:
     """Run the command line; the entry point of the `cheque-reader` script."""
-    try:
-        sys.exit(app(standalone_mode=True))
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+    app()
 
 
 if __name__ == "__main__":

@@ -164,7 +164,8 @@ def _totals(rows: Sequence[Row]) -> str:
     times = sorted(row.seconds for row in rows)
     if times:
         parts.append(f"median {times[len(times) // 2] * 1000:.0f} ms")
-    return f"{len(rows)} files: {', '.join(parts)}"
+    files = "1 file" if len(rows) == 1 else f"{len(rows)} files"
+    return f"{files}: {', '.join(parts)}"
 
 
 def printable(text: str) -> str:

@@ -221,7 +221,7 @@ def _gbp(rng: np.random.Generator, major: int, cents: int) -> WrittenAmount:
     elif kind < 0.8 or cents:
         body = f"{whole}-{cents:02d}"
     else:
-        body = whole + _pick(rng, "", "-", ".-", "=", "/-")
+        body = whole + _pick(rng, "", "-", ".-", "=", "--")
     front, back = _fillers(rng) if _chance(rng, 0.1) and body[-1].isdigit() else ("", "")
     return _written(front + sign, ((body, "line"),), minor, "GBP" if sign else None, back)
 

@@ -4,7 +4,7 @@ Digits come from one writer of the public sets where possible, or from hand-desi
 the writer bends in one way of their own; everything is drawn with one pen.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -317,11 +317,14 @@ class _Page:
         across = [scale * stretch, -scale * (shear + turn), 0.0]
         down = [scale * stretch * turn, scale, y + drop * unit]
         matrix = np.array([across, down], np.float32)
+        pen = hand.pen
+        if symbol == ".":
+            pen = replace(pen, width=pen.width * float(rng.uniform(0.95, 1.5)))
         if isinstance(glyph, MaskGlyph):
-            return draw_mask(glyph, matrix, hand.pen)
+            return draw_mask(glyph, matrix, pen)
         points = _restless(rng, glyph.points, hand.unrest)
         points[:, :2] = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
-        return draw_strokes(rng, points, glyph.starts, hand.pen)
+        return draw_strokes(rng, points, glyph.starts, pen)
 
     def _glyph(self, symbol: str) -> Glyph:
         """This writer's way of that symbol, once more."""

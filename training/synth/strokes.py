@@ -19,7 +19,8 @@ _SDF_UNIT = 8.0
 _OVERSAMPLE = 4
 _SHIFT = 3
 _SPACING = 0.05
-_FAINT = 100
+_TAPERED = 6
+_FAINT = 78
 _NEAR = np.ones((3, 3), np.uint8)
 
 
@@ -162,18 +163,21 @@ def mask_glyph(image: Coverage, aspect: float | None = None) -> MaskGlyph | None
     scale = SDF_HEIGHT / max(crop.shape[0], 0.25 * crop.shape[1])
     high = max(2, round(crop.shape[0] * scale))
     wide = max(2, round(crop.shape[1] * scale if aspect is None else high * aspect))
-    large = cv2.resize(crop, (wide, high), interpolation=cv2.INTER_CUBIC)
+    how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    large = cv2.resize(crop, (wide, high), interpolation=how)
     large = cv2.copyMakeBorder(large, *(SDF_PAD,) * 4, cv2.BORDER_CONSTANT)
-    large = cv2.GaussianBlur(large, (0, 0), max(0.5, 0.35 * scale))
+    large = cv2.GaussianBlur(large, (0, 0), max(0.6, 0.45 * scale))
     mask = (large > _FAINT).astype(np.uint8)
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
     outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
     ridge = np.sort(inside[(inside >= cv2.dilate(inside, _NEAR)) & (mask > 0)])
     if len(ridge) == 0:
         return None
-    signed = np.clip((inside - outside) * _SDF_UNIT, -127, 127).astype(np.int8)
+    # Distances are from pixel centre to pixel centre; the outline lies half way between.
+    signed = inside - outside - np.where(mask, 0.5, -0.5)
+    distance = np.clip(signed * _SDF_UNIT, -127, 127).astype(np.int8)
     thin, usual = float(ridge[len(ridge) // 5]), float(ridge[len(ridge) // 2])
-    return MaskGlyph(distance=signed, width=2.0 * usual - 0.5, core=max(0.0, thin - 0.7))
+    return MaskGlyph(distance, width=2.0 * usual - 0.5, core=max(0.0, thin - 0.8))
 
 
 def _stretched(image: Coverage) -> Coverage:
@@ -200,10 +204,10 @@ def draw_strokes(
     Returns (coverage u8 [h, w], left, top): the patch's place in the points' frame.
     """
     edge = pen.width * (1.0 + pen.pressure) + 1.5
-    left, top = int(np.floor(points[:, 0].min() - edge)), int(np.floor(points[:, 1].min() - edge))
-    right, bottom = points[:, 0].max() + edge, points[:, 1].max() + edge
+    left, top = (int(v) for v in np.floor(points[:, :2].min(axis=0) - edge))
+    right, bottom = (int(v) for v in np.floor(points[:, :2].max(axis=0) + edge))
     canvas = np.zeros(
-        ((int(bottom) - top + 1) * _OVERSAMPLE, (int(right) - left + 1) * _OVERSAMPLE), np.uint8
+        ((bottom - top + 1) * _OVERSAMPLE, (right - left + 1) * _OVERSAMPLE), np.uint8
     )
     fixed = float(_OVERSAMPLE << _SHIFT)
     place = ((points[:, :2] - np.array([left, top], np.float32)) * fixed).astype(np.int32)
@@ -233,11 +237,10 @@ def _thickness(
     knots = rng.normal(0.0, 1.0, count // 6 + 2).astype(np.float32)
     wander = np.interp(np.arange(count) / 6.0, np.arange(len(knots)), knots)
     share = 1.0 + 0.5 * pen.pressure * wander - pen.speed * (points[:, 2] - 0.4)
-    for index in starts:
-        share[index : index + 2] *= 1.0 - pen.taper
-        if index:
-            share[index - 1] *= 1.0 - pen.taper
-    share[-1] *= 1.0 - pen.taper
+    for start, end in zip(starts, (*starts[1:], count), strict=True):
+        if end - start > _TAPERED:
+            share[start : start + 2] *= 1.0 - pen.taper
+            share[end - 1] *= 1.0 - pen.taper
     exact = np.maximum(share, 0.35) * pen.width * _OVERSAMPLE
     return np.maximum(1, np.rint(exact)).astype(np.int32)
 

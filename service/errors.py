@@ -13,6 +13,10 @@ bytes. What an error means in HTTP is decided in `service.api.problems` alone.
 """
 
 import traceback
+from pathlib import Path
+from typing import Final
+
+_FRAMES: Final = 12
 
 
 class ChequeReaderError(Exception):
@@ -78,5 +82,11 @@ class OverloadError(ChequeReaderError):
 
 def without_values(error: BaseException) -> str:
     """Where an exception came from and its type, without its message, which may hold an amount."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
+    frames = "".join(traceback.format_tb(error.__traceback__, -_FRAMES))
     return f"{frames}{type(error).__qualname__}"
+
+
+def origin(error: BaseException) -> str:
+    """The type of an exception and the line it came from, in a few words."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__qualname__} at {Path(last.filename).name}:{last.lineno}"

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.errors import InputError, without_values
+from service.errors import InputError, origin
 from service.options import Reader, ReadingOptions, read_cheque
 from service.pipeline.reader import Reading
 
+_UNSEEN_WIDTH = 100  # columns, where there is no terminal to ask
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 
 
@@ -72,7 +73,7 @@ def read_file(reader: Reader, file: Path, options: ReadingOptions, max_bytes: in
     except InputError as refused:
         error = refused.code, refused.message
     except Exception as bug:  # noqa: BLE001 - the other files still have to be read
-        error = "internal_error", f"the reader failed: {without_values(bug).splitlines()[-1]}"
+        error = "internal_error", f"the reader failed with {origin(bug)}"
     return Row(file, reading, error, time.perf_counter() - started)
 
 
@@ -118,6 +119,8 @@ def print_table(rows: Sequence[Row]) -> None:
             milliseconds,
         )
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _UNSEEN_WIDTH)
     console.print(table)
     console.print(Text(_totals(rows)))
 

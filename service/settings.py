@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True)
 
     model_dir: Path = Field(
-        default=Path(__file__).resolve().parent.parent / "models" / "amount" / "1",
+        default=Path(__file__).resolve().parent.parent / "models" / "amounts" / "1",
         description="Folder of the model: model.onnx and card.json",
     )
     host: str = Field(default="127.0.0.1", description="Address that `serve` listens on")

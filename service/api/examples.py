@@ -17,7 +17,7 @@ READING: Final[dict[str, Any]] = {
     "symbols": [],
     "pages": 1,
     "segments": 40,
-    "model_version": "amount/1",
+    "model_version": "amounts/1",
     "grammar_version": "any",
     "stages": {},
     "reference": None,

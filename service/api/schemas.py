@@ -139,4 +139,4 @@ class Health(BaseModel):
     """Whether the process lives, or is ready for work."""
 
     status: Literal["alive", "ready"]
-    model_version: str = Field(examples=["amount/1"])
+    model_version: str = Field(examples=["amounts/1"])

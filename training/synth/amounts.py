@@ -19,7 +19,7 @@ CURRENCIES = ("USD", "GBP", "EUR", "INR")
 _CURRENCY_SHARES = (0.20, 0.10, 0.12, 0.16)
 _CENTS = {"USD": 0.6, "GBP": 0.55, "EUR": 0.55, "INR": 0.2, "": 0.14}
 _LENGTHS = (0.02, 0.07, 0.18, 0.26, 0.25, 0.13, 0.09)
-_WHOLE_ENDINGS = (".-", "-", "=", ".=", ",-", ".--", "--", ".", ",", "/", "#", "*", ".--")
+_WHOLE_ENDINGS = (".-", "-", "=", ".=", ",-", ".--", "--", ".", ",", "#", "*", ".--")
 # A "$" says which dollar only together with cents as they are written in the United States.
 _US_DOLLARS = re.compile(
     r"[*#=-]*\$ ?[*#=-]*(\d+|\d{1,3}(,\d{3})+)"
@@ -250,7 +250,7 @@ def _inr(rng: np.random.Generator, major: int, cents: int) -> WrittenAmount:
     if cents or _chance(rng, 0.15):
         body = f"{whole}.{cents:02d}" + _pick(rng, "", "", "", "/-")
     else:
-        body = whole + _pick(rng, "/-", "/-", "/-", "/-", "", "-", "=", "/=", ".00", "/", "/--")
+        body = whole + _pick(rng, "/-", "/-", "/-", "/-", "", "-", "=", "/=", ".00", "/--")
     grouped = whole.count(",") > 1
     sure = bool(sign) or "/-" in body or "/=" in body or grouped
     front, back = ("", "")

@@ -130,7 +130,7 @@ def sample_hand(rng: np.random.Generator, bank: GlyphBank, height: float) -> Han
         gap=gap + float(rng.uniform(0.0, 0.05)),
         gap_spread=float(rng.uniform(0.01, 0.09)),
         tuck=float(rng.uniform(0.35, 0.95)),
-        point_gap=float(rng.choice([0.03, 0.12, 0.3], p=[0.5, 0.35, 0.15])),
+        point_gap=float(rng.choice([0.03, 0.12, 0.3], p=[0.42, 0.36, 0.22])),
         touch=float(rng.choice([0.0, 0.06, 0.3], p=[0.45, 0.4, 0.15])),
         ligature=float(rng.choice([0.0, 0.7], p=[0.92, 0.08])),
         low_dash=float(rng.choice([0.05, 0.9], p=[0.75, 0.25])),

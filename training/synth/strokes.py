@@ -79,7 +79,7 @@ def sample_pen(rng: np.random.Generator, height: float) -> Pen:
     """A ballpoint, gel pen, fountain pen or felt tip for digits of that height, px."""
     kind = rng.random()
     if kind < 0.5:
-        width = float(np.exp(rng.normal(np.log(0.078), 0.2)))
+        width = float(np.exp(rng.normal(np.log(0.084), 0.22)))
         return Pen(
             width=max(1.1, width * height),
             pressure=rng.uniform(0.05, 0.22),

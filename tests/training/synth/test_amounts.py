@@ -5,10 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from service.pipeline.amount import amount_of
+from service.pipeline.automaton import Grammar
 from service.pipeline.grammar import grammar_for
-from service.pipeline.graph import Graph, compose, viterbi
-from service.pipeline.rules import Grammar
+from service.pipeline.search import Lattice, best
 from training.synth.amounts import CURRENCIES, WrittenAmount, sample_amount, text_of
 
 LABELS = (*"0123456789.,-/=*#$£€₹x()%+|NORS", "")
@@ -17,24 +16,22 @@ LABELS = (*"0123456789.,-/=*#$£€₹x()%+|NORS", "")
 def read(grammar: Grammar, text: str) -> tuple[int, str | None, bool]:
     """Minor units, currency and sign of the likeliest reading of a text."""
     places = np.arange(len(text))
-    line = Graph(
+    is_space = np.array([symbol == " " for symbol in text])
+    shown = [LABELS.index(symbol) for symbol in text if symbol != " "]
+    classes = np.full((len(shown), len(LABELS)), 500.0)
+    classes[np.arange(len(shown)), shown] = 0.0
+    lattice = Lattice(
         num_nodes=len(text) + 1,
-        start=0,
-        finals=np.array([len(text)]),
         src=places,
         dst=places + 1,
-        label=np.array([grammar.labels.index(symbol) for symbol in text]),
+        segment=np.where(is_space, -1, np.cumsum(~is_space) - 1),
         penalty=np.zeros(len(text)),
+        field=np.zeros(len(text), np.int32),
+        class_penalty=classes,
     )
-    readings = compose(line, grammar.graph)
-    path = viterbi(readings)
-    assert path is not None, text
-    arcs = list(path.arcs)
-    roles = [int(grammar.role[readings.origin[arc, 1]]) for arc in arcs]
-    symbols = [grammar.labels[int(readings.label[arc])] for arc in arcs]
-    final = int(np.flatnonzero(readings.finals == readings.dst[arcs[-1]])[0])
-    end = int(readings.final_origin[final, 1])
-    return amount_of(symbols, roles).minor, grammar.currency[end], bool(grammar.negative[end])
+    (found,) = best(lattice, grammar)
+    assert found.penalty < 500.0, text
+    return found.amount_minor, found.currency, found.negative
 
 
 def sampled(count: int) -> list[WrittenAmount]:

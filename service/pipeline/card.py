@@ -40,8 +40,9 @@ class ModelCard:
     """A recognizer's card.
 
     labels: K symbols in the order of the network's outputs, the last one RUBBISH. segment_weights:
-    penalty per unit of each of `segment.FEATURES`. symbol_penalty: added to every symbol on a path,
-    rubbish_penalty: to every segment read as rubbish. null_penalty: of the hypothesis that a field
+    penalty per unit of each of `segment.FEATURES`. symbol_penalty: added to every symbol on a path;
+    stray_penalty: to every segment left unread, and stray_ink_penalty for each square of the line's
+    size that its ink covers. null_penalty: of the hypothesis that a field
     is no amount.
     """
 
@@ -52,7 +53,8 @@ class ModelCard:
     placement: Placement
     segment_weights: tuple[float, ...]
     symbol_penalty: float
-    rubbish_penalty: float
+    stray_penalty: float
+    stray_ink_penalty: float
     null_penalty: float
     calibration: Calibration
 
@@ -93,7 +95,8 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         placement=Placement(**raw["placement"]),
         segment_weights=tuple(float(weight) for weight in weights["segment"].values()),
         symbol_penalty=float(weights["symbol"]),
-        rubbish_penalty=float(weights["rubbish"]),
+        stray_penalty=float(weights["stray"]),
+        stray_ink_penalty=float(weights["stray_ink"]),
         null_penalty=float(weights["null"]),
         calibration=Calibration(**raw["calibration"]),
     )

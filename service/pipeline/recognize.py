@@ -54,16 +54,16 @@ class OnnxRecognizer:
 
 
 def against_rubbish(
-    penalties: NDArray[np.float32], symbol: float = 0.0, rubbish: float = 0.0
+    penalties: NDArray[np.float32], stray: NDArray[np.float32], symbol: float = 0.0
 ) -> NDArray[np.float32]:
     """Turn each segment's penalties into log odds against its being no character; f32 [N, K].
 
     A path explains the segments on it as characters and all others as rubbish, so the product of
     P(rubbish) over all segments is common to all paths and falls out: what is left on an arc is
     log P(rubbish) - log P(label). Paths of different segmentations, and of different fields, become
-    comparable; the path on which nothing is a character has penalty 0.
+    comparable. symbol: added to every symbol. stray: f32 [N], penalty of leaving a segment on the
+    path unread, as ink that belongs to no character.
     """
-    odds = penalties - penalties[:, -1:]
-    odds = np.clip(odds, -_LARGEST_ODDS, _LARGEST_ODDS) + symbol
-    odds[:, -1] = rubbish
+    odds = np.clip(penalties - penalties[:, -1:], -_LARGEST_ODDS, _LARGEST_ODDS) + symbol
+    odds[:, -1] = stray
     return odds.astype(np.float32)

@@ -18,7 +18,7 @@ from service.pipeline.field import FieldCandidate
 from service.pipeline.ink import InkImage
 
 CROP = 32
-FEATURES = ("bias", "inner_gap", "cut_ink", "wide", "tall", "off_line", "pieces")
+FEATURES = ("bias", "inner_gap", "cut_ink", "wide", "tall", "off_line", "pieces", "ink")
 
 LINE_SIZE = 40
 _LATERAL = 0.08
@@ -84,12 +84,14 @@ class Cuts:
     piece: i16 [H, W], index of the piece that each pixel belongs to (also where there is no ink).
     boxes: i32 [P, 4] of each piece's ink in line pixels. joint: f32 [P - 1], ink crossed by the cut
     between pieces p and p + 1, in units of the line's size; gap: f32 [P - 1], clear width there.
+    ink: f32 [P + 1], ink of all pieces before each, in squares of the line's size.
     """
 
     piece: NDArray[np.int16]
     boxes: NDArray[np.int32]
     joint: NDArray[np.float32]
     gap: NDArray[np.float32]
+    ink: NDArray[np.float32]
 
 
 def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Line | None:
@@ -348,7 +350,9 @@ def _cut(line: Line, paths: NDArray[np.int32]) -> Cuts | None:
     compact = np.searchsorted(present, piece).clip(0, present.size - 1).astype(np.int16)
     boxes = _piece_boxes(compact, solid, present.size)
     joint, gap = _joints(compact, solid, boxes)
-    return Cuts(piece=compact, boxes=boxes, joint=joint, gap=gap)
+    areas = np.bincount(compact[solid], minlength=present.size) / LINE_SIZE**2
+    ink = np.concatenate([[0.0], np.cumsum(areas)]).astype(np.float32)
+    return Cuts(piece=compact, boxes=boxes, joint=joint, gap=gap, ink=ink)
 
 
 def _mend(ink: NDArray[np.uint8], piece: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -465,6 +469,7 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
             np.maximum(height - 1.3, 0),
             off,
             (b - a - 1).astype(np.float32),
+            cuts.ink[b] - cuts.ink[a],
         ],
         axis=1,
     )

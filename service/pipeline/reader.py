@@ -1,0 +1,280 @@
+"""The check reader of section X as one call: image in, reading out. Wiring only."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.automaton import Grammar
+from service.pipeline.card import load_card
+from service.pipeline.decision import Decision, calibrated, decide, posterior
+from service.pipeline.field import locate_fields
+from service.pipeline.grammar import free_grammar, grammar_for
+from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
+from service.pipeline.ink import extract_ink
+from service.pipeline.recognize import OnnxRecognizer, Recognizer, against_rubbish
+from service.pipeline.search import (
+    Interpretation,
+    Lattice,
+    best,
+    forward,
+    forward_by_field,
+    forward_of_amount,
+)
+from service.pipeline.segment import FEATURES, SegmentationGraph, segment_fields
+
+ALTERNATIVES = 5
+DEFAULT_MAX_ERROR = 0.01
+_INK = FEATURES.index("ink")
+
+# Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
+Polygon = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """An amount that the image may also hold, with its calibrated probability."""
+
+    text: str
+    digits: str
+    amount_minor: int
+    currency: str | None
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolBox:
+    """One symbol of the reading and where it stands, in pixels of the original image."""
+
+    symbol: str
+    box: Polygon
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read from one image.
+
+    amount_minor: integer in minor units (hundredths where the currency is unknown); text: the
+    symbols as written; digits: the digits of text in order, a fraction's denominator left out; all
+    None only where no path exists. confidence: calibrated probability that amount_minor is right.
+    field_box, symbols: in pixels of the original image, EXIF orientation applied. stages: seconds.
+    """
+
+    amount_minor: int | None
+    currency: str | None
+    text: str | None
+    digits: str | None
+    confidence: float
+    decision: Decision
+    reject_reason: str | None
+    alternatives: tuple[Alternative, ...]
+    field_box: Polygon | None
+    symbols: tuple[SymbolBox, ...]
+    pages: int
+    segments: int
+    model_version: str
+    grammar_version: str
+    reference: str | None
+    stages: dict[str, float]
+
+
+class ChequeReader:
+    """Reads cheque images with one model; safe to share between threads."""
+
+    def __init__(self, folder: Path, limits: ImageLimits | None = None) -> None:
+        self._card = load_card(folder)
+        self._recognizer: Recognizer = OnnxRecognizer(folder, self._card)
+        self._limits = limits or ImageLimits()
+        self._weights = np.array(self._card.segment_weights, np.float32)
+        self._free = free_grammar(self._card.labels)
+
+    @property
+    def model_version(self) -> str:
+        """Name and version of the model."""
+        return self._card.model_version
+
+    def warm(self) -> None:
+        """Do everything that the first reading would otherwise wait for."""
+        grammar_for(None, None, self._card.labels)
+        self._recognizer.penalties(np.zeros((1, 32, 32), np.uint8))
+
+    def read(
+        self,
+        data: bytes,
+        *,
+        currency: str | None = None,
+        locale: str | None = None,
+        field_only: bool = False,
+        max_error: float | None = None,
+        reference: str | None = None,
+    ) -> Reading:
+        """Read the courtesy amount of one image.
+
+        data: a PNG, JPEG or TIFF file. field_only: it shows nothing but the amount. max_error: the
+        share of wrong amounts among accepted ones that the caller can bear. Raises InputError for
+        data that is no usable image; an illegible cheque is a Reading with a reject reason.
+        """
+        started = perf_counter()
+        grammar = grammar_for(currency, locale, self._card.labels)
+        bound = DEFAULT_MAX_ERROR if max_error is None else max_error
+        image = load_cheque(data, field_only=field_only, limits=self._limits)
+        loaded = perf_counter() - started
+        reading = self._interpret(image, grammar, field_only, bound)
+        if reading.confidence < 0.5 and not field_only:
+            turned = self._interpret(image.turned(), grammar, field_only, bound)
+            stages = {k: v + turned.stages[k] for k, v in reading.stages.items()}
+            reading = turned if turned.confidence > reading.confidence else reading
+            reading = replace(reading, stages=stages)
+        return replace(reading, reference=reference, stages={"image": loaded, **reading.stages})
+
+    def _interpret(
+        self, image: ChequeImage, grammar: Grammar, field_only: bool, max_error: float
+    ) -> Reading:
+        """One orientation of an image through all stages."""
+        clock = _Clock()
+        ink = extract_ink(image.grey)
+        clock.lap("ink")
+        fields = locate_fields(image, ink, field_only=field_only)
+        clock.lap("field")
+        graph = segment_fields(ink, fields, self._card.placement, self._weights)
+        clock.lap("segment")
+        penalties = self._recognizer.penalties(graph.crops)
+        clock.lap("recognize")
+        lattice = self._lattice(graph, penalties)
+        found = best(lattice, grammar, ALTERNATIVES, distinct="amount")
+        everything = float(
+            -np.logaddexp(-forward(lattice, grammar), -self._card.null_penalty)
+        )
+        alternatives = tuple(
+            self._alternative(lattice, grammar, one, everything) for one in found
+        )
+        clock.lap("search")
+        return self._reading(image, graph, grammar, found, alternatives, max_error, clock)
+
+    def _lattice(self, graph: SegmentationGraph, penalties: NDArray[np.float32]) -> Lattice:
+        """The recognition graph, every field measured against reading it as no amount at all.
+
+        A field's amounts compete with the same ink read as any symbols, so that fields with many
+        and with few segments compare, and so that a text that is no amount does not look like one.
+        """
+        card = self._card
+        stray = card.stray_penalty + card.stray_ink_penalty * graph.features[:, _INK]
+        odds = against_rubbish(penalties, stray, card.symbol_penalty)
+        lattice = Lattice(
+            graph.num_nodes, graph.src, graph.dst, graph.segment,
+            graph.penalty.astype(np.float64), graph.field, odds.astype(np.float64),
+        )  # fmt: skip
+        if len(graph.src) == 0:
+            return lattice
+        free = forward_by_field(lattice, self._free)
+        entering = np.flatnonzero(graph.src == 0)
+        penalty = lattice.penalty.copy()
+        for field, total in free.items():
+            arcs = entering[graph.field[entering] == field]
+            own = _field_penalty(graph, arcs, self._weights)
+            penalty[arcs] -= total - own
+        return replace(lattice, penalty=penalty)
+
+    def _alternative(
+        self, lattice: Lattice, grammar: Grammar, one: Interpretation, everything: float
+    ) -> Alternative:
+        spelled = forward_of_amount(lattice, grammar, one.amount_minor)
+        probability = calibrated(posterior(spelled, everything), self._card.calibration)
+        return Alternative(one.text, one.digits, one.amount_minor, one.currency, probability)
+
+    def _reading(
+        self,
+        image: ChequeImage,
+        graph: SegmentationGraph,
+        grammar: Grammar,
+        found: list[Interpretation],
+        alternatives: tuple[Alternative, ...],
+        max_error: float,
+        clock: "_Clock",
+    ) -> Reading:
+        first = found[0] if found else None
+        confidence = alternatives[0].confidence if alternatives else 0.0
+        decision, reason = decide(
+            first.amount_minor if first else None,
+            confidence,
+            max_error,
+            negative=first is not None and first.negative,
+            blank=len(graph.crops) == 0,
+        )
+        symbols = _symbols(first, graph, grammar, image.to_original) if first else ()
+        return Reading(
+            amount_minor=first.amount_minor if first else None,
+            currency=first.currency if first else None,
+            text=first.text if first else None,
+            digits=first.digits if first else None,
+            confidence=confidence,
+            decision=decision,
+            reject_reason=reason,
+            alternatives=alternatives,
+            field_box=_hull(first, graph, image.to_original) if first else None,
+            symbols=symbols,
+            pages=image.pages,
+            segments=len(graph.crops),
+            model_version=self.model_version,
+            grammar_version=grammar.version,
+            reference=None,
+            stages=clock.laps,
+        )
+
+
+class _Clock:
+    """Seconds from one lap to the next."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = perf_counter()
+        self.laps[name] = now - self._last
+        self._last = now
+
+
+def _field_penalty(
+    graph: SegmentationGraph, arcs: NDArray[np.int64], weights: NDArray[np.float32]
+) -> float:
+    """The penalty of the field that these arcs enter, without that of their segments."""
+    arc = int(arcs[0])
+    segment = int(graph.segment[arc])
+    own = float(graph.features[segment] @ weights) if segment >= 0 else 0.0
+    return float(graph.penalty[arc]) - own
+
+
+def _symbols(
+    one: Interpretation,
+    graph: SegmentationGraph,
+    grammar: Grammar,
+    to_original: NDArray[np.float64],
+) -> tuple[SymbolBox, ...]:
+    boxes = []
+    for arc, label in zip(one.arcs.tolist(), one.labels.tolist(), strict=True):
+        segment = int(graph.segment[arc])
+        if segment >= 0 and label != grammar.rubbish:
+            polygon = _polygon(graph.boxes[segment], to_original)
+            boxes.append(SymbolBox(grammar.labels[label], polygon))
+    return tuple(boxes)
+
+
+def _hull(
+    one: Interpretation, graph: SegmentationGraph, to_original: NDArray[np.float64]
+) -> Polygon | None:
+    segments = graph.segment[one.arcs]
+    boxes = graph.boxes[segments[segments >= 0]]
+    if len(boxes) == 0:
+        return None
+    low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    return _polygon(np.concatenate([low, high]), to_original)
+
+
+def _polygon(box: NDArray[np.float32], to_original: NDArray[np.float64]) -> Polygon:
+    x0, y0, x1, y1 = box.tolist()
+    corners = np.array([[x0, y0, 1], [x1, y0, 1], [x1, y1, 1], [x0, y1, 1]])
+    moved = corners @ to_original.T
+    return tuple((float(x / w), float(y / w)) for x, y, w in moved)

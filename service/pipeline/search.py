@@ -1,0 +1,266 @@
+"""Search of the interpretation graph without building it: best readings and forward penalties.
+
+The interpretation graph is the recognition graph composed with the grammar (section X). ``sweep``
+gives the penalties to and from each of its nodes; what lies near the best path is then built as
+a plain graph, small enough for ``graph.n_best``. Answers are those of ``graph.compose`` and the
+verbs on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.amount import Role, amount_of
+from service.pipeline.automaton import Grammar
+from service.pipeline.graph import Floats, Graph, Ints, Path, n_best
+from service.pipeline.spelling import spelling
+from service.pipeline.sweep import Index, Lattice, Sweep, log_sum, lowest
+
+__all__ = [
+    "Interpretation",
+    "Lattice",
+    "best",
+    "forward",
+    "forward_by_field",
+    "forward_of_amount",
+    "posteriors",
+]
+
+# How far from the best path strings are looked for, in turn, until there are enough of them.
+_BEAMS = (8.0, 24.0, 72.0, np.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Interpretation:
+    """One way to read a lattice.
+
+    arcs i32[L]: arcs of the lattice in order, stray ink included; labels i32[L] and roles u8[L]:
+    theirs; amount_minor, digits and text as in ``Amount``; negative: written with a minus;
+    penalty: of the path.
+    """
+
+    arcs: Ints
+    labels: Ints
+    roles: NDArray[np.uint8]
+    amount_minor: int
+    currency: str | None
+    negative: bool
+    text: str
+    digits: str
+    penalty: float
+
+
+def best(
+    lattice: Lattice,
+    grammar: Grammar,
+    n: int = 1,
+    *,
+    distinct: Literal["text", "amount"] = "text",
+) -> list[Interpretation]:
+    """The n best interpretations that differ, best first (section X, Viterbi).
+
+    distinct "text": their symbols differ; "amount": the digits that count differ, which passes
+    over other ways of writing the same amount. Stray ink never tells interpretations apart.
+    Fewer than n where there are fewer.
+    """
+    sweep = Sweep(lattice, grammar.automaton, grammar.rubbish, lowest)
+    ahead, _ = sweep.forward()
+    rest = sweep.backward()
+    if not np.isfinite(rest[0, 0]):
+        return []
+    found: list[Interpretation] = []
+    for beam in _BEAMS:
+        bound = rest[0, 0] + beam
+        graph, onward = _near_the_best(sweep, ahead, rest, bound)
+        told, silent = graph, grammar.rubbish
+        if distinct == "amount":
+            told, silent = _counted_digits(graph, grammar)
+        paths = n_best(told, n, silent=(silent,), rest=onward)
+        found = [_interpretation(graph, grammar, path) for path in paths]
+        # Beyond the bound a string may have better paths than those that were kept.
+        if len(found) >= n and found[-1].penalty <= bound:
+            break
+    return found
+
+
+def forward(lattice: Lattice, grammar: Grammar) -> float:
+    """The forward penalty of all interpretations together, +infinity where there is none."""
+    sweep = Sweep(lattice, grammar.automaton, grammar.rubbish, log_sum)
+    return sweep.total(sweep.forward()[0])
+
+
+def forward_by_field(lattice: Lattice, grammar: Grammar) -> dict[int, float]:
+    """The forward penalty of each field candidate's interpretations.
+
+    Their log-sum is ``forward``, where fields share no nodes but the first and the last.
+    """
+    sweep = Sweep(lattice, grammar.automaton, grammar.rubbish, log_sum)
+    return sweep.total_by_field(*sweep.forward())
+
+
+def forward_of_amount(lattice: Lattice, grammar: Grammar, amount_minor: int) -> float:
+    """The forward penalty of all strings and segmentations that spell an amount, in any currency.
+
+    Leading zeros count, and cents left out as well as 00. Below zero: written with a minus;
+    zero: either way. +infinity where nothing spells it.
+    """
+    automaton = spelling(grammar, amount_minor)
+    sweep = Sweep(lattice, automaton, grammar.rubbish, log_sum)
+    return sweep.total(sweep.forward()[0])
+
+
+def posteriors(
+    lattice: Lattice, grammar: Grammar, amount_minor: int | None = None
+) -> tuple[float, Floats]:
+    """The forward penalty, and its gradient with respect to ``class_penalty``, f64[N, K].
+
+    The gradient is the expected number of times that each segment is read as each label (section
+    VI-E); with an amount, over what spells it. The two differ by the gradient of discriminative
+    forward training. Zeros where there is no interpretation.
+    """
+    automaton = grammar.automaton if amount_minor is None else spelling(grammar, amount_minor)
+    sweep = Sweep(lattice, automaton, grammar.rubbish, log_sum)
+    ahead, stepped = sweep.forward()
+    total = sweep.total(ahead)
+    if total == np.inf:
+        return total, np.zeros(lattice.class_penalty.shape)
+    return total, sweep.expected_labels(ahead, stepped, sweep.backward())
+
+
+class _Arcs(NamedTuple):
+    """Arcs of the interpretation graph, column by column; states are the grammar's."""
+
+    src: Index  # cut
+    src_state: Index
+    dst: Index
+    dst_state: Index
+    label: Index
+    penalty: Floats
+    arc: Index  # of the lattice
+    move: Index  # of the automaton, -1 for stray ink
+
+    def where(self, keep: NDArray[np.bool_] | Index) -> _Arcs:
+        return _Arcs._make(column[keep] for column in self)
+
+
+def _near_the_best(sweep: Sweep, ahead: Floats, rest: Floats, bound: float) -> tuple[Graph, Floats]:
+    """What of the interpretation graph lies on paths of at most a penalty; its best completions.
+
+    Origin: (arc of the lattice, arc of the automaton, -1 for stray ink); final_origin:
+    (-1, final of the automaton). Nodes are in topological order.
+    """
+    bound += 1e-9 * (1.0 + abs(rest[0, 0]))  # a sum differs in its last bits with its order
+    through = ahead + rest
+    cuts, states = np.nonzero((through <= bound) & (through < np.inf))
+    number = np.full(through.shape, -1)
+    number[cuts, states] = np.arange(len(cuts))
+    arcs = [_strays(sweep, cuts, states), _reads(sweep, cuts, states, ahead, rest, bound)]
+    columns = _Arcs._make(np.concatenate(pair) for pair in zip(*arcs, strict=True))
+    total = ahead[columns.src, columns.src_state] + columns.penalty
+    total += rest[columns.dst, columns.dst_state]
+    columns = columns.where((total <= bound) & (total < np.inf))
+    automaton = sweep.automaton
+    ends = number[-1, automaton.finals]
+    final = np.flatnonzero(ends >= 0)
+    graph = Graph(
+        num_nodes=len(cuts),
+        start=0,
+        finals=ends[final].astype(np.int32),
+        src=number[columns.src, columns.src_state].astype(np.int32),
+        dst=number[columns.dst, columns.dst_state].astype(np.int32),
+        label=columns.label.astype(np.int32),
+        penalty=columns.penalty,
+        origin=np.stack([columns.arc, columns.move], axis=1).astype(np.int32),
+        final_penalty=automaton.final_penalty[final],
+        final_origin=np.stack([np.full(len(final), -1), final], axis=1).astype(np.int32),
+    )
+    return graph, rest[cuts, states]
+
+
+def _strays(sweep: Sweep, cuts: Index, states: Index) -> _Arcs:
+    lattice = sweep.lattice
+    pair, arc = _ragged(cuts, lattice.src, lattice.num_nodes)
+    penalty = lattice.penalty[arc] + sweep.stray[lattice.segment[arc]]
+    state = states[pair]
+    return _Arcs(
+        cuts[pair], state, lattice.dst[arc].astype(np.int64), state,
+        np.full(len(pair), sweep.rubbish), penalty + sweep.automaton.rubbish_penalty[state],
+        arc, np.full(len(pair), -1),
+    )  # fmt: skip
+
+
+def _reads(
+    sweep: Sweep, cuts: Index, states: Index, ahead: Floats, rest: Floats, bound: float
+) -> _Arcs:
+    """Arcs that read a symbol, found class by class first and then symbol by symbol."""
+    lattice, automaton = sweep.lattice, sweep.automaton
+    pair, move = _ragged(states, automaton.src, len(automaton.state_class))
+    entered = automaton.dst[move]
+    near = ahead[cuts[pair], states[pair]] + automaton.penalty[move] + rest.min(axis=0)[entered]
+    # The states that no cut may leave towards the end are dropped before cuts are paired in.
+    pair, move = pair[near < np.inf], move[near < np.inf]
+    inner, arc = _ragged(cuts[pair], lattice.src, lattice.num_nodes)
+    pair, move = pair[inner], move[inner]
+    entered = automaton.dst[move]
+    base = lattice.penalty[arc] + automaton.penalty[move]
+    around = ahead[cuts[pair], states[pair]] + rest[lattice.dst[arc], entered]
+    total = around + base + sweep.entering[lattice.segment[arc], entered]
+    keep = np.flatnonzero((total <= bound) & (total < np.inf))
+    pair, move, arc, entered = pair[keep], move[keep], arc[keep], entered[keep]
+    spelled = automaton.class_penalty[automaton.state_class[entered]]
+    spelled = spelled + sweep.labels[lattice.segment[arc]] + base[keep][:, None]
+    row, label = np.nonzero(spelled + around[keep][:, None] <= min(bound, np.finfo(float).max))
+    pair, move, arc = pair[row], move[row], arc[row]
+    return _Arcs(
+        cuts[pair], states[pair], lattice.dst[arc].astype(np.int64), entered[row].astype(np.int64),
+        label, spelled[row, label], arc, move,
+    )  # fmt: skip
+
+
+def _ragged(wanted: Index, keys: Ints, size: int) -> tuple[Index, Index]:
+    """All (i, j) with keys[j] == wanted[i]; keys are below ``size``."""
+    order = np.argsort(keys, kind="stable")
+    first = np.searchsorted(keys[order], np.arange(size + 1))
+    counts = (first[1:] - first[:-1])[wanted]
+    left = np.repeat(np.arange(len(wanted)), counts)
+    within = np.arange(len(left)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return left, order[first[wanted][left] + within]
+
+
+def _counted_digits(graph: Graph, grammar: Grammar) -> tuple[Graph, int]:
+    """The graph with a label for each digit that counts and one, given too, for all the rest."""
+    roles = _roles(graph, grammar)
+    counted = (roles == Role.MAJOR) | (roles == Role.CENTS)
+    silent = 2 * len(grammar.labels)
+    spelled = graph.label + len(grammar.labels) * (roles == Role.CENTS)
+    return replace(graph, label=np.where(counted, spelled, silent).astype(np.int32)), silent
+
+
+def _roles(graph: Graph, grammar: Grammar) -> NDArray[np.uint8]:
+    moves = graph.origin[:, 1]
+    return np.where(
+        moves >= 0, grammar.automaton.role[grammar.automaton.dst[moves]], Role.FORMAT
+    ).astype(np.uint8)
+
+
+def _interpretation(graph: Graph, grammar: Grammar, path: Path) -> Interpretation:
+    labels, roles = graph.label[path.arcs], _roles(graph, grammar)[path.arcs]
+    final = int(graph.final_origin[path.final, 1])
+    negative = bool(grammar.negative[final])
+    symbols = [grammar.labels[label] for label in labels]
+    amount = amount_of(symbols, roles.tolist(), negative=negative)
+    return Interpretation(
+        arcs=graph.origin[path.arcs, 0],
+        labels=labels,
+        roles=roles,
+        amount_minor=amount.minor,
+        currency=grammar.currency[final],
+        negative=negative,
+        text=amount.text,
+        digits=amount.digits,
+        penalty=path.penalty,
+    )

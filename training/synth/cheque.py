@@ -26,9 +26,18 @@ from training.synth.lettering import (
     write_text,
 )
 from training.synth.page import BLACK, Colour, Page, shelf, text_mask, text_width
+from training.synth.pages import cheque_back, letter, noise
 from training.synth.paint import blank_page, paint_form, stamp
 from training.synth.printed import Printer
-from training.synth.scene import WAY_SHARES, WAYS, Shot, develop, sample_development, shoot
+from training.synth.scene import (
+    WAY_SHARES,
+    WAYS,
+    Shot,
+    develop,
+    sample_development,
+    sheet_of,
+    shoot,
+)
 
 Box = tuple[int, int, int, int]
 Writer = Callable[[np.random.Generator, WrittenAmount, float], InkLayer]
@@ -56,6 +65,8 @@ _SIGNATURES = words.listed(
     """
 )
 _INK_SHARES = (0.27, 0.13, 0.2, 0.13, 0.1, 0.06, 0.06, 0.02, 0.02, 0.01)
+
+_DPI_SHARES = (0.45, 0.15, 0.15, 0.12, 0.13)
 
 
 @dataclass(frozen=True, slots=True)
@@ -598,12 +609,12 @@ def make_cheque(
     if kind not in KINDS:
         raise ValueError(f"no kind of page is called {kind}")
     rng = np.random.default_rng(seed)
+    way = way or WAYS[int(rng.choice(len(WAYS), p=WAY_SHARES))]
+    dpi = dpi or float(rng.choice([200.0, 150.0, 240.0, 100.0, 300.0], p=_DPI_SHARES))
+    if kind in ("back", "letter", "noise"):
+        return _other_page(rng, kind, way, dpi)
     form = sample_form(rng, layout)
     filling = _for_kind(rng, sample_filling(rng, form), kind)
-    way = way or WAYS[int(rng.choice(len(WAYS), p=WAY_SHARES))]
-    dpi = dpi or float(
-        rng.choice([200.0, 200.0, 200.0, 150.0, 240.0, 100.0, 300.0, rng.uniform(100, 300)])
-    )
 
     def by_hand(generator: np.random.Generator, written: WrittenAmount, height: float) -> InkLayer:
         return write_amount(generator, written, height, filling.hand, dpi)
@@ -611,11 +622,44 @@ def make_cheque(
     writer = _printer(split).write if filling.machine else hand or by_hand
     filled = draw(rng, form, filling, dpi, writer, plain=rng.random() < 0.1)
     _mark(rng, filled.page, form, kind)
-    shot = shoot(rng, filled.page, way)
-    how = sample_development(rng, way)
-    shot = develop(rng, shot, how, colour=not how.binarizer and rng.random() < 0.2)
-    cheque = truth(filled, shot, form, filling, kind)
+    cheque = truth(filled, _picture(rng, filled.page, way), form, filling, kind)
     return turn_over(cheque) if rng.random() < 0.03 else cheque
+
+
+def _picture(rng: np.random.Generator, page: Page, way: str) -> Shot:
+    """Capture a page and develop the picture: bitonal, grey or, one in five, in colour."""
+    how = sample_development(rng, way)
+    shot = shoot(rng, sheet_of(rng, page, not how.binarizer and rng.random() < 0.2), way)
+    seen = develop(rng, shot, how)
+    if how.binarizer and not _legible(seen):
+        seen = develop(rng, shot, replace(how, binarizer=""))
+    return seen
+
+
+def _legible(shot: Shot) -> bool:
+    """Tell whether most of the amount's ink came out dark and the paper among it light."""
+    x, y, w, h = cv2.boundingRect((shot.owner > 0).astype(np.uint8))
+    if not w:
+        return True
+    dark = shot.image[y : y + h, x : x + w] < 128
+    ink = shot.owner[y : y + h, x : x + w] > 0
+    return bool(dark[ink].mean() > 0.5 and dark[~ink].mean() < 0.3)
+
+
+def _other_page(rng: np.random.Generator, kind: str, way: str, dpi: float) -> SyntheticCheque:
+    """Make a page that is no cheque's front."""
+    hand, ink = sample_hand(rng), _INKS[int(rng.choice(len(_INKS), p=_INK_SHARES))]
+    if kind == "noise":
+        page = noise(rng, dpi)
+    elif kind == "back":
+        page = cheque_back(rng, dpi, hand, ink)
+    else:
+        page = letter(rng, dpi, hand, ink)
+    shot = _picture(rng, page, way)
+    none = np.zeros((0, 4), np.int32)
+    return SyntheticCheque(
+        shot.image, shot.owner, "", None, None, None, None, None, none, kind, kind, False, False
+    )
 
 
 def _for_kind(rng: np.random.Generator, filling: Filling, kind: str) -> Filling:

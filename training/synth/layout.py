@@ -301,7 +301,10 @@ def amount_area(
     size = min(tall, 9.0) * sketch.between(0.42, 0.72) / 0.3528 / 0.72
     bold = pick(rng, _SIGN_FONTS)
     inner = x0 + tall * 0.15
-    width_of_sign = size * 0.3528 * (0.62 * len(sign) + 0.1)
+    letters = 0.62 * len(sign) + 0.1
+    # A sign of several letters is set smaller, so that it leaves the box to the amount.
+    size = min(size, (x1 - x0) * 0.22 / (0.3528 * letters))
+    width_of_sign = size * 0.3528 * letters
     if sign and place == "inside":
         sketch.print(x0 + tall * 0.12, y1 - tall * 0.22, sign, size, font=bold)
         inner = x0 + width_of_sign + tall * 0.2

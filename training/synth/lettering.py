@@ -31,6 +31,12 @@ HANDS = listed(
     hi-melody
     """
 )
+_JOINED = listed(
+    """
+    la-belle-aurore cedarville-cursive homemade-apple dawning-of-a-new-day bad-script marck-script
+    bilbo licorice square-peg zeyada over-the-rainbow grape-nuts
+    """
+)
 _SUPER = 2
 _SUPERSCRIPT, _FRACTION = 0.62, 0.55
 
@@ -54,15 +60,16 @@ class Hand:
 def sample_hand(rng: np.random.Generator, names: tuple[str, ...] = HANDS) -> Hand:
     """Draw a writer."""
     known = [shelf()[name] for name in names if name in shelf()]
+    font = known[int(rng.integers(len(known)))]
     return Hand(
-        font=known[int(rng.integers(len(known)))],
+        font=font,
         slant=float(rng.normal(0.02, 0.07)),
         stretch=float(np.exp(rng.normal(0.0, 0.08))),
         wander=float(abs(rng.normal(0.02, 0.02))),
         gap=float(rng.uniform(0.9, 1.9)),
         pen=float(np.clip(rng.normal(0.42, 0.1), 0.25, 0.8)),
         pressure=float(rng.uniform(0.05, 0.3)),
-        capitals=bool(rng.random() < 0.15),
+        capitals=bool(rng.random() < 0.15) and font.name not in _JOINED,
     )
 
 

@@ -44,7 +44,7 @@ def blank_page(
     whole = np.concatenate([half[:, ::-1], half], axis=1)[:, :columns]
     ink = 1.0 - np.clip(whole, 0.0, 1.0)
     # Cheques are paler than the tight crops that the paper is made for.
-    ink *= np.float32(rng.uniform(0.25, 1.0))
+    ink *= np.float32(rng.uniform(0.25, 0.8) if rng.random() < 0.7 else rng.uniform(0.7, 1.4))
     image = np.empty((rows, columns, 3), np.uint8)
     blend = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :]
     if rng.random() < 0.5:

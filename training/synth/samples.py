@@ -15,19 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.data.fonts import SOURCES
+from training.data.fonts import SOURCES, Font
 from training.synth import words
 from training.synth.amounts import Part, WrittenAmount, text_of
 from training.synth.capture import Settings, binarize
 from training.synth.cheque import Filling, draw
 from training.synth.forms import FORMS, latin
-from training.synth.ink import InkLayer
+from training.synth.ink import InkLayer, compose_ink
 from training.synth.layout import Form
-from training.synth.lettering import Hand, write_amount
-from training.synth.page import BLACK, Colour, Page, shelf
+from training.synth.lettering import Hand, digit_size, write_amount
+from training.synth.page import BLACK, Colour, Page, shelf, text_mask, text_width
 from training.synth.paint import blank_page
-from training.synth.printed import Printer
-from training.synth.scene import Shot, develop, photograph
+from training.synth.scene import develop, photograph, sheet_of
 
 BLUE: Colour = (0.08, 0.14, 0.5)
 DARK_BLUE: Colour = (0.06, 0.09, 0.34)
@@ -444,8 +443,23 @@ def _page(sample: Sample) -> tuple[Page, Form]:
     def write(generator: np.random.Generator, written: WrittenAmount, height: float) -> InkLayer:
         return write_amount(generator, written, height, filling.hand, sample.dpi)
 
-    writer = Printer([shelf()[sample.font]]).write if sample.machine else write
+    def set_type(_: np.random.Generator, written: WrittenAmount, height: float) -> InkLayer:
+        return _typed(shelf()[sample.font], written.text, height)
+
+    writer = set_type if sample.machine else write
     return draw(rng, form, filling, sample.dpi, writer, sample.plain).page, form
+
+
+def _typed(font: Font, text: str, height: float) -> InkLayer:
+    """Set an amount in clean type, its digits ``height`` pixels high."""
+    size = digit_size(font, height)
+    patches = []
+    pen = 0.0
+    for index, character in enumerate(text):
+        mask, left, top = text_mask(font, character, size)
+        patches.append((mask, round(pen + left), top, index + 1))
+        pen += text_width(font, character, size)
+    return compose_ink(patches, text)
 
 
 def _back(rng: np.random.Generator, sample: Sample, form: Form) -> Page:
@@ -484,20 +498,18 @@ def _save(sample: Sample, folder: Path) -> None:
             path, dpi=dpi, optimize=True
         )
         return
-    shot = Shot(page.image, page.owner, np.eye(3))
+    shot = sheet_of(rng, page, colour=True)
     if sample.photo:
-        shot = photograph(rng, page)
-    shot = develop(
-        rng, shot, replace(_CLEAN, blur=0.8 if sample.photo else _CLEAN.blur), colour=True
-    )
+        shot = photograph(rng, shot)
+    shot = develop(rng, shot, replace(_CLEAN, blur=0.8 if sample.photo else _CLEAN.blur))
     Image.fromarray(shot.image).save(path, quality=sample.quality, dpi=dpi, optimize=True)
 
 
-def render(folder: Path) -> None:
-    """Write every sample, truth.csv and README.md into a folder."""
+def render(folder: Path, samples: tuple[Sample, ...] = SAMPLES) -> None:
+    """Write the samples with their truth.csv and README.md into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for sample in SAMPLES:
+    for sample in samples:
         _save(sample, folder)
         form = _form(sample, np.random.default_rng(sample.seed))
         rows.append(

@@ -26,9 +26,9 @@ class Shot:
     from_page: NDArray[np.float64]
 
 
-def lay_on_scanner(rng: np.random.Generator, page: Page, way: str) -> Shot:
+def lay_on_scanner(rng: np.random.Generator, sheet: Shot, way: str) -> Shot:
     """Scan a page: "cut" fills the image with it, "bed" shows the scanner's lid around it."""
-    height, width = page.owner.shape
+    height, width = sheet.owner.shape
     skew = float(np.clip(rng.normal(0.0, 0.35 if way == "cut" else 2.2), -10.0, 10.0))
     if way == "cut" and rng.random() < 0.5:
         skew = 0.0
@@ -48,53 +48,50 @@ def lay_on_scanner(rng: np.random.Generator, page: Page, way: str) -> Shot:
     moved = shift @ matrix
     if skew == 0.0:
         moved[:2, 2] = np.round(moved[:2, 2])
-    image = cv2.warpAffine(page.image, moved[:2], size, borderValue=(lid, lid, lid))
-    owner = cv2.warpAffine(page.owner, moved[:2], size, flags=cv2.INTER_NEAREST)
+    image = cv2.warpAffine(sheet.image, moved[:2], size, borderValue=(lid, lid, lid))
+    owner = cv2.warpAffine(sheet.owner, moved[:2], size, flags=cv2.INTER_NEAREST)
     return Shot(np.asarray(image, np.uint8), np.asarray(owner, np.uint8), moved)
 
 
-def photograph(rng: np.random.Generator, page: Page, strength: float = 1.0) -> Shot:
-    """Photograph a page lying on a table: perspective, a turn, soft shadows and uneven light.
+def photograph(rng: np.random.Generator, sheet: Shot) -> Shot:
+    """Photograph a page lying on a table: perspective, a turn, soft shadows and uneven light."""
+    matrix, frame, corners = _viewpoint(rng, *sheet.owner.shape)
+    colour = sheet.image.ndim == 3
+    image = _table(rng, frame[1], frame[0], colour)
+    _cast_shadow(rng, image, corners)
+    cv2.warpPerspective(sheet.image, matrix, frame, dst=image, borderMode=cv2.BORDER_TRANSPARENT)
+    light = _light(rng, frame[1], frame[0])
+    warmth = rng.uniform([0.94, 0.95, 0.86], [1.0, 1.0, 1.0])
+    if colour:
+        light = np.asarray(cv2.merge([light * np.float32(gain) for gain in warmth]), np.float32)
+    lit = cv2.multiply(image, light, dtype=cv2.CV_8U)
+    owner = cv2.warpPerspective(sheet.owner, matrix, frame, flags=cv2.INTER_NEAREST)
+    return Shot(np.asarray(lit, np.uint8), np.asarray(owner, np.uint8), matrix)
 
-    ``strength`` scales perspective and turn.
-    """
-    height, width = page.owner.shape
+
+def _viewpoint(
+    rng: np.random.Generator, height: int, width: int
+) -> tuple[NDArray[np.float64], tuple[int, int], NDArray[np.float64]]:
+    """Draw where the camera is: homography, size of the picture, the page's corners in it."""
     margin = rng.uniform(0.04, 0.16, 4) * width
     frame = (round(width + margin[0] + margin[2]), round(height + margin[1] + margin[3]))
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
-    turned = corners - corners.mean(axis=0)
-    angle = np.deg2rad(float(np.clip(rng.normal(0.0, 2.5), -8, 8))) * strength
+    flat = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+    turned = flat - flat.mean(axis=0)
+    angle = np.deg2rad(float(np.clip(rng.normal(0.0, 2.5), -8, 8)))
     turned @= np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    tilt = rng.normal(0.0, 0.05, 2) * strength
+    tilt = np.clip(rng.normal(0.0, 0.06, 2), -0.15, 0.15)
     depth = 1.0 + tilt[0] * turned[:, 0] / width * 2 + tilt[1] * turned[:, 1] / height * 2
     turned = turned / depth[:, None]
     fit = min(1.0, 0.97 * frame[0] / np.ptp(turned[:, 0]), 0.97 * frame[1] / np.ptp(turned[:, 1]))
     turned = turned * fit
     low, high = turned.min(axis=0), turned.max(axis=0)
-    room = np.array(frame) - (high - low)
-    turned = turned - low + room * rng.uniform(0.2, 0.8, 2)
-    matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), turned.astype(np.float32))
-    table = _table(rng, frame[1], frame[0])
-    _cast_shadow(rng, table, turned)
-    flags = cv2.INTER_LINEAR
-    paper_there = cv2.warpPerspective(
-        np.full((height, width), 255, np.uint8), matrix, frame, flags=flags
-    )
-    seen = cv2.warpPerspective(page.image, matrix, frame, flags=flags)
-    share = cv2.merge([paper_there.astype(np.float32) / 255.0] * 3)
-    mixed = table + share * (seen.astype(np.float32) - table)
-    warmth = rng.uniform([0.94, 0.95, 0.86], [1.0, 1.0, 1.0])
-    light = _light(rng, frame[1], frame[0])
-    tinted = cv2.merge([light * np.float32(gain) for gain in warmth])
-    image = cv2.multiply(mixed, tinted, dtype=cv2.CV_8U)
-    owner = cv2.warpPerspective(page.owner, matrix, frame, flags=cv2.INTER_NEAREST)
-    return Shot(
-        np.asarray(image, np.uint8), np.asarray(owner, np.uint8), np.asarray(matrix, np.float64)
-    )
+    turned = turned - low + (np.array(frame) - (high - low)) * rng.uniform(0.2, 0.8, 2)
+    matrix = cv2.getPerspectiveTransform(flat.astype(np.float32), turned.astype(np.float32))
+    return np.asarray(matrix, np.float64), frame, turned
 
 
-def _table(rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
-    """A table's top: wood, cloth or plain, u8[height,width,3]."""
+def _table(rng: np.random.Generator, height: int, width: int, colour: bool) -> NDArray[np.uint8]:
+    """A table's top: wood, cloth or plain, u8[height,width,3], or grey."""
     woods = (
         (120, 80, 50),
         (90, 60, 40),
@@ -112,6 +109,8 @@ def _table(rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint
     cell = rng.standard_normal((128, 128), dtype=np.float32)
     speck = np.tile(cell, (height // 128 + 1, width // 128 + 1))[:height, :width]
     tone = np.clip(1.0 + 0.1 * grain + 0.04 * speck, 0.3, 1.3).astype(np.float32)
+    if not colour:
+        return np.asarray(cv2.convertScaleAbs(tone, alpha=float(base.mean())), np.uint8)
     planes = [cv2.convertScaleAbs(tone, alpha=float(level)) for level in base]
     return np.asarray(cv2.merge(planes), np.uint8)
 
@@ -122,12 +121,13 @@ def _cast_shadow(
     height, width = table.shape[0], table.shape[1]
     mask = np.zeros((height, width), np.uint8)
     shift = rng.normal(0.0, 5.0, 2)
-    cv2.fillPoly(mask, [(corners + shift).astype(np.int32)], 255)
+    cv2.fillPoly(mask, [np.round(corners + shift).astype(np.int32)], 255)
     small = cv2.resize(mask, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), float(rng.uniform(0.8, 3.0)))
     soft = cv2.resize(small, (width, height)).astype(np.float32) / 255.0
     kept = (1.0 - np.float32(rng.uniform(0.3, 0.6)) * soft).astype(np.float32)
-    table[:] = cv2.multiply(table, cv2.merge([kept] * 3), dtype=cv2.CV_8U)
+    shade = cv2.merge([kept] * 3) if table.ndim == 3 else kept
+    cv2.multiply(table, shade, dst=table, dtype=cv2.CV_8U)
 
 
 def _light(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float32]:
@@ -148,12 +148,22 @@ def _light(rng: np.random.Generator, height: int, width: int) -> NDArray[np.floa
     return np.clip(np.asarray(wide, np.float32), 0.25, 1.1)
 
 
-def shoot(rng: np.random.Generator, page: Page, way: str) -> Shot:
+def sheet_of(rng: np.random.Generator, page: Page, colour: bool) -> Shot:
+    """Return the page itself as a picture, in colour or in the grey of one sensor or another."""
+    image = page.image
+    if not colour:
+        usual = rng.random() < 0.8
+        weights = np.array([0.299, 0.587, 0.114]) if usual else rng.dirichlet([2, 4, 1])
+        image = np.asarray(cv2.transform(image, weights[None, :].astype(np.float32)), np.uint8)
+    return Shot(image, page.owner, np.eye(3))
+
+
+def shoot(rng: np.random.Generator, sheet: Shot, way: str) -> Shot:
     """Take a picture of a page by one of WAYS; ValueError for another."""
     if way == "photo":
-        return photograph(rng, page)
+        return photograph(rng, sheet)
     if way in ("cut", "bed"):
-        return lay_on_scanner(rng, page, way)
+        return lay_on_scanner(rng, sheet, way)
     raise ValueError(f"no way of capture is called {way}")
 
 
@@ -168,25 +178,14 @@ def sample_development(rng: np.random.Generator, way: str) -> Settings:
     return how
 
 
-def develop(rng: np.random.Generator, shot: Shot, how: Settings, colour: bool) -> Shot:
-    """Turn a shot into what the file holds: noise, curve and JPEG, in grey (or bits) or colour."""
-    if not colour:
-        if shot.image.ndim == 3:
-            weights = (
-                np.array([0.299, 0.587, 0.114]) if rng.random() < 0.8 else rng.dirichlet([2, 4, 1])
-            )
-            grey = cv2.transform(shot.image, weights[None, :].astype(np.float32))
-        else:
-            grey = shot.image
-        image, owner = capture(rng, np.asarray(grey, np.uint8), shot.owner, how)
+def develop(rng: np.random.Generator, shot: Shot, how: Settings) -> Shot:
+    """Turn a shot into what the file holds: noise, curve and JPEG, bits where it is grey."""
+    if shot.image.ndim == 2:
+        image, owner = capture(rng, shot.image, shot.owner, how)
         return Shot(image, owner, shot.from_page)
+    how = replace(how, binarizer="")
     planes = [
-        capture(
-            rng,
-            np.ascontiguousarray(shot.image[..., channel]),
-            shot.owner,
-            replace(how, binarizer=""),
-        )[0]
-        for channel in range(3)
+        capture(rng, np.ascontiguousarray(plane), shot.owner, how)[0]
+        for plane in np.moveaxis(shot.image, -1, 0)
     ]
     return Shot(np.stack(planes, axis=-1), shot.owner, shot.from_page)

@@ -1,0 +1,110 @@
+"""Pages that are not the front of a cheque and must not be read as one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from training.synth import words
+from training.synth.layout import MONO, SANS, SERIFS
+from training.synth.lettering import Hand, signature, smooth_noise, write_text
+from training.synth.page import BLACK, Colour, Page, shelf
+from training.synth.paint import blank_page, stamp
+
+_LANGUAGES = ("en", "en-GB", "en-IN", "es", "fr", "de", "pt")
+
+
+def cheque_back(rng: np.random.Generator, dpi: float, hand: Hand, ink: Colour) -> Page:
+    """Draw the back of a cheque: ruled lines for endorsements at one end, a signature, stamps."""
+    width, height = float(rng.uniform(150, 205)), float(rng.uniform(68, 92))
+    page = blank_page(rng, width, height, dpi, plain=bool(rng.random() < 0.4))
+    font = shelf()[words.pick(rng, SANS)]
+    x = float(rng.choice([5.0, width - 62.0]))
+    page.text(font, words.pick(rng, ("ENDORSE HERE", "ENDOSO", "Au dos")), x, 7.0, 7.0, BLACK)
+    for row in range(int(rng.integers(2, 5))):
+        y = 16.0 + 9.0 * row
+        page.box(x, y, x + 55.0, y + 0.2, BLACK)
+        if row == 1 and rng.random() < 0.6:
+            _write(rng, page, hand, f"acct {words.number(rng, 9)}", x + 3.0, y - 0.5, ink)
+    strokes = signature(rng, float(rng.uniform(25, 45)), 8.0)
+    page.lines([line + np.array([x + 4.0, 15.0]) for line in strokes], hand.pen, ink, 0.9)
+    small = "DO NOT WRITE, STAMP OR SIGN BELOW THIS LINE"
+    page.text(font, small, x, 16.0 + 9.0 * 3 + 3.0, 4.5, BLACK)
+    if rng.random() < 0.5:
+        x, y = width * float(rng.uniform(0.3, 0.7)), height * float(rng.uniform(0.3, 0.8))
+        stamp(
+            rng,
+            page,
+            words.pick(rng, ("PAID", "DEPOSIT ONLY", "BANK 0712")),
+            x,
+            y,
+            (0.2, 0.2, 0.5),
+        )
+    return page
+
+
+def letter(rng: np.random.Generator, dpi: float, hand: Hand, ink: Colour) -> Page:
+    """Draw a letter or an invoice: paragraphs, often a table of amounts, a signature."""
+    width, height = (210.0, 297.0) if rng.random() < 0.4 else (210.0, float(rng.uniform(90, 150)))
+    page = blank_page(rng, width, height, dpi, plain=True)
+    language = words.pick(rng, _LANGUAGES)
+    font = shelf()[words.pick(rng, SERIFS + SANS + MONO)]
+    size = float(rng.uniform(8.5, 11.5))
+    step, y = size * 0.48, 18.0
+    page.text(font, words.firm(rng, language), 20.0, y, size * 1.5, BLACK)
+    for line in words.address(rng, language):
+        y += step
+        page.text(font, line, 20.0, y, size, BLACK)
+    y += 2 * step
+    page.text(font, words.written_date(rng, language), 190.0, y, size, BLACK, "right")
+    while y < height - 45.0:
+        y += step
+        kind = rng.random()
+        if kind < 0.1:
+            y = _table(rng, page, y, size, height - 40.0)
+        elif kind < 0.85:
+            count = int(rng.integers(4, 13))
+            text = " ".join(
+                words.number_in_words(int(n), language) for n in rng.integers(2, 99, count)
+            )
+            page.text(font, text[:88], 20.0, y, size, BLACK)
+    _write(rng, page, hand, words.person(rng), 25.0, y + 14.0, ink)
+    return page
+
+
+def _table(rng: np.random.Generator, page: Page, y: float, size: float, bottom: float) -> float:
+    """Print rows of an invoice with their sum; return where they end."""
+    font = shelf()[words.pick(rng, SANS + MONO)]
+    values = rng.integers(100, 900_000, int(rng.integers(2, 6)))
+    rows = [("Total", int(values.sum()))]
+    rows = [
+        (f"{words.number(rng, 4)} {words.pick(rng, MONO)}", int(value)) for value in values
+    ] + rows
+    for name, value in rows:
+        y += size * 0.5
+        if y > bottom:
+            return y
+        page.text(font, name, 25.0, y, size, BLACK)
+        page.text(font, f"{value // 100:,}.{value % 100:02d}", 180.0, y, size, BLACK, "right")
+    return y + size
+
+
+def noise(rng: np.random.Generator, dpi: float) -> Page:
+    """Draw a page of nothing in particular: empty paper, blotches, or a scanner's dirt."""
+    page = blank_page(rng, float(rng.uniform(120, 210)), float(rng.uniform(60, 120)), dpi)
+    rows, columns = page.owner.shape
+    if rng.random() < 0.6:
+        blotches = smooth_noise(rng, rows, columns, float(rng.uniform(20, 200)))
+        mask = np.clip((blotches - float(rng.uniform(-0.5, 1.0))) * 200.0, 0, 255).astype(np.uint8)
+        page.stain(mask, 0, 0, BLACK, float(rng.uniform(0.2, 0.9)))
+    for _ in range(int(rng.integers(0, 40))):
+        start = rng.uniform([0, 0], [columns, rows]) / page.px(1.0)
+        path = start + np.cumsum(rng.normal(0.0, 0.5, (12, 2)), axis=0)
+        page.lines([path], float(rng.uniform(0.1, 1.0)), BLACK, 0.8)
+    return page
+
+
+def _write(
+    rng: np.random.Generator, page: Page, hand: Hand, text: str, x: float, y: float, ink: Colour
+) -> None:
+    mask, left, top = write_text(rng, hand, text, page.px(3.2), page.dpi)
+    page.stain(mask, round(page.px(x)) + left, round(page.px(y)) + top, ink, 0.9)

@@ -381,7 +381,7 @@ def indian(rng: np.random.Generator) -> Form:
     s.print(
         right,
         pay_y + 2.5,
-        pick(rng, ("OR BEARER", "OR ORDER", "या धारक को OR BEARER"[-9:])),
+        pick(rng, ("OR BEARER", "OR ORDER", "OR BEARER")),
         5.5,
         align="right",
     )
@@ -405,7 +405,7 @@ def indian(rng: np.random.Generator) -> Form:
         place="inside" if s.chance(0.75) else "left",
     )
     account_y = second_y + s.between(5, 8)
-    s.print(left, account_y + 4.5, pick(rng, ("A/c No.", "खाता सं. A/c No."[-7:], "A/C NO.")), 6.5)
+    s.print(left, account_y + 4.5, pick(rng, ("A/c No.", "A/c No.", "A/C NO.")), 6.5)
     s.items.append(Frame(left + 13, account_y, left + 70, account_y + 7.5, 0.25, s.ink))
     s.print(
         left + 16, account_y + 5.3, number(rng, int(rng.integers(11, 16))), 10, font=pick(rng, MONO)

@@ -143,13 +143,12 @@ STYLES = {
     ),
 }  # fmt: skip
 
-# Of the English- and Spanish-speaking regions, those that write 1,234.56 and 1.234,56.
+# Languages that write 1,234.56, and regions that differ from the rest of their language.
 _POINT_LANGUAGES = {"en", "hi", "ja", "zh", "ko", "th", "he", "ur", "bn", "ta", "ga", "mt"}
 _COMMA_REGIONS = {"ZA"}
 _POINT_REGIONS = {"CH", "LI", "MX", "US", "PR", "DO", "GT", "HN", "NI", "PA", "PE", "SV"}
 
 
-@cache
 def grammar_for(currency: str | None, locale: str | None, labels: tuple[str, ...]) -> Grammar:
     """The grammar of amounts in a currency, over the recognizer's labels; made once, then kept.
 
@@ -159,12 +158,25 @@ def grammar_for(currency: str | None, locale: str | None, labels: tuple[str, ...
     """
     if currency is not None and currency not in CURRENCIES:
         raise ValueError("grammar: unsupported currency")
-    name = currency or "any"
-    if currency is not None:
-        rule = _field(_for_locale(STYLES[currency], locale))
-    else:
-        rule = _any_currency(locale)
-    return compile_rule(name if locale is None else f"{name}-{locale}", rule, labels)
+    # Callers choose the locale freely, so that it must not be a key of what is kept.
+    mark = None if locale is None or currency not in (None, "EUR") else _decimal_mark(locale)
+    return _made(currency, mark, labels)
+
+
+@cache
+def _made(currency: str | None, mark: str | None, labels: tuple[str, ...]) -> Grammar:
+    name = (currency or "any") + {None: "", ".": "-point", ",": "-comma"}[mark]
+    if currency is None:
+        return compile_rule(name, _any_currency(mark), labels)
+    return compile_rule(name, _field(_with_mark(STYLES[currency], mark)), labels)
+
+
+def _decimal_mark(locale: str) -> str:
+    language, _, region = locale.replace("-", "_").partition("_")
+    if region.upper() in _POINT_REGIONS:
+        return "."
+    is_point = language.lower() in _POINT_LANGUAGES and region.upper() not in _COMMA_REGIONS
+    return "." if is_point else ","
 
 
 @cache
@@ -175,43 +187,42 @@ def free_grammar(labels: tuple[str, ...]) -> Grammar:
     return compile_rule("free", seq(maybe("free", 0.95, anything), End()), labels)
 
 
-def _any_currency(locale: str | None) -> Rule:
+def _any_currency(mark: str | None) -> Rule:
     """Currency-free, and beside it one branch a currency in which its sign must stand."""
-    free = _for_locale(STYLES["free"], locale)
+    free = _with_mark(STYLES["free"], mark)
     with_cents = [c for c in STYLES["USD"].cents if c[0] not in ("whole", "dash")]
     all_of_them = sum(share for _, share in with_cents)
     usd = replace(STYLES["USD"], cents=tuple((way, p / all_of_them) for way, p in with_cents))
+    styles = {**STYLES, "USD": usd, "EUR": _with_mark(STYLES["EUR"], mark)}
     signed = {
-        style.name: replace(style, name=f"any.{style.name}", sign_share=1.0, after=None)
-        for style in (usd, STYLES["GBP"], _for_locale(STYLES["EUR"], locale), STYLES["INR"])
+        currency: replace(
+            styles[currency], name=f"any.{currency.lower()}", sign_share=1.0, after=None
+        )
+        for currency in CURRENCIES
     }
     every_sign = (("$", 0.7), ("£", 0.1), ("€", 0.1), ("₹", 0.05), ("RS", 0.025), ("RS.", 0.025))
     return choice(
         "any",
         free=(0.58, _positive(free)),
-        usd=(0.20, _positive(signed["usd"])),
-        gbp=(0.06, _positive(signed["gbp"])),
-        eur=(0.06, _positive(signed["eur"])),
-        inr=(0.08, _positive(signed["inr"])),
+        usd=(0.20, _positive(signed["USD"])),
+        gbp=(0.06, _positive(signed["GBP"])),
+        eur=(0.06, _positive(signed["EUR"])),
+        inr=(0.08, _positive(signed["INR"])),
         minus=(0.02, _minus(replace(free, signs=every_sign))),
     )
 
 
-def _for_locale(style: Style, locale: str | None) -> Style:
-    if locale is None or style.name not in ("eur", "free"):
+def _with_mark(style: Style, mark: str | None) -> Style:
+    """The style where one decimal mark is by far the likelier, None: as it is."""
+    if mark is None:
         return style
-    language, _, region = locale.replace("-", "_").partition("_")
-    point = region.upper() in _POINT_REGIONS or (
-        language.lower() in _POINT_LANGUAGES and region.upper() not in _COMMA_REGIONS
-    )
-    likely, other = (".", ",") if point else (",", ".")
-    shares = {likely: 0.02, other: 0.45}  # of the separators: the other one groups
+    other = "," if mark == "." else "."
+    separators = {mark: 0.02, other: 0.45}
     return replace(
         style,
-        name=f"{style.name}.{'point' if point else 'comma'}",
-        marks=((likely, 0.96), (other, 0.04)),
+        marks=((mark, 0.96), (other, 0.04)),
         groupings=tuple(
-            replace(g, share=shares.get(g.separator, g.share)) if g.sizes == "western" else g
+            replace(g, share=separators.get(g.separator, g.share)) if g.sizes == "western" else g
             for g in style.groupings
         ),
     )

@@ -317,7 +317,8 @@ def test_locale_settles_the_decimal_mark() -> None:
 
 def test_grammars_are_made_once_and_their_version_tells_them_apart() -> None:
     made = [grammar(c) for c in ("any", *CURRENCIES)]
-    assert grammar_for("USD", None, oracle.LABELS) is grammar_for("USD", None, oracle.LABELS)
+    assert grammar_for("USD", None, oracle.LABELS) is grammar_for("USD", "xx", oracle.LABELS)
+    assert grammar_for("EUR", "de_AT", oracle.LABELS) is grammar_for("EUR", "fr", oracle.LABELS)
     assert len({g.version for g in made}) == len(made)
     with pytest.raises(ValueError, match="unsupported"):
         grammar_for("XYZ", None, oracle.LABELS)
@@ -441,3 +442,8 @@ def test_labels_must_have_stray_ink_and_no_space() -> None:
     for labels in itertools.starmap(lambda *a: a, [("1", "2"), ("1", "", SPACE)]):
         with pytest.raises(ValueError, match="labels"):
             compile_rule("faulty", seq(literal("1"), End()), labels)
+
+
+def test_locale_without_a_currency_leaves_the_currency_to_the_sign() -> None:
+    grammar = grammar_for(None, "de-DE", oracle.LABELS)
+    assert set(grammar.currency) == {None, "USD", "GBP", "EUR", "INR"}

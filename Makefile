@@ -36,7 +36,7 @@ lock: ## Renew the lock files in requirements/ (needs uv)
 	echo 'setuptools>=80' | uv pip compile $(COMPILE) --output-file requirements/build.txt -
 
 COMPILE = --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
-	--no-emit-package torch --no-emit-index-url --no-emit-find-links --no-annotate \
+	--no-emit-package torch --no-annotate \
 	--custom-compile-command "make lock"
 compile = uv pip compile $(COMPILE) $(2) --output-file requirements/$(1).txt pyproject.toml
 

@@ -30,7 +30,6 @@ from service.pipeline.rules import (
 __all__ = ["CURRENCIES", "MOST_DIGITS", "Grammar", "free_grammar", "grammar_for"]
 
 CURRENCIES = ("USD", "GBP", "EUR", "INR")
-MOST_DIGITS = 10
 
 _NOTHING = Seq(())
 _MAJOR = one_of("major", DIGITS, Role.MAJOR)
@@ -40,6 +39,7 @@ _CENT = one_of("cent", DIGITS, Role.CENTS)
 _SPACE = literal(SPACE)
 # How many digits an amount has; cheque books serve currencies of very different size.
 _LENGTHS = (0.06, 0.13, 0.17, 0.17, 0.15, 0.13, 0.10, 0.06, 0.02, 0.01)
+MOST_DIGITS = len(_LENGTHS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,9 +283,11 @@ def _number(style: Style) -> Rule:
     zeros = many("zeros", 0.4, _ZERO)
     padded = seq(zeros, choice("zeros.then", number=(0.5, number), end=(0.5, tail)))
     if not style.only_cents:
-        return choice("number", plain=(0.98, number), padded=(0.02, padded))
+        return choice(f"{style.name}.number", plain=(0.98, number), padded=(0.02, padded))
     marked = seq(_mark(style, dict(style.marks)), _cents(), _after(style, style.currency))
-    return choice("numbers", plain=(0.97, number), padded=(0.02, padded), cents=(0.01, marked))
+    return choice(
+        f"{style.name}.number", plain=(0.97, number), padded=(0.02, padded), cents=(0.01, marked)
+    )
 
 
 def _rest(style: Style, left: int, passed: frozenset[str]) -> Rule:

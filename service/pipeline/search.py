@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.amount import Role, amount_of
 from service.pipeline.automaton import Grammar
-from service.pipeline.graph import Floats, Graph, Ints, Path, n_best
+from service.pipeline.graph import Floats, Graph, Ints, Path, best_completions, n_best
 from service.pipeline.spelling import spelling
 from service.pipeline.sweep import Index, Lattice, Sweep, log_sum, lowest
 
@@ -63,9 +63,9 @@ def best(
 ) -> list[Interpretation]:
     """The n best interpretations that differ, best first (section X, Viterbi).
 
-    distinct "text": their symbols differ; "amount": the digits that count differ, which passes
-    over other ways of writing the same amount. Stray ink never tells interpretations apart.
-    Fewer than n where there are fewer.
+    distinct "text": their symbols differ; "amount": their amounts do, which passes over other ways
+    of writing the same one. Stray ink never tells interpretations apart. Fewer than n where there
+    are fewer.
     """
     sweep = Sweep(lattice, grammar.automaton, grammar.rubbish, lowest)
     ahead, _ = sweep.forward()
@@ -76,11 +76,11 @@ def best(
     for beam in _BEAMS:
         bound = rest[0, 0] + beam
         graph, onward = _near_the_best(sweep, ahead, rest, bound)
-        told, silent = graph, grammar.rubbish
         if distinct == "amount":
-            told, silent = _counted_digits(graph, grammar)
-        paths = n_best(told, n, silent=(silent,), rest=onward)
-        found = [_interpretation(graph, grammar, path) for path in paths]
+            found = _best_amounts(graph, grammar, n, onward)
+        else:
+            paths = n_best(graph, n, silent=(grammar.rubbish,), rest=onward)
+            found = [_interpretation(graph, grammar, path) for path in paths]
         # Beyond the bound a string may have better paths than those that were kept.
         if len(found) >= n and found[-1].penalty <= bound:
             break
@@ -229,6 +229,39 @@ def _ragged(wanted: Index, keys: Ints, size: int) -> tuple[Index, Index]:
     left = np.repeat(np.arange(len(wanted)), counts)
     within = np.arange(len(left)) - np.repeat(np.cumsum(counts) - counts, counts)
     return left, order[first[wanted][left] + within]
+
+
+def _best_amounts(graph: Graph, grammar: Grammar, n: int, onward: Floats) -> list[Interpretation]:
+    """The best interpretation of each of the n best amounts.
+
+    Strings of the digits that count are told apart, those with a minus by themselves; the few that
+    mean the same (1234 and 1234.00) are sorted out afterwards.
+    """
+    negative = grammar.negative[graph.final_origin[:, 1]]
+    by_amount: dict[int, Interpretation] = {}
+    for ends in (~negative, negative):
+        if not ends.any():
+            continue
+        part = replace(
+            graph,
+            finals=graph.finals[ends],
+            final_penalty=graph.final_penalty[ends],
+            final_origin=graph.final_origin[ends],
+        )
+        counted, silent = _counted_digits(part, grammar)
+        rest = onward if ends.all() else best_completions(part)
+        enough, wanted = n < 1, n
+        readings: list[Interpretation] = []
+        while not enough:
+            paths = n_best(counted, wanted, silent=(silent,), rest=rest)
+            readings = [_interpretation(part, grammar, path) for path in paths]
+            enough = len({r.amount_minor for r in readings}) >= n or len(paths) < wanted
+            wanted *= 2
+        for reading in readings:
+            known = by_amount.setdefault(reading.amount_minor, reading)
+            if reading.penalty < known.penalty:
+                by_amount[reading.amount_minor] = reading
+    return sorted(by_amount.values(), key=lambda reading: reading.penalty)[:n]
 
 
 def _counted_digits(graph: Graph, grammar: Grammar) -> tuple[Graph, int]:

@@ -31,10 +31,12 @@ _CUT_WIDTHS = (0.40, 0.41, 0.8, 1.0)
 _CUT_STROKES = (0.0, 1.6, 1.8, 2.4)
 _FREE = 1.0
 _LEAST_CLEAR = 0.003
-_LEAST_PIECE = 0.02
-_MIN_CUT_GAP = 0.12
+_LEAST_PIECE = 0.012
+_MIN_CUT_GAP = 0.08
 _MAX_PIECES = 5
-_MAX_WIDTH = 1.25
+_MAX_WIDTH = 1.6
+_MAX_APART_WIDTH = 1.1
+_CLEAR_GAP = 0.06
 _MAX_INNER_GAP = 0.25
 _SPACE_GAP = 0.45
 _MAX_CUTS = 64
@@ -344,6 +346,7 @@ def _cut(line: Line, paths: NDArray[np.int32]) -> Cuts | None:
         piece = np.cumsum(marks[:, :width], axis=1, dtype=np.int16)
     piece = _mend(line.ink, piece)
     solid = line.ink > _SOLID
+    piece = _free_points(piece, solid, line.centre)
     present = np.unique(piece[solid])
     if present.size == 0:
         return None
@@ -381,6 +384,37 @@ def _mend(ink: NDArray[np.uint8], piece: NDArray[np.int16]) -> NDArray[np.int16]
             if around.size:
                 other = int(np.bincount(around).argmax())
                 result[window][fat & ((tag[window] == p) | (tag[window] == 0))] = other - 1
+    return result
+
+
+def _free_points(
+    piece: NDArray[np.int16], solid: NDArray[np.bool_], centre: float
+) -> NDArray[np.int16]:
+    """Make every small low component a piece of its own: no cut parts a comma from what is above.
+
+    It comes before or after the rest of the piece it stood in, by where its middle is.
+    """
+    count, labels, stats, middles = cv2.connectedComponentsWithStats(
+        solid.astype(np.uint8), connectivity=8
+    )
+    small = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) < 0.45 * LINE_SIZE
+    small &= stats[:, cv2.CC_STAT_TOP] > centre + 0.12 * LINE_SIZE
+    small[0] = False
+    if not small[:count].any():
+        return piece
+    result = piece * 3 + 1
+    for c in np.flatnonzero(small[:count]).tolist():
+        x, y, w, h, _ = stats[c].tolist()
+        window = (slice(y, y + h), slice(x, x + w))
+        own = labels[window] == c
+        home = int(np.bincount(piece[window][own]).argmax())
+        rest = solid & (piece == home) & (labels != c)
+        columns = rest.any(axis=0)
+        if not columns.any():
+            result[window][own] = 3 * home + 1
+            continue
+        after = middles[c, 0] > float(np.average(np.flatnonzero(columns)))
+        result[window][own] = 3 * home + (2 if after else 0)
     return result
 
 
@@ -442,8 +476,10 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
             if j > i + 1:
                 bx0, by0, bx1, by1 = cuts.boxes[j - 1].tolist()
                 x0, y0, x1, y1 = min(x0, bx0), min(y0, by0), max(x1, bx1), max(y1, by1)
-                widest_gap = max(widest_gap, float(cuts.gap[j - 2]))
-                if x1 - x0 > _MAX_WIDTH * LINE_SIZE or widest_gap > _MAX_INNER_GAP:
+                if cuts.joint[j - 2] == 0:
+                    widest_gap = max(widest_gap, float(cuts.gap[j - 2]))
+                widest = _MAX_WIDTH if widest_gap < _CLEAR_GAP else _MAX_APART_WIDTH
+                if x1 - x0 > widest * LINE_SIZE or widest_gap > _MAX_INNER_GAP:
                     break
             first.append(i)
             last.append(j)

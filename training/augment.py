@@ -13,7 +13,8 @@ class Distortion:
     """Ranges of the distortions: each is drawn uniformly from [-range, range].
 
     rotate, shear: radians and ratio; scale: natural logarithm; shift: px; bend: px of a smooth
-    random displacement field; thick: share of crops whose strokes are thinned or thickened.
+    random displacement field; thick: share of crops whose strokes are thinned or thickened;
+    contrast: natural logarithm of the exponent of the ink.
     """
 
     rotate: float = 0.14
@@ -22,6 +23,11 @@ class Distortion:
     shift: float = 1.6
     bend: float = 1.0
     thick: float = 0.3
+    contrast: float = math.log(1.4)
+
+
+PLANAR = Distortion(bend=0.0, thick=0.0, contrast=0.0)
+"""Nothing but the planar affine distortions of section III-C."""
 
 
 def distort(crops: Tensor, how: Distortion, generator: torch.Generator) -> Tensor:
@@ -49,7 +55,7 @@ def distort(crops: Tensor, how: Distortion, generator: torch.Generator) -> Tenso
     field = functional.interpolate(coarse, (height, width), mode="bicubic", align_corners=True)
     x = functional.grid_sample(x, grid + field.permute(0, 2, 3, 1), align_corners=False)
     x = _change_stroke(x, how.thick, generator)
-    gain = torch.exp((torch.rand(count, 1, 1, 1, generator=generator) * 2 - 1) * math.log(1.4))
+    gain = torch.exp((torch.rand(count, 1, 1, 1, generator=generator) * 2 - 1) * how.contrast)
     return (x.clamp(0, 1) ** gain * 255).squeeze(1).to(torch.uint8)
 
 

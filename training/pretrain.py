@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,8 @@ Bytes = NDArray[np.uint8]
 class Recipe:
     """How to train: samples seen in all, batch, peak learning rate, smoothing, seed.
 
-    average: decay of the moving average of the weights, which is what is kept.
+    average: decay of the moving average of the weights, which is what is kept. distortion: None
+    where crops are taken as they are.
     """
 
     samples: int = 6_000_000
@@ -31,7 +32,7 @@ class Recipe:
     smoothing: float = 0.02
     average: float = 0.9995
     seed: int = 0
-    distortion: Distortion = Distortion()
+    distortion: Distortion | None = field(default_factory=Distortion)
 
 
 def train(
@@ -42,11 +43,13 @@ def train(
     *,
     checkpoint: Path | None = None,
     progress: Callable[[int, float], None] | None = None,
+    watch: Callable[[int, nn.Module], None] | None = None,
 ) -> nn.Module:
     """Train on crops u8 [N, 32, 32] with labels u8 [N]; returns the averaged network.
 
     checkpoint: a file written every 500 steps, from which an interrupted run goes on. progress:
-    called with the samples seen and the mean loss since the last call.
+    called with the samples seen and the mean loss since the last call. watch: called at the same
+    times with the samples seen and the averaged network, on the training device.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -60,14 +63,18 @@ def train(
             group["lr"] = recipe.rate * _schedule(step / steps)
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
         rows = torch.randint(0, len(crops), (recipe.batch,), generator=generator).numpy()
-        batch = distort(torch.from_numpy(crops[rows]), recipe.distortion, generator).to(device)
+        batch = torch.from_numpy(crops[rows])
+        if recipe.distortion is not None:
+            batch = distort(batch, recipe.distortion, generator)
         target = torch.from_numpy(labels[rows].astype(np.int64)).to(device)
-        loss = _step(network, optimizer, batch, target, recipe)
+        loss = _step(network, optimizer, batch.to(device), target, recipe)
         _average(averaged, network, min(recipe.average, (step + 1) / (step + 10)))
         running, seen = running + loss, seen + 1
         if (step + 1) % 500 == 0 or step + 1 == steps:
             if progress is not None:
                 progress((step + 1) * recipe.batch, running / seen)
+            if watch is not None:
+                watch((step + 1) * recipe.batch, averaged)
             running, seen = 0.0, 0
             _save(checkpoint, step + 1, network, averaged, optimizer)
     return averaged.cpu()
@@ -98,8 +105,9 @@ def _schedule(done: float) -> float:
 
 def _average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
     with torch.no_grad():
-        for kept, new in zip(averaged.state_dict().values(), network.state_dict().values(),
-                             strict=True):
+        for kept, new in zip(
+            averaged.state_dict().values(), network.state_dict().values(), strict=True
+        ):
             if kept.dtype.is_floating_point:
                 kept.lerp_(new, 1 - decay)
             else:
@@ -144,8 +152,9 @@ def _resume(
 def predict(network: nn.Module, crops: Bytes) -> NDArray[np.float32]:
     """Log probabilities f32 [N, K] of crops u8 [N, 32, 32]."""
     network.eval()
-    parts = []
     with torch.no_grad():
-        for start in range(0, len(crops), 1024):
-            parts.append(network(torch.from_numpy(crops[start : start + 1024])).float().numpy())
+        parts = [
+            network(torch.from_numpy(crops[start : start + 1024])).float().numpy()
+            for start in range(0, len(crops), 1024)
+        ]
     return np.concatenate(parts)

@@ -30,6 +30,10 @@ _MAX_CUT_INK = 0.40
 _CUT_WIDTHS = (0.40, 0.41, 0.8, 1.0)
 _CUT_STROKES = (0.0, 1.6, 1.8, 2.4)
 _FREE = 1.0
+_DEEP_WIDTH = 0.8
+_DEEP_INK = 0.65
+_CONTOUR_WEIGHT = 0.2
+_CONTOUR_REACH = 0.35
 _LEAST_CLEAR = 0.003
 _LEAST_PIECE = 0.012
 _MIN_CUT_GAP = 0.08
@@ -38,7 +42,9 @@ _MAX_WIDTH = 1.6
 _MAX_APART_WIDTH = 1.1
 _CLEAR_GAP = 0.06
 _MAX_INNER_GAP = 0.25
-_SPACE_GAP = 0.45
+_SPACE_GAPS = (0.45, 1.2)
+_SPACE_PENALTIES = (1.0, -1.5)
+_JOINT_PENALTY = -1.0
 _MAX_CUTS = 64
 
 
@@ -103,6 +109,8 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     """
     x0, y0, x1, y1 = box
     zone = ink[y0:y1, x0:x1]
+    if zone.size == 0:
+        return None
     mask = (zone > 0).astype(np.uint8)
     count, _, stats, centroids = cv2.connectedComponentsWithStats(mask, connectivity=8)
     stats, centroids = stats[1:count], centroids[1:count]
@@ -187,10 +195,17 @@ def find_cuts(line: Line) -> Cuts | None:
     down, down_step = _least_ink(ink)
     up, up_step = _least_ink(ink[::-1])
     through = down + up[::-1] - ink
-    paths = _paths(_seeds(through, stats[1:], line.centre), down_step, up_step)
+    thin = _paths(_seeds(through, stats[1:], line.centre), down_step, up_step)
+    deep = _contour_paths(solid, down_step, up_step)
+    paths = np.concatenate([thin, deep])
     # The lateral part of a path's penalty is no ink.
     crossed = ink[np.arange(len(ink)), paths].sum(axis=1)
-    allowed = crossed <= _most_ink(solid, labels, stats, paths)
+    allowed = crossed <= np.concatenate(
+        [
+            _most_ink(solid, labels, stats, thin),
+            np.where(_widths(labels, stats, deep) > _DEEP_WIDTH, _DEEP_INK * LINE_SIZE, 0.0),
+        ]
+    )
     paths, crossed = paths[allowed], crossed[allowed]
     return _cut(line, paths[_choose(paths, crossed, ink)])
 
@@ -239,13 +254,48 @@ def _most_ink(
 
     solid u8 0/1 and its components; paths: i32 [P, H].
     """
-    widths = stats[:, cv2.CC_STAT_WIDTH] / LINE_SIZE
-    widths[0] = 0.0
     thickness = cv2.distanceTransform(solid, cv2.DIST_L1, 3)
     stroke = 4.0 * float(thickness[solid > 0].mean()) - 1.0
-    width = widths[labels[np.arange(len(solid)), paths]].max(axis=1, initial=0.0)
-    strokes = np.interp(width, _CUT_WIDTHS, _CUT_STROKES)
+    strokes = np.interp(_widths(labels, stats, paths), _CUT_WIDTHS, _CUT_STROKES)
     return np.clip(strokes * stroke, _FREE, _MAX_CUT_INK * LINE_SIZE)
+
+
+def _widths(
+    labels: NDArray[np.int32], stats: NDArray[np.int32], paths: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Width of the widest component that each path crosses, in units of the line's size."""
+    widths = stats[:, cv2.CC_STAT_WIDTH] / LINE_SIZE
+    widths[0] = 0.0
+    return widths[labels[np.arange(len(labels)), paths]].max(axis=1, initial=0.0)
+
+
+def _contour_paths(
+    solid: NDArray[np.uint8], down_step: NDArray[np.int8], up_step: NDArray[np.int8]
+) -> NDArray[np.int32]:
+    """Cuts from the valleys of the upper contour straight to the peaks of the lower one; i32 [P, H].
+
+    Where two round characters touch side by side no cut crosses little ink, but the contours meet.
+    """
+    height, width = solid.shape
+    inked = solid.any(axis=0)
+    top = np.where(inked, solid.argmax(axis=0), height - 1)
+    bottom = np.where(inked, height - 1 - solid[::-1].argmax(axis=0), 0)
+    valleys = _minima((height - top).astype(np.float32) * _CONTOUR_WEIGHT)
+    peaks = _minima(bottom.astype(np.float32) * _CONTOUR_WEIGHT)
+    found = []
+    for x in valleys[inked[valleys]].tolist():
+        near = peaks[inked[peaks]]
+        near = near[np.abs(near - x) <= _CONTOUR_REACH * LINE_SIZE]
+        end = int(near[np.abs(near - x).argmin()]) if len(near) else x
+        first, last = max(int(top[x]) - 1, 0), min(int(bottom[end]) + 1, height - 1)
+        if last <= first:
+            continue
+        path = np.empty(height, np.int32)
+        path[: first + 1] = _trace(down_step, first, np.array([x], np.int32))[0]
+        path[last:] = _trace(up_step, height - 1 - last, np.array([end], np.int32))[0][::-1]
+        path[first : last + 1] = np.rint(np.linspace(x, end, last - first + 1))
+        found.append(path)
+    return np.stack(found) if found else np.zeros((0, height), np.int32)
 
 
 def _least_ink(ink: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
@@ -579,7 +629,7 @@ class _Builder:
         for number, zone in enumerate(zones):
             if number > 0:
                 (entry,) = entries
-                self.arcs.append((entry, self.nodes, -1, 0.0, field))
+                self.arcs.append((entry, self.nodes, -1, _JOINT_PENALTY, field))
                 entries = {self.nodes: 0.0}
                 self.nodes += 1
             last = self._add_zone(entries, zone, field, end=number == len(zones) - 1)
@@ -605,8 +655,9 @@ class _Builder:
             self.nodes += 1
             reach.append(node)
             leave.append({node: 0.0})
-            if p < count and cuts.gap[p - 1] > _SPACE_GAP:
-                self.arcs.append((node, self.nodes, -1, 0.0, field))
+            if p < count and cuts.gap[p - 1] > _SPACE_GAPS[0]:
+                penalty = float(np.interp(cuts.gap[p - 1], _SPACE_GAPS, _SPACE_PENALTIES))
+                self.arcs.append((node, self.nodes, -1, penalty, field))
                 leave[p][self.nodes] = 0.0
                 self.nodes += 1
         for row, (i, j) in enumerate(zip(zone.first, zone.last, strict=True)):

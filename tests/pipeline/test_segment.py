@@ -1,0 +1,180 @@
+"""Over-segmentation: every character has an arc, and the graph is what its docstring says."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.pipeline.card import Placement
+from service.pipeline.field import FieldCandidate, Zone
+from service.pipeline.ink import InkImage, extract_ink
+from service.pipeline.segment import (
+    FEATURES,
+    SegmentationGraph,
+    normalise_line,
+    place,
+    segment_fields,
+    segment_zone,
+)
+
+PLACEMENT = Placement(normal=20.0, largest=28.0, size_damping=0.5, offset_damping=0.35)
+Bytes = NDArray[np.uint8]
+
+
+def ring(page: Bytes, x: int, y: int, size: tuple[int, int] = (12, 18)) -> None:
+    cv2.ellipse(page, (x, y), size, 0, 0, 360, 255, 4, cv2.LINE_AA)
+
+
+def candidate(width: int, height: int, penalty: float = 0.0) -> FieldCandidate:
+    zone = Zone("amount", (0, 0, width, height))
+    return FieldCandidate((zone,), penalty, np.zeros(1, np.float32))
+
+
+def graph_of(page: Bytes, penalty: float = 0.0) -> SegmentationGraph:
+    rules = np.zeros((0, 5), np.int32)
+    ink = InkImage(ink=page, mask=page > 0, rules=rules)
+    height, width = page.shape
+    return segment_fields(ink, [candidate(width, height, penalty)], PLACEMENT)
+
+
+def closest(boxes: NDArray[np.float32], wanted: tuple[int, int, int, int]) -> float:
+    """Best overlap (intersection over union) of any box with the wanted one."""
+    x0 = np.maximum(boxes[:, 0], wanted[0])
+    y0 = np.maximum(boxes[:, 1], wanted[1])
+    x1 = np.minimum(boxes[:, 2], wanted[2])
+    y1 = np.minimum(boxes[:, 3], wanted[3])
+    inside = np.clip(x1 - x0, 0, None) * np.clip(y1 - y0, 0, None)
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    own = (wanted[2] - wanted[0]) * (wanted[3] - wanted[1])
+    return float((inside / (area + own - inside)).max())
+
+
+@pytest.mark.parametrize("distance", [40, 30, 27, 25])
+def test_apart_and_touching_characters_each_have_an_arc(distance: int) -> None:
+    page = np.zeros((60, 60 + 3 * distance), np.uint8)
+    centres = [30 + i * distance for i in range(4)]
+    for x in centres:
+        ring(page, x, 30)
+    graph = graph_of(page)
+    for x in centres:
+        assert closest(graph.boxes, (x - 14, 10, x + 14, 50)) > 0.75
+
+
+def test_arcs_lead_from_start_to_end_over_every_node() -> None:
+    page = np.zeros((60, 220), np.uint8)
+    for x in (30, 57, 120, 160):
+        ring(page, x, 30)
+    graph = graph_of(page)
+    assert (graph.src < graph.dst).all()
+    reached, leads = {0}, {graph.num_nodes - 1}
+    for s, d in zip(graph.src.tolist(), graph.dst.tolist(), strict=True):
+        if s in reached:
+            reached.add(d)
+    pairs = sorted(zip(graph.src.tolist(), graph.dst.tolist(), strict=True), reverse=True)
+    for s, d in pairs:
+        if d in leads:
+            leads.add(s)
+    assert reached == leads == set(range(graph.num_nodes))
+
+
+def test_a_wide_gap_may_be_read_as_a_space_or_not() -> None:
+    page = np.zeros((60, 200), np.uint8)
+    ring(page, 30, 30)
+    ring(page, 150, 30)
+    graph = graph_of(page)
+    spaces = np.flatnonzero(graph.segment == -1)
+    assert len(spaces) == 1
+    before, after = int(graph.src[spaces[0]]), int(graph.dst[spaces[0]])
+    from_before = set(graph.segment[(graph.src == before) & (graph.segment >= 0)].tolist())
+    from_after = set(graph.segment[graph.src == after].tolist())
+    assert from_before == from_after != set()
+
+
+def test_the_penalty_of_the_field_is_paid_once() -> None:
+    page = np.zeros((60, 110), np.uint8)
+    ring(page, 30, 30)
+    ring(page, 75, 30)
+    free, paid = graph_of(page), graph_of(page, penalty=2.5)
+    extra = paid.penalty - free.penalty
+    assert np.allclose(extra[free.src == 0], 2.5)
+    assert np.allclose(extra[free.src != 0], 0.0)
+
+
+def test_cents_apart_follow_the_amount_over_a_space() -> None:
+    page = np.zeros((60, 220), np.uint8)
+    ring(page, 30, 30)
+    ring(page, 180, 22, (6, 9))
+    ink = InkImage(ink=page, mask=page > 0, rules=np.zeros((0, 5), np.int32))
+    zones = (Zone("amount", (0, 0, 100, 60)), Zone("cents", (150, 0, 220, 60)))
+    field = FieldCandidate(zones, 1.0, np.zeros(1, np.float32))
+    graph = segment_fields(ink, [field], PLACEMENT)
+    space = np.flatnonzero(graph.segment == -1)
+    assert len(space) == 1
+    ends = graph.dst == graph.num_nodes - 1
+    assert (graph.boxes[graph.segment[ends], 0] > 150).all()
+    # Each zone is brought to its own size: raised small cents are as large as the amount.
+    assert graph.crops[graph.segment[ends]].max(axis=2).astype(bool).sum(axis=1).max() >= 18
+
+
+def test_no_ink_gives_no_arcs() -> None:
+    graph = graph_of(np.zeros((40, 100), np.uint8))
+    assert len(graph.src) == 0
+    assert graph.crops.shape == (0, 32, 32)
+    assert graph.features.shape == (0, len(FEATURES))
+
+
+def test_a_comma_stays_small_and_low() -> None:
+    page = np.zeros((70, 160), np.uint8)
+    for x in (30, 70, 125):
+        ring(page, x, 30)
+    cv2.line(page, (98, 46), (95, 54), 255, 4)
+    zone = segment_zone(page, (0, 0, 160, 70), PLACEMENT)
+    assert zone is not None
+    inked = zone.crops > 60
+    heights = inked.any(axis=2).sum(axis=1)
+    comma = int(np.argmin(np.abs(zone.boxes[:, 2] - zone.boxes[:, 0] - 8)))
+    rows = np.flatnonzero(inked[comma].any(axis=1))
+    assert heights[comma] < 15
+    assert rows.mean() > 17
+
+
+def test_size_and_offset_are_damped() -> None:
+    ink = np.full((42, 22), 255, np.uint8)
+    large = place(ink, 1.0, 0.0, PLACEMENT) > 60
+    small = place(ink[:12, :7], 0.25, 0.0, PLACEMENT) > 60
+    assert large.any(axis=1).sum() == pytest.approx(20, abs=2)
+    assert small.any(axis=1).sum() == pytest.approx(10, abs=2)
+    low = np.flatnonzero((place(ink, 1.0, 0.5, PLACEMENT) > 60).any(axis=1)).mean()
+    assert low == pytest.approx(np.flatnonzero(large.any(axis=1)).mean() + 3.5, abs=0.6)
+
+
+def test_a_rising_line_is_levelled_and_maps_back() -> None:
+    page = np.zeros((120, 400), np.uint8)
+    for i in range(9):
+        ring(page, 30 + 42 * i, 80 - 5 * i)
+    line = normalise_line(page, (0, 0, 400, 120))
+    assert line is not None
+    rows = [np.flatnonzero(line.ink[:, c : c + 30].any(axis=1)).mean() for c in (20, 350)]
+    assert abs(rows[0] - rows[1]) < 4
+    zone = segment_zone(page, (0, 0, 400, 120), PLACEMENT)
+    assert zone is not None
+    assert closest(zone.boxes, (30 + 42 * 8 - 14, 20, 30 + 42 * 8 + 14, 60)) > 0.75
+
+
+def test_neighbouring_writing_at_the_edge_is_left_out() -> None:
+    page = np.zeros((80, 200), np.uint8)
+    for x in (40, 90, 140):
+        ring(page, x, 40)
+    for x in (30, 80, 130):
+        cv2.rectangle(page, (x, 74), (x + 25, 79), 255, -1)
+    zone = segment_zone(page, (0, 0, 200, 80), PLACEMENT)
+    assert zone is not None
+    assert zone.boxes[:, 3].max() < 66
+
+
+def test_hostile_ink_stays_bounded() -> None:
+    rng = np.random.default_rng(0)
+    page = (rng.random((200, 1200)) < 0.5).astype(np.uint8) * 255
+    ink = extract_ink(255 - page)
+    graph = segment_fields(ink, [candidate(1200, 200)], PLACEMENT)
+    assert len(graph.crops) < 600

@@ -1,0 +1,102 @@
+"""Ink extraction: writing stays whole, paper and form go."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.pipeline.ink import HORIZONTAL, VERTICAL, extract_ink
+
+Bytes = NDArray[np.uint8]
+
+
+def paper(height: int, width: int, level: int = 210) -> Bytes:
+    return np.full((height, width), level, np.uint8)
+
+
+def write(page: Bytes, darkness: int = 60) -> NDArray[np.bool_]:
+    """Write four digits on the page; returns the pixels of the writing."""
+    blank = np.full_like(page, 255)
+    cv2.putText(blank, "2850", (14, 45), cv2.FONT_HERSHEY_SIMPLEX, 1.3, 0, 3, cv2.LINE_AA)
+    page[blank < 128] = darkness
+    return blank < 128
+
+
+def kept(mask: NDArray[np.bool_], ink: NDArray[np.bool_]) -> float:
+    return float(mask[ink].mean())
+
+
+def noise(mask: NDArray[np.bool_], ink: NDArray[np.bool_]) -> float:
+    near = cv2.dilate(ink.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    return float(mask[~near].mean())
+
+
+def waves(page: Bytes, level: int) -> None:
+    x = np.arange(page.shape[1])
+    for y in range(-20, page.shape[0] + 20, 6):
+        rows = np.rint(y + 4 * np.sin(x / 9)).astype(int)
+        good = (rows >= 0) & (rows < page.shape[0])
+        page[rows[good], x[good]] = level
+
+
+def test_writing_on_guilloche_is_kept_and_the_guilloche_is_not() -> None:
+    page = paper(60, 160)
+    waves(page, 165)
+    ink = write(page)
+    mask = extract_ink(page).mask
+    assert kept(mask, ink) > 0.97
+    assert noise(mask, ink) < 0.01
+
+
+def test_uneven_light_does_not_matter() -> None:
+    page = paper(60, 160)
+    ink = write(page)
+    light = np.linspace(0.5, 1.0, 160)[None, :]
+    mask = extract_ink((page * light).astype(np.uint8)).mask
+    assert kept(mask, ink) > 0.95
+    assert noise(mask, ink) < 0.01
+
+
+@pytest.mark.parametrize("level", [30, 110])
+def test_a_frame_goes_whatever_its_darkness_and_crossing_strokes_stay(level: int) -> None:
+    page = paper(64, 170)
+    for y in (4, 50):
+        cv2.line(page, (0, y), (169, y), level, 2)
+    cv2.line(page, (5, 0), (5, 63), level, 2)
+    ink = write(page)
+    cv2.line(page, (150, 20), (146, 62), 60, 3)
+    crossing = np.zeros_like(ink)
+    crossing[22:60] = page[22:60] == 60
+    crossing[:, :140] = False
+    result = extract_ink(page)
+    assert kept(result.mask, ink) > 0.9
+    assert kept(result.mask, crossing) > 0.8
+    lines = np.zeros_like(ink)
+    lines[50:52, 20:140] = True
+    lines &= cv2.dilate(ink.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0
+    assert kept(result.mask, lines) < 0.1
+    assert {HORIZONTAL, VERTICAL} <= set(result.rules[:, 4].tolist())
+
+
+def test_blank_paper_has_no_ink() -> None:
+    assert not extract_ink(paper(80, 200)).mask.any()
+
+
+def test_a_page_keeps_its_writing_and_reports_its_rules() -> None:
+    page = paper(560, 1300)
+    cv2.line(page, (100, 200), (900, 204), 90, 2)
+    cv2.rectangle(page, (1000, 150), (1250, 210), 80, 2)
+    cv2.putText(page, "1,234.56", (1020, 195), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 40, 3)
+    result = extract_ink(page)
+    written = page == 40
+    assert kept(result.mask, written) > 0.9
+    horizontal = result.rules[result.rules[:, 4] == HORIZONTAL]
+    assert (horizontal[:, 2] - horizontal[:, 0]).max() > 700
+    assert (result.rules[:, 4] == VERTICAL).sum() >= 2
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 400), (400, 3), (8, 8)])
+def test_odd_shapes_are_no_trouble(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    result = extract_ink(rng.integers(0, 256, shape, dtype=np.uint8))
+    assert result.ink.shape == result.mask.shape == shape

@@ -1,0 +1,390 @@
+"""The training command line: `python -m training fetch | fonts | pretrain | export | ...`.
+
+Exit codes: 0 done, 1 a download or a file was not what it should be, 2 the call is wrong or
+material is missing, 130 interrupted (the same command goes on where it stopped).
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+app = typer.Typer(
+    name="training",
+    help="Trains and evaluates the recognizers of the cheque reader.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+console = Console()
+
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the training sets. [default: $CHEQUE_TRAINING_DATA]"),
+]
+Fonts = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the fonts. [default: fonts in $CHEQUE_TRAINING_CACHE, or the user's cache]"
+    ),
+]
+Runs = Annotated[Path, typer.Option(help="Folder for checkpoints, logs and results.")]
+Seed = Annotated[int, typer.Option(help="Seed of all that is random.", min=0)]
+Threads = Annotated[
+    int | None, typer.Option(help="CPU threads of torch. [default: as torch chooses]", min=1)
+]
+Samples = Annotated[
+    int | None, typer.Option(help="Crops to see, in place of the recipe's number.", min=1)
+]
+Model = Annotated[Path, typer.Option(help="Folder of model.onnx and card.json.")]
+
+_RUNS = Path("runs")
+_MODEL = Path("models/amounts/1")
+
+
+class Material(StrEnum):
+    """What `synth` makes."""
+
+    fields = "fields"
+    cheques = "cheques"
+
+
+@app.command()
+def fetch(
+    sets: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SET]...", help="Sets to fetch; all of them if none is named."),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Download the sets of handwriting from their origins, checked and resumable."""
+    from training.data.folder import data_folder
+    from training.data.origins import ORIGINS
+    from training.data.origins import fetch as fetch_sets
+
+    with _explained():
+        if data is not None:
+            data.mkdir(parents=True, exist_ok=True)
+        fetch_sets(sets or list(ORIGINS), data_folder(data))
+
+
+@app.command()
+def fonts(folder: Fonts = None) -> None:
+    """Download the openly licensed fonts that machine print is drawn with."""
+    from training.data.fonts import fetch_fonts
+
+    with _explained(), _progress() as bar:
+        task = bar.add_task("fonts", total=None)
+
+        def show(number: int, total: int, name: str) -> None:
+            bar.update(task, completed=number, total=total, description=name)
+
+        missing = fetch_fonts(folder, show)
+    if missing:
+        console.print(f"not to be had here, left out: {', '.join(missing)}")
+
+
+@app.command()
+def pretrain(
+    data: Data = None,
+    fonts: Fonts = None,
+    runs: Runs = _RUNS,
+    name: Annotated[str, typer.Option(help="Name of the run, a folder in --runs.")] = "amounts",
+    shards: Annotated[int, typer.Option(help="Thousands of synthetic fields.", min=1)] = 80,
+    copies: Annotated[int, typer.Option(help="Drawings of each single character.", min=1)] = 2,
+    samples: Samples = None,
+    seed: Seed = 0,
+    workers: Annotated[int, typer.Option(help="Processes that cut fields.", min=1)] = 2,
+    threads: Threads = None,
+) -> None:
+    """Train the production recognizer on characters and on what is none."""
+    from dataclasses import replace
+
+    from training import recipes
+    from training.data.folder import data_folder
+    from training.dataset import Sources
+    from training.pretrain import Recipe
+
+    with _explained():
+        _use(threads)
+        recipe = Recipe(seed=seed)
+        recipe = recipe if samples is None else replace(recipe, samples=samples)
+        sources = Sources(data_folder(data), fonts)
+        plan = recipes.Plan(runs / name, sources, shards, copies, workers, recipe)
+        with _progress() as bar:
+            task = bar.add_task("fields, thousands", total=shards + 1)
+            for done in recipes.build_fields(plan):
+                bar.update(task, completed=done)
+            task = bar.add_task("single characters", total=2)
+            for split in ("train", "valid"):
+                recipes.build_isolated(plan, "train" if split == "train" else "valid")
+                bar.advance(task)
+            task = bar.add_task("training", total=recipe.samples)
+
+            def show(seen: int, loss: float, error: float) -> None:
+                text = f"training, loss {loss:.3f}, held out {error:.2f} % wrong"
+                bar.update(task, completed=seen, description=text)
+
+            recipes.train_production(plan, show)
+    console.print(f"wrote {plan.network_file}")
+
+
+@app.command()
+def export(
+    network: Annotated[Path, typer.Option(help="The network file that pretrain wrote.")] = _RUNS
+    / "amounts"
+    / "network.pt",
+    to: Annotated[Path, typer.Option(help="Folder of the model to write.")] = _MODEL,
+    chain: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON with the fitted weights and calibration of the chain; a card will do. "
+            "[default: the card already there, else neutral ones]"
+        ),
+    ] = None,
+) -> None:
+    """Write a trained recognizer as ONNX with its card, checked against torch."""
+    from training.card import build_card, chain_of
+    from training.dataset import LABELS, PLACEMENT
+    from training.export import export as write
+    from training.recipes import load_network
+
+    with _explained():
+        held, training = load_network(network)
+        card = to / "card.json"
+        weights, calibration = chain_of(chain or (card if card.exists() else None))
+        made = build_card(
+            to.parent.name, to.name, LABELS, PLACEMENT,
+            training=training, weights=weights, calibration=calibration,
+        )  # fmt: skip
+        with console.status("exporting"):
+            difference = write(held, made, to)
+    console.print(f"wrote {to}; torch and ONNX differ by at most {difference:.1g}")
+
+
+@app.command()
+def evaluate(
+    model: Model = _MODEL,
+    data: Data = None,
+    fonts: Fonts = None,
+    runs: Runs = _RUNS,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for pictures and tables. [default: RUNS/evaluation]")
+    ] = None,
+    fields: Annotated[
+        int, typer.Option(help="Synthetic fields to test rubbish on, 0 for none.", min=0)
+    ] = 500,
+    log: Annotated[Path | None, typer.Option(help="A run's log.jsonl, to draw its curve.")] = None,
+    card: Annotated[bool, typer.Option(help="Write the scores into the model's card.")] = False,
+    images: Annotated[
+        Path | None, typer.Option(help="Read a folder of images instead of single characters.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Their true amounts. [default: truth.csv in that folder]")
+    ] = None,
+    field_only: Annotated[
+        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
+    ] = False,
+) -> None:
+    """Measure a model: single characters and rubbish, or readings of a folder of images."""
+    from training import reports
+
+    folder = out or runs / "evaluation"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _explained():
+        if images is not None:
+            from training.readings import evaluate_folder
+
+            with _progress() as bar:
+                task = bar.add_task("reading", total=None)
+                scores = evaluate_folder(
+                    model, images, truth or images / "truth.csv", folder, field_only=field_only,
+                    progress=lambda n, of: bar.update(task, completed=n, total=of),
+                )  # fmt: skip
+            _print_scores(asdict(scores))
+            return
+        from training.data.folder import data_folder
+
+        with _progress() as bar:
+            task = bar.add_task("sets", total=None)
+
+            def show(done: int, total: int, name: str) -> None:
+                bar.update(task, completed=done, total=total, description=name)
+
+            report = reports.characters(model, data_folder(data), fonts, fields, show)
+        reports.write(report, folder, log)
+    _print_report(report)
+    if card:
+        reports.into_card(report, model)
+
+
+@app.command()
+def synth(
+    material: Annotated[Material, typer.Argument(help="What to make.")] = Material.fields,
+    to: Annotated[Path, typer.Option(help="Folder to write to.")] = _RUNS / "synth",
+    count: Annotated[int, typer.Option(help="How many.", min=1)] = 120,
+    seed: Annotated[int, typer.Option(help="Seed of the first, counted on.", min=0)] = 0,
+    split: Annotated[str, typer.Option(help="Writers and fonts: train, valid or test.")] = "train",
+    single: Annotated[
+        bool, typer.Option("--single", help="Also each picture by itself, with truth.csv.")
+    ] = False,
+    data: Data = None,
+    fonts: Fonts = None,
+) -> None:
+    """Draw synthetic fields or whole cheques onto sheets, to be looked at."""
+    from training.data.folder import data_folder
+    from training.sheets import cheques, fields, write_sheets
+
+    with _explained(), _progress() as bar:
+        seeds = range(seed, seed + count)
+        folder = data_folder(data)
+        if material is Material.fields:
+            made, cell, columns = fields(folder, fonts, split, seeds), (90, 260), 6
+        else:
+            made, cell, columns = cheques(folder, split, seeds), (320, 640), 3
+        task = bar.add_task(material.value, total=count)
+        written = write_sheets(
+            made, to, material.value, cell, columns, single=single,
+            progress=lambda: bar.advance(task),
+        )  # fmt: skip
+    console.print(f"wrote {written} sheets to {to}")
+
+
+@app.command()
+def mnist(
+    networks: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NETWORK]...", help="lenet1, lenet4, lenet5; all if none is named"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds 0, 1, ... each.", min=1)] = 3,
+    plain: Annotated[bool, typer.Option(help="Train on the digits as they are.")] = True,
+    distorted: Annotated[bool, typer.Option(help="Train on distorted digits.")] = True,
+    samples: Samples = None,
+    data: Data = None,
+    runs: Runs = _RUNS,
+    threads: Threads = None,
+) -> None:
+    """Compare the networks of 1998 on MNIST; finished trials are not trained again."""
+    from training import mnist as comparison
+    from training.data.folder import data_folder
+
+    with _explained():
+        _use(threads)
+        chosen = networks or list(comparison.NETWORKS)
+        if unknown := set(chosen) - set(comparison.NETWORKS):
+            raise ValueError(f"no network is called {', '.join(sorted(unknown))}")
+        ways = [way for way, wanted in ((False, plain), (True, distorted)) if wanted]
+        trials = [
+            comparison.Trial(network, way, seed)
+            for seed in range(seeds)
+            for network in chosen
+            for way in ways
+        ]
+        with _progress() as bar:
+            every = bar.add_task("trials", total=len(trials))
+            for trial in trials:
+                task = bar.add_task(trial.name, total=trial.recipe(samples).samples)
+
+                def show(
+                    seen: int, loss: float, error: float, task: Any = task, name: str = trial.name
+                ) -> None:
+                    text = f"{name}, loss {loss:.3f}, held out {error:.2f} % wrong"
+                    bar.update(task, completed=seen, description=text)
+
+                comparison.run_trial(
+                    trial, data_folder(data), runs / "mnist", samples=samples, progress=show
+                )
+                bar.remove_task(task)
+                bar.advance(every)
+    _print_comparison(comparison.table(comparison.outcomes(runs / "mnist")))
+
+
+def _print_report(report: Any) -> None:
+    table = Table("set", "n", "error %", "error % of all labels")
+    for one in report.sets:
+        table.add_row(
+            one.title, str(one.count), f"{100 * one.error:.2f}", f"{100 * one.error_free:.2f}"
+        )
+    console.print(table)
+    if report.rubbish is not None:
+        console.print(
+            f"non-characters accepted at 1 % of characters rejected: "
+            f"{100 * report.rubbish.accepted:.2f} % of {report.rubbish.others}; "
+            f"characters wrong: {100 * report.rubbish.error:.2f} % of {report.rubbish.characters}"
+        )
+    console.print(f"100 crops in one call: {report.milliseconds:.2f} ms")
+
+
+def _print_scores(scores: dict[str, Any]) -> None:
+    table = Table("", "")
+    for name, value in scores.items():
+        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    console.print(table)
+
+
+def _print_comparison(rows: list[dict[str, Any]]) -> None:
+    table = Table("network", "training digits", "test error %, each seed", "median", "1998")
+    for row in rows:
+        table.add_row(
+            row["network"],
+            "distorted" if row["distorted"] else "plain",
+            ", ".join(f"{error:.2f}" for error in row["test"]),
+            f"{row['median']:.2f}",
+            "" if row["printed"] is None else f"{row['printed']:.2f}",
+        )
+    console.print(table)
+
+
+def _use(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """End with a message and an exit code where material is missing or not what it should be."""
+    from service.errors import ChequeReaderError
+    from training.data.download import DownloadError
+    from training.data.folder import DataMissingError
+    from training.data.fonts import FontError
+
+    try:
+        yield
+    except (DownloadError, FontError) as error:
+        typer.echo(f"training: {error}", err=True)
+        raise typer.Exit(1) from error
+    except (DataMissingError, ChequeReaderError, FileNotFoundError, ValueError) as error:
+        typer.echo(f"training: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _progress() -> Progress:
+    return Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+        console=Console(stderr=True),
+    )
+
+
+if __name__ == "__main__":
+    app()

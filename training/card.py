@@ -1,0 +1,92 @@
+"""The card of a trained recognizer: what the service must know, and where the weights come from."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from service.pipeline.card import Calibration, Placement
+from service.pipeline.segment import FEATURES
+from training.data.fonts import SOURCES
+
+# Set: (licence at its origin, who made it).
+DATA_SETS = {
+    "mnist": ("CC BY-SA 3.0", "Y. LeCun, C. Cortes, C. Burges"),
+    "kensanata": ("CC0 1.0", "kensanata/numbers and its writers"),
+    "unipen": (
+        "CC BY 4.0 (Zenodo 10.5281/zenodo.1195803); the CD of 1999 was for research use",
+        "International Unipen Foundation",
+    ),
+    "pendigits": ("CC BY 4.0", "E. Alpaydin, F. Alimoglu (UCI)"),
+    "optdigits": ("CC BY 4.0", "E. Alpaydin, C. Kaynak (UCI)"),
+    "semeion": ("CC BY 4.0", "Semeion Research Center (UCI)"),
+    "bhmsds": ("MIT", "wblachowski/bhmsds"),
+    "hasyv2": ("ODbL 1.0", "M. Thoma"),
+}
+
+NEUTRAL_WEIGHTS: dict[str, Any] = {
+    "segment": dict.fromkeys(FEATURES, 0.0),
+    "symbol": 0.0,
+    "stray": 3.0,
+    "stray_ink": 0.0,
+    "null": 0.0,
+}
+"""Penalties of the chain before any is fitted."""
+
+NEUTRAL_CALIBRATION = Calibration(1.0, 0.0)
+
+
+def build_card(
+    name: str,
+    version: str,
+    labels: tuple[str, ...],
+    placement: Placement,
+    *,
+    training: dict[str, Any],
+    weights: dict[str, Any],
+    calibration: Calibration,
+) -> dict[str, Any]:
+    """The whole card but the sha256, which the export adds.
+
+    training: how the network was trained (recipe, seed, numbers of crops). Raises ValueError where
+    the segment weights are not in the order of segment.FEATURES, by which the service reads them.
+    """
+    if tuple(weights["segment"]) != FEATURES:
+        raise ValueError("the segment weights are not those of the segmentation's features")
+    return {
+        "name": name,
+        "version": version,
+        "labels": list(labels),
+        "input": "crops u8 [N, 32, 32], ink 255 on 0",
+        "output": "penalties f32 [N, K], -log P(label | crop), rubbish last",
+        "placement": asdict(placement),
+        "weights": weights,
+        "calibration": asdict(calibration),
+        "training": training,
+        "data": [
+            {"set": one, "licence": licence, "by": by} for one, (licence, by) in DATA_SETS.items()
+        ],
+        "fonts": _fonts(),
+        "scores": {},
+    }
+
+
+def chain_of(path: Path | None) -> tuple[dict[str, Any], Calibration]:
+    """Weights and calibration of the chain from a card or a file like it; neutral ones for None."""
+    if path is None:
+        return NEUTRAL_WEIGHTS, NEUTRAL_CALIBRATION
+    held = json.loads(path.read_text())
+    calibration = held.get("calibration")
+    return (
+        dict(held.get("weights", NEUTRAL_WEIGHTS)),
+        Calibration(**calibration) if calibration else NEUTRAL_CALIBRATION,
+    )
+
+
+def _fonts() -> dict[str, list[str]]:
+    """Fonts that machine print and hand-like writing were drawn with, by licence."""
+    held: dict[str, list[str]] = {}
+    for source in SOURCES:
+        if source.split == "train":
+            held.setdefault(source.licence, []).append(source.name)
+    return {licence: sorted(names) for licence, names in sorted(held.items())}

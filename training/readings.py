@@ -1,0 +1,83 @@
+"""Reads a folder of images with a model and judges the readings against their truth."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from service.errors import InputError
+from service.pipeline.reader import ChequeReader, Reading
+from training.pictures import Wrong, montage
+from training.scoring import Judged, Scores, load_truth, score
+
+
+def read_folder(
+    reader: ChequeReader, images: Path, truth: dict[str, str], *, field_only: bool
+) -> Iterator[tuple[str, Reading | None]]:
+    """Each file of the truth with its reading, None where the image was refused."""
+    for file in truth:
+        try:
+            yield file, reader.read((images / file).read_bytes(), field_only=field_only)
+        except InputError:
+            yield file, None
+
+
+def judge(file: str, expected: str, key: str, reading: Reading | None) -> Judged:
+    """A reading beside its truth; key: the attribute compared, digits or amount_minor."""
+    if reading is None:
+        return Judged(file, expected, "", 0.0, accepted=False)
+    said = getattr(reading, key)
+    return Judged(
+        file,
+        expected,
+        "" if said is None else str(said),
+        reading.confidence,
+        accepted=reading.decision == "accept",
+    )
+
+
+def to_json(file: str, reading: Reading | None) -> str:
+    """One line of JSON with all that a reading holds, without its end."""
+    held = {} if reading is None else asdict(reading)
+    return json.dumps({"file": file, **held}, ensure_ascii=False)
+
+
+def wrong_reading(images: Path, one: Judged, reading: Reading | None) -> Wrong:
+    """What the montage shows of a wrong reading."""
+    read = "nothing" if reading is None else reading.text or "nothing"
+    boxes = () if reading is None else tuple(symbol.box for symbol in reading.symbols)
+    title = f"{one.expected or 'no amount'} : {read}  {one.confidence:.2f}"
+    return Wrong((images / one.file).read_bytes(), title, boxes)
+
+
+def evaluate_folder(
+    model: Path,
+    images: Path,
+    truth: Path,
+    out: Path,
+    *,
+    field_only: bool = False,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Scores:
+    """Read the files of a truth.csv; writes readings.jsonl, scores.json and wrong.png into `out`.
+
+    Raises ValueError for an unusable truth, FileNotFoundError where one of its images is missing.
+    """
+    expected, key = load_truth(truth)
+    reader = ChequeReader(model)
+    reader.warm()
+    judged: list[Judged] = []
+    wrong: list[Wrong] = []
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "readings.jsonl").open("w", encoding="utf-8") as lines:
+        for file, reading in read_folder(reader, images, expected, field_only=field_only):
+            lines.write(to_json(file, reading) + "\n")
+            one = judge(file, expected[file], key, reading)
+            judged.append(one)
+            if one.accepted if one.expected == "" else not one.correct:
+                wrong.append(wrong_reading(images, one, reading))
+            progress(len(judged), len(expected))
+    scores = score(judged)
+    (out / "scores.json").write_text(json.dumps(asdict(scores), indent=1) + "\n")
+    montage(wrong, out / "wrong.png")
+    return scores

@@ -1,0 +1,312 @@
+"""Border search: where the cheque lies on a photographed table or a larger scanned page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.decode import shrink
+
+_SMALL: Final = 400
+_LEVELS: Final = 9
+_RING: Final = 0.012
+_RING_CONTRAST: Final = 10.0
+_MIN_AREA: Final = 0.10
+_MAX_AREA: Final = 0.80
+_ASPECT: Final = (1.55, 3.7)
+_BRIGHTER: Final = 16.0
+_DARKER: Final = 7.0
+_SIDE_SHARE: Final = 0.8
+_ALONG: Final = (0.06, 0.94)
+_APART: Final = 0.3
+_AGREE: Final = 0.4
+_STEEP: Final = 0.45
+_ROUGH_REACH: Final = 7.0
+_FINE_REACH: Final = 2.5
+_TILT: Final = 0.025
+_PAGE_ASPECT: Final = (1.6, 3.6)
+_PRINT_CONTRAST: Final = 14.0
+_PRINT_PAD: Final = 0.02
+
+_Floats = NDArray[np.float64]
+_Bytes = NDArray[np.uint8]
+_Contour = NDArray[np.integer[Any] | np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Quad:
+    """A candidate: corners f64 [4, 2] in turn, and whether the cheque is the brighter side."""
+
+    corners: _Floats
+    bright: bool
+
+
+def find_border(grey: _Bytes) -> _Floats | None:
+    """Corners of a cheque that lies on something of another brightness, or None.
+
+    grey: u8 [H, W]. Returns f64 [4, 2] in pixels of grey (centres at whole numbers): the corners
+    upper left, upper right, lower right, lower left of the cheque in landscape, turned the least
+    from how it lies. None where the picture is the cheque: printed frames, security borders and
+    tight crops have the same paper on both sides of the line, or leave too little outside it to
+    be worth a cut.
+    """
+    factor = -(-max(grey.shape) // _SMALL)
+    small = shrink(grey, factor)
+    if not _has_surroundings(small):
+        return None
+    smooth = np.asarray(cv2.GaussianBlur(small, (0, 0), 1.2), np.uint8)
+    best: _Quad | None = None
+    best_margin = 0.0
+    for quad in _candidates(smooth):
+        margin = _margin(smooth, quad)
+        if margin > best_margin:
+            best, best_margin = quad, margin
+    if best is None:
+        return None
+    corners = _refine(smooth, best.corners, best.bright, _ROUGH_REACH)
+    corners = _refine(grey, (corners + 0.5) * factor - 0.5, best.bright, _FINE_REACH * factor)
+    corners = _landscape_order(corners)
+    return corners if _is_cheque(corners, grey.shape) else None
+
+
+def find_print(grey: _Bytes) -> tuple[int, int, int, int] | None:
+    """Box of the printed part of a mostly blank page, such as a cheque on a scanner's bed.
+
+    grey: u8 [H, W]. Returns left, top, right, bottom (half open, pixels of grey) with a little
+    paper around, or None where the page has the shape of a cheque or its edges are not blank.
+    """
+    rows, columns = grey.shape
+    if _PAGE_ASPECT[0] <= max(grey.shape) / min(grey.shape) <= _PAGE_ASPECT[1]:
+        return None
+    factor = -(-max(grey.shape) // _SMALL)
+    small = shrink(grey, factor)
+    paper = float(np.percentile(small, 80))
+    dark = (small < paper - _PRINT_CONTRAST).astype(np.uint8)
+    dark = np.asarray(cv2.medianBlur(dark, 3), np.uint8)
+    down = np.flatnonzero(dark.sum(axis=1) >= 2)
+    across = np.flatnonzero(dark.sum(axis=0) >= 2)
+    if len(down) == 0 or len(across) == 0:
+        return None
+    pad = _PRINT_PAD * (across[-1] - across[0] + 1)
+    left, right = max(0, round((across[0] - pad) * factor)), round((across[-1] + 1 + pad) * factor)
+    top, bottom = max(0, round((down[0] - pad) * factor)), round((down[-1] + 1 + pad) * factor)
+    right, bottom = min(columns, right), min(rows, bottom)
+    width, height = right - left, bottom - top
+    aspect = max(width, height) / max(1, min(width, height))
+    if width * height > _MAX_AREA * rows * columns or not _ASPECT[0] <= aspect <= _ASPECT[1]:
+        return None
+    return left, top, right, bottom
+
+
+def _has_surroundings(small: _Bytes) -> bool:
+    """Whether at least two edges of the picture differ in brightness from its paper."""
+    rows, columns = small.shape
+    band = max(2, round(_RING * max(small.shape)))
+    inner = small[rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4]
+    paper = float(np.percentile(inner, 75))
+    edges = (small[:band], small[-band:], small[:, :band], small[:, -band:])
+    values = np.array([np.median(edge) for edge in edges])
+    # A small cheque may miss the middle; then it is the brightest thing on the table.
+    brightest = float(np.percentile(small[::2, ::2], 92))
+    differ = np.abs(values - paper) > _RING_CONTRAST
+    return bool(differ.sum() >= 2 or (brightest - values > 2 * _RING_CONTRAST).sum() >= 2)
+
+
+def _candidates(smooth: _Bytes) -> list[_Quad]:
+    """Quadrilaterals around the large bright and dark regions, at several brightness levels."""
+    low, high = np.percentile(smooth, (2, 97))
+    size = max(5, round(0.03 * max(smooth.shape))) | 1
+    kernel = np.ones((size, size), np.uint8)
+    quads: list[_Quad] = []
+    for level in np.linspace(low, high, _LEVELS + 2)[1:-1]:
+        light = (smooth > level).astype(np.uint8)
+        for bright in (True, False):
+            region = cv2.morphologyEx(light if bright else 1 - light, cv2.MORPH_CLOSE, kernel)
+            if not bright:
+                region = cv2.morphologyEx(region, cv2.MORPH_OPEN, kernel)
+            contours, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+            quads += _quads(contours, smooth.size, (bright,))
+    # Light that falls off across the table defeats every level; the edge itself is still there.
+    edges = cv2.dilate(cv2.Canny(smooth, 12, 36), np.ones((3, 3), np.uint8))
+    contours, _ = cv2.findContours(edges, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    return quads + _quads(contours, smooth.size, (True, False))
+
+
+def _quads(contours: Sequence[_Contour], size: int, polarities: tuple[bool, ...]) -> list[_Quad]:
+    """The quadrilaterals among the large contours of an image of `size` px."""
+    quads = []
+    for contour in contours:
+        if cv2.contourArea(contour) >= _MIN_AREA * size:
+            corners = _four_corners(contour)
+            if corners is not None:
+                quads += [_Quad(corners, bright) for bright in polarities]
+    return quads
+
+
+def _four_corners(contour: _Contour) -> _Floats | None:
+    """The quadrilateral that a region fills, f64 [4, 2], or None where it fills none."""
+    hull = cv2.convexHull(contour)
+    area = cv2.contourArea(hull)
+    around = cv2.arcLength(hull, True)
+    for share in (0.015, 0.025, 0.04, 0.06):
+        shape = cv2.approxPolyDP(hull, share * around, True)
+        if len(shape) == 4 and cv2.contourArea(shape) > 0.9 * area:
+            return np.asarray(shape, np.float64).reshape(4, 2)
+    box = cv2.boxPoints(cv2.minAreaRect(hull))
+    return np.asarray(box, np.float64) if area > 0.9 * cv2.contourArea(box) else None
+
+
+def _sides(corners: _Floats) -> tuple[_Floats, _Floats, _Floats]:
+    """Starts, ends and outward unit normals of the four sides, each f64 [4, 2]."""
+    ends = np.roll(corners, -1, axis=0)
+    along = ends - corners
+    normals = np.stack((along[:, 1], -along[:, 0]), axis=1)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    inward = ((corners.mean(axis=0) - corners) * normals).sum(axis=1) > 0
+    normals[inward] *= -1
+    return corners, ends, normals
+
+
+def _profiles(grey: _Bytes, corners: _Floats, offsets: _Floats, count: int) -> NDArray[np.float32]:
+    """Brightness across each side, f32 [4, count, offsets]; offsets in px, positive outside."""
+    starts, ends, normals = _sides(corners)
+    share = np.linspace(*_ALONG, count)[None, :, None]
+    points = starts[:, None] * (1 - share) + ends[:, None] * share
+    samples = points[:, :, None] + normals[:, None, None] * offsets[None, None, :, None]
+    maps = samples.reshape(4 * count, len(offsets), 2).astype(np.float32)
+    values = cv2.remap(
+        grey, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(values, np.float32).reshape(4, count, len(offsets))
+
+
+def _open_sides(corners: _Floats, shape: tuple[int, ...], near: float) -> NDArray[np.bool_]:
+    """Which sides run along the picture's own edge, so that nothing is seen outside them."""
+    starts, ends, _ = _sides(corners)
+    limits = np.array([shape[1] - 1, shape[0] - 1], np.float64)
+    low = (starts < near) & (ends < near)
+    high = (starts > limits - near) & (ends > limits - near)
+    return np.asarray((low | high).any(axis=1))
+
+
+def _margin(smooth: _Bytes, quad: _Quad) -> float:
+    """How clearly the cheque's paper differs from what lies outside; 0 where it does not.
+
+    The lightest of several depths is taken, so that a printed frame neither hides the paper behind
+    it nor passes for a table.
+    """
+    if not _is_cheque(_landscape_order(quad.corners), smooth.shape):
+        return 0.0
+    near = 0.012 * max(smooth.shape)
+    depth = np.array([3.0, 6.0, 9.0, 13.0])
+    inside = _profiles(smooth, quad.corners, -depth, 40).max(axis=2)
+    outside = _profiles(smooth, quad.corners, depth, 40)
+    outside = outside.max(axis=2) if quad.bright else outside[:, :, :2].mean(axis=2)
+    step = inside - outside if quad.bright else outside - inside
+    least = _BRIGHTER if quad.bright else _DARKER
+    closed = ~_open_sides(quad.corners, smooth.shape, near)
+    if closed.sum() < 2 or (np.mean(step[closed] > least, axis=1) < _SIDE_SHARE).any():
+        return 0.0
+    weakest = float(np.median(step[closed], axis=1).min())
+    # A side that is seen beats one that is taken from the picture's edge.
+    return weakest * float(1 << int(closed.sum()))
+
+
+def _refine(grey: _Bytes, corners: _Floats, bright: bool, reach: float) -> _Floats:
+    """Move each side to the steepest step within `reach` px of it, and cross the sides anew."""
+    half = int(np.ceil(reach))
+    offsets = np.arange(-half, half + 1, dtype=np.float64)
+    profiles = _profiles(grey, corners, offsets, 40)
+    # Nothing counts beyond the paper inside and the table outside: print is darker than both.
+    levels = np.median(profiles[:, :, :half], axis=(1, 2)), np.median(
+        profiles[:, :, half + 1 :], axis=(1, 2)
+    )
+    limits = np.sort(levels, axis=0)[:, :, None, None]
+    profiles = np.clip(profiles, limits[0], limits[1])
+    share = np.linspace(*_ALONG, 40)
+    width = max(1, half // 3)
+    kernel = np.repeat((1.0, -1.0), width).astype(np.float32)[None] / width
+    steps = cv2.filter2D(profiles.reshape(-1, len(offsets)), cv2.CV_32F, -kernel)
+    steps = steps.reshape(profiles.shape) * (-1 if bright else 1)
+    steps[:, :, :width] = steps[:, :, len(offsets) - width :] = 0
+    starts, ends, normals = _sides(corners)
+    fixed = _open_sides(corners, grey.shape, 0.012 * max(grey.shape))
+    lines = []
+    for side in range(4):
+        a, b = starts[side], ends[side]
+        if not fixed[side]:
+            found = offsets[_outermost(steps[side])] - 0.5
+            first, last = _fit(share, found, max(0.75, 0.1 * reach))
+            a, b = a + normals[side] * first, b + normals[side] * last
+        lines.append(np.cross((*a, 1.0), (*b, 1.0)))
+    crossed = np.array([np.cross(lines[side - 1], lines[side]) for side in range(4)])
+    if (np.abs(crossed[:, 2]) < 1e-9).any():
+        return corners
+    crossed = crossed[:, :2] / crossed[:, 2:]
+    moved = np.linalg.norm(crossed - corners, axis=1).max()
+    return crossed if moved < 6 * reach else corners
+
+
+def _outermost(steps: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Index of the outermost steep peak in each row: a printed frame farther in has one too."""
+    peak = steps > _STEEP * steps.max(axis=1, keepdims=True)
+    peak[:, 1:] &= steps[:, 1:] >= steps[:, :-1]
+    peak[:, :-1] &= steps[:, :-1] >= steps[:, 1:]
+    return np.asarray(steps.shape[1] - 1 - peak[:, ::-1].argmax(axis=1), np.intp)
+
+
+def _fit(share: _Floats, offset: _Floats, near: float) -> tuple[float, float]:
+    """Offsets at both ends of the line that most of the (share, offset) points agree on.
+
+    Every pair of points that lie far enough apart proposes a line; (0, 0), the side as it was,
+    where no line has two fifths of the points within `near`.
+    """
+    first, second = np.nonzero(share[None, :] - share[:, None] > _APART)
+    slope = (offset[second] - offset[first]) / (share[second] - share[first])
+    rest = offset[None] - offset[first, None] - slope[:, None] * (share[None] - share[first, None])
+    agree = np.abs(rest) <= near
+    best = agree[int(agree.sum(axis=1).argmax())]
+    if best.mean() < _AGREE:
+        return 0.0, 0.0
+    slope, base = np.polyfit(share[best], offset[best], 1)
+    return float(base), float(base + slope)
+
+
+def _landscape_order(corners: _Floats) -> _Floats:
+    """Corners clockwise as seen, from the upper left one of the landscape cheque."""
+    centre = corners.mean(axis=0)
+    turn = np.argsort(np.arctan2(corners[:, 1] - centre[1], corners[:, 0] - centre[0]))
+    ordered = corners[turn]
+    lengths = np.linalg.norm(np.roll(ordered, -1, axis=0) - ordered, axis=1)
+    first = int(lengths[0] + lengths[2] < lengths[1] + lengths[3])
+    tops = [np.roll(ordered, -(first + 2 * k), axis=0) for k in range(2)]
+    # Of the two landscape ways to hold it, the one whose top edge runs more to the right; a cheque
+    # that lies exactly upright on its side is turned clockwise.
+    return max(tops, key=lambda c: round(float(c[1, 0] - c[0, 0]), 3))
+
+
+def _is_cheque(corners: _Floats, shape: tuple[int, ...]) -> bool:
+    """Whether four corners in landscape order bound something like a cheque, worth cutting out."""
+    if not cv2.isContourConvex(corners.astype(np.float32)):
+        return False
+    lengths = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
+    across, down = (lengths[0] + lengths[2]) / 2, (lengths[1] + lengths[3]) / 2
+    if down <= 0 or not _ASPECT[0] <= across / down <= _ASPECT[1]:
+        return False
+    if max(lengths[0], lengths[2]) > 1.8 * min(lengths[0], lengths[2]):
+        return False
+    if max(lengths[1], lengths[3]) > 1.8 * min(lengths[1], lengths[3]):
+        return False
+    area = float(cv2.contourArea(corners.astype(np.float32))) / float(shape[0] * shape[1])
+    if area < _MIN_AREA:
+        return False
+    if area < _MAX_AREA:
+        return True
+    # With little around it, only a cheque that is turned as a whole is told from a printed frame.
+    along = np.roll(corners, -1, axis=0) - corners
+    across_axis = along[np.arange(4), [1, 0, 1, 0]] * [1, -1, -1, 1]
+    tilt = across_axis / lengths
+    return area < 0.97 and bool((tilt > _TILT).all() or (tilt < -_TILT).all())

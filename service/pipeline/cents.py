@@ -1,0 +1,76 @@
+"""Cents that stand apart from the amount: raised, underlined, or over a fraction bar.
+
+Source: section X, "field location": dollars and cents may be separate zones in sequence.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.textline import Marks
+
+Box = tuple[int, int, int, int]
+
+_SMALLER = 0.8
+_RAISED = 0.22
+_LEAST_HEIGHT = 0.25
+_BAR_ASPECT = 2.2
+_REACH = 2.0
+
+
+def split_apart_cents(box: Box, marks: Marks, page: tuple[int, int]) -> tuple[Box, Box] | None:
+    """The amount zone without its cents, and the cents zone; None where none stand apart.
+
+    page: its width and height. The cents are small marks at the right end that end well above the
+    line of the digits. What is under them (a bar, a denominator) belongs to neither zone: it says
+    nothing that is not known.
+    """
+    near = _near(box, marks)
+    if len(near) < 3:
+        return None
+    wide, high = near[:, 2] - near[:, 0], near[:, 3] - near[:, 1]
+    core = float(np.percentile(high[high >= 0.45 * high.max()], 70))
+    baseline = float(np.median(near[high >= 0.75 * core, 3]))
+    on_line = (np.abs(near[:, 3] - baseline) < _RAISED * core) & (high >= 0.6 * core)
+    if not on_line.any():
+        return None
+    edge = int(near[on_line, 2].max())
+    raised = (near[:, 0] + near[:, 2] > 2 * edge) & (near[:, 0] > edge - 0.15 * core)
+    raised &= near[:, 3] <= baseline - _RAISED * core
+    flat = (wide > _BAR_ASPECT * high) | (high < _LEAST_HEIGHT * core)
+    digits = raised & ~flat & (high <= _SMALLER * core)
+    if not _two_digits(near[digits], core):
+        return None
+    cents = _around(near[digits])
+    x0, y0, x1, y1 = box
+    air = max(1, round(0.04 * core))
+    main = (x0, y0, min(x1, max(edge + air, cents[0] - air)), y1)
+    cents = (cents[0] - air, max(y0, cents[1] - air), cents[2] + air, cents[3] + air)
+    return main, (max(0, cents[0]), cents[1], min(page[0], cents[2]), min(page[1], cents[3]))
+
+
+def _near(box: Box, marks: Marks) -> NDArray[np.int32]:
+    """The marks inside a zone or just right of it; i32 [N, 4]."""
+    x0, y0, x1, y1 = marks.boxes.T
+    high = box[3] - box[1]
+    centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2
+    inside = (centre_x >= box[0]) & (centre_x < box[2]) & (centre_y >= box[1]) & (centre_y < box[3])
+    if not inside.any():
+        return np.zeros((0, 4), np.int32)
+    # What the zone holds is enough where the cents are in it already.
+    beyond = (x0 >= box[2] - 0.1 * high) & (x0 < box[2] + 0.5 * high)
+    beyond &= (x1 < box[2] + _REACH * high) & (centre_y > box[1] - 0.3 * high) & (y1 < box[3])
+    return np.asarray(marks.boxes[inside | beyond])
+
+
+def _two_digits(cents: NDArray[np.int32], core: float) -> bool:
+    """Whether raised marks are as wide and as many as two small digits."""
+    if not len(cents):
+        return False
+    x0, y0, x1, y1 = _around(cents)
+    high = y1 - y0
+    return high <= core and 0.7 * high <= x1 - x0 <= 4 * high and len(cents) <= 4
+
+
+def _around(boxes: NDArray[np.int32]) -> Box:
+    low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])

@@ -1,0 +1,214 @@
+"""T_field: where the courtesy amount of a cheque of unknown layout may stand.
+
+Runs of words are read off the ink, described by a few features and given a penalty by one small
+linear-logistic model; the cheapest become candidates. Which one is the amount is decided later, by
+the Viterbi search over all of them (section X, "field graph").
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.cents import split_apart_cents
+from service.pipeline.field_features import FEATURES, field_features, field_penalties
+from service.pipeline.image import ChequeImage
+from service.pipeline.ink import InkImage
+from service.pipeline.ruling import find_ruling, without_rules
+from service.pipeline.signs import sign_likeness
+from service.pipeline.textline import (
+    Marks,
+    Runs,
+    Words,
+    find_marks,
+    find_runs,
+    find_words,
+    runs_within,
+)
+
+Box = tuple[int, int, int, int]
+
+_SAME = 0.7
+_VARIANT = 0.55
+_VARIANT_MARGIN = 1.5
+_MARGIN = 4.0
+_SIGN = 0.6
+_SIGN_GAP = 2.0
+_SIGN_HEIGHT = 1.8
+_MOST_SPLIT = 2
+_APART_CENTS_PENALTY = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A rectangle of ink that is read from left to right.
+
+    box: x0, y0, x1, y1, half open, working pixels.
+    """
+
+    kind: Literal["amount", "cents"]
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCandidate:
+    """One place where the courtesy amount may stand: one arc of the field graph.
+
+    zones: the amount, followed by its cents where they stand apart. penalty: additive, lower is
+    better. features: f32 [len(FEATURES)], what the penalty was computed from; zeros for a crop.
+    """
+
+    zones: tuple[Zone, ...]
+    penalty: float
+    features: NDArray[np.float32]
+
+
+def locate_fields(
+    image: ChequeImage, ink: InkImage, *, field_only: bool = False, most: int = 4
+) -> list[FieldCandidate]:
+    """Candidate fields of a cheque, the cheapest first, at most `most` of them.
+
+    ink: of the same frame as image. field_only: the image is the cropped amount already; then the
+    whole of it is one candidate without penalty, beside a second one where its cents stand apart.
+    Returns an empty list where there is no ink. Source: section X, "field location".
+    """
+    height, width = image.grey.shape
+    if field_only:
+        marks = find_marks(ink.mask, page=False)
+        whole = FieldCandidate(
+            (Zone("amount", (0, 0, width, height)),), 0.0, np.zeros(len(FEATURES), np.float32)
+        )
+        return (
+            [whole, *_with_cents_apart(whole, marks, (width, height))][:most]
+            if ink.mask.any()
+            else []
+        )
+    mask = without_rules(ink)
+    marks, words = find_words(find_marks(mask), width)
+    if not len(words.boxes):
+        return []
+    ruling = find_ruling(ink.rules, width, height)
+    runs = find_runs(words, width).joined_with(runs_within(words, ruling.boxes))
+    signs = sign_likeness(mask, marks.boxes[words.ends.ravel()]).reshape(-1, 2)
+    features = field_features(runs, words, signs, ruling, (width, height))
+    boxes = _with_signs(runs, words, signs, marks)
+    candidates: list[FieldCandidate] = []
+    for rank, candidate in enumerate(_choose(boxes, features, marks, (width, height), most)):
+        candidates.append(candidate)
+        if rank < _MOST_SPLIT:
+            candidates.extend(_with_cents_apart(candidate, marks, (width, height)))
+    return sorted(candidates[:most], key=lambda candidate: candidate.penalty)
+
+
+def _with_signs(
+    runs: Runs, words: Words, signs: NDArray[np.float32], marks: Marks
+) -> NDArray[np.int32]:
+    """The runs' boxes, i32 [R, 4], with the currency sign that adjoins on the left, if any."""
+    before = words.before[runs.first]
+    sign = marks.boxes[words.ends[before, 1]]
+    high = runs.boxes[:, 3] - runs.boxes[:, 1]
+    adjoins = (before >= 0) & (signs[before, 1] > _SIGN)
+    adjoins &= words.gap_left[runs.first] < _SIGN_GAP * high
+    adjoins &= sign[:, 3] - sign[:, 1] < _SIGN_HEIGHT * high
+    joined = np.concatenate(
+        [np.minimum(runs.boxes[:, :2], sign[:, :2]), np.maximum(runs.boxes[:, 2:], sign[:, 2:])],
+        axis=1,
+    )
+    return np.where(adjoins[:, None], joined, runs.boxes)
+
+
+def _choose(
+    boxes: NDArray[np.int32],
+    features: NDArray[np.float32],
+    marks: Marks,
+    page: tuple[int, int],
+    most: int,
+) -> list[FieldCandidate]:
+    """The cheapest boxes that are really different places, and near-equal extents of one place."""
+    penalties = field_penalties(features)
+    chosen: list[FieldCandidate] = []
+    kept: list[int] = []
+    for index in np.argsort(penalties, kind="stable")[:200]:
+        if kept and penalties[index] > penalties[kept[0]] + _MARGIN:
+            break
+        if _repeats(boxes, penalties, int(index), kept):
+            continue
+        kept.append(int(index))
+        box = _tightened(boxes[index], marks, page)
+        if any(box == candidate.zones[0].box for candidate in chosen):
+            continue
+        chosen.append(
+            FieldCandidate((Zone("amount", box),), float(penalties[index]), features[index])
+        )
+        if len(chosen) == most:
+            break
+    return chosen
+
+
+def _repeats(
+    boxes: NDArray[np.int32], penalties: NDArray[np.float32], index: int, kept: list[int]
+) -> bool:
+    """Whether a run adds nothing to those kept: the same place, or a much dearer extent of it."""
+    variants = 0
+    for other in kept:
+        shared, smaller, union = _overlap(boxes[index], boxes[other])
+        if shared > _SAME * union:
+            return True
+        if shared > _VARIANT * smaller:
+            variants += 1
+            if variants > 1 or penalties[index] > penalties[other] + _VARIANT_MARGIN:
+                return True
+    return False
+
+
+def _overlap(a: NDArray[np.int32], b: NDArray[np.int32]) -> tuple[float, float, float]:
+    """Areas: what two boxes share, the smaller one, their union."""
+    wide = max(0, min(a[2], b[2]) - max(a[0], b[0]))
+    high = max(0, min(a[3], b[3]) - max(a[1], b[1]))
+    area_a, area_b = (float((box[2] - box[0]) * (box[3] - box[1])) for box in (a, b))
+    shared = float(wide * high)
+    return shared, min(area_a, area_b), area_a + area_b - shared
+
+
+def _tightened(run: NDArray[np.int32], marks: Marks, page: tuple[int, int]) -> Box:
+    """The zone of a run: its box, with the small marks that belong to it, and a little air.
+
+    Small marks are points, commas and dashes beside the digits and pieces of broken strokes over or
+    under them, but not words in small print.
+    """
+    core = run[3] - run[1]
+    x0, y0, x1, y1 = marks.boxes.T
+    small = ((y1 - y0) <= 0.6 * core) & ((x1 - x0) <= 1.8 * core)
+    crowd = np.bincount(marks.word + 1, minlength=1)[marks.word + 1]
+    small &= (crowd <= 3) | (marks.word < 0)
+    box = run.astype(np.int64)
+    for _ in range(2):
+        level = (y0 >= box[1] - 0.25 * core) & (y1 <= box[3] + 0.35 * core)
+        centre = (x0 + x1) / 2
+        within = (centre > box[0]) & (centre < box[2])
+        beside = (x1 > box[0] - 0.6 * core) & (x0 < box[2] + 0.6 * core)
+        beside &= (y1 > box[1] + 0.2 * core) & (y0 < box[3])
+        taken = marks.boxes[small & level & (within | beside)]
+        if not len(taken):
+            break
+        box[:2] = np.minimum(box[:2], taken[:, :2].min(axis=0))
+        box[2:] = np.maximum(box[2:], taken[:, 2:].max(axis=0))
+    air = max(1, round(0.04 * float(core)))
+    return (
+        max(0, int(box[0]) - air),
+        max(0, int(box[1]) - air),
+        min(page[0], int(box[2]) + air),
+        min(page[1], int(box[3]) + air),
+    )
+
+
+def _with_cents_apart(
+    candidate: FieldCandidate, marks: Marks, page: tuple[int, int]
+) -> list[FieldCandidate]:
+    """The same place read as an amount and cents in sequence, where there are cents apart."""
+    parts = split_apart_cents(candidate.zones[0].box, marks, page)
+    if parts is None:
+        return []
+    zones = (Zone("amount", parts[0]), Zone("cents", parts[1]))
+    return [replace(candidate, zones=zones, penalty=candidate.penalty + _APART_CENTS_PENALTY)]

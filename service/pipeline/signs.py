@@ -1,0 +1,47 @@
+"""Whether a mark looks like a currency sign: a cheap hint for finding fields, not a recognizer."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# Where a mark has ink if it is $, £, € or ₹ rather than a digit or a letter; tenths of a logistic
+# model's weights, over the mark's ink brought to 9 rows of 7. Fitted on openly licensed fonts.
+SIGN_INK = np.array(
+    (
+        (-9, -8, -1, 4, 4, 2, -3),
+        (-16, -11, -8, -7, 14, 2, 4),
+        (1, 3, 3, -4, -5, -2, 7),
+        (1, 7, 2, 3, -5, -14, -17),
+        (-2, 9, 0, 9, 5, -5, -11),
+        (-3, 0, 1, 8, -5, 0, 3),
+        (-6, 2, 1, -4, -7, -5, 4),
+        (-10, 4, 9, 5, 6, -5, -4),
+        (-8, -6, -13, 4, 2, 6, 5),
+    ),
+    np.float32,
+)
+_BIAS = -9.0
+_LEAST_HEIGHT = 8
+_HEIGHTS = (0.008, 0.09)
+_ASPECTS = (0.25, 1.4)
+
+
+def sign_likeness(mask: NDArray[np.bool_], boxes: NDArray[np.int32]) -> NDArray[np.float32]:
+    """How much the ink in each box, i32 [N, 4], looks like a currency sign; f32 [N], 0..1.
+
+    mask: bool [H, W] of a whole page. Boxes of a height or aspect no sign has give 0.
+    """
+    wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    least = max(_LEAST_HEIGHT, _HEIGHTS[0] * mask.shape[1])
+    possible = (high >= least) & (high <= _HEIGHTS[1] * mask.shape[1])
+    possible &= (wide >= _ASPECTS[0] * high) & (wide <= _ASPECTS[1] * high)
+    likeness = np.zeros(len(boxes), np.float32)
+    ink = mask.view(np.uint8)
+    size = SIGN_INK.shape[::-1]
+    for index in np.flatnonzero(possible):
+        x0, y0, x1, y1 = boxes[index].tolist()
+        shape = cv2.resize(ink[y0:y1, x0:x1] * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+        likeness[index] = (float((shape * SIGN_INK).sum()) / 255 + _BIAS) / 10
+    logistic = 1 / (1 + np.exp(-likeness[possible]))
+    likeness[possible] = logistic
+    return likeness

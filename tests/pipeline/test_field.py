@@ -1,0 +1,205 @@
+"""Candidate fields on drawn pages: recall of a known zone, apart cents, bounded work."""
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.pipeline.field import FieldCandidate, Zone, locate_fields
+from service.pipeline.field_features import FEATURES, WEIGHTS, field_penalties
+from service.pipeline.image import ChequeImage
+from service.pipeline.ink import InkImage
+
+Page = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+NO_RULES = np.zeros((0, 5), np.int32)
+
+
+def _image(page: Page) -> ChequeImage:
+    height, width = page.shape
+    return ChequeImage(page, 200.0, np.eye(3), 1, (width, height))
+
+
+def _locate(
+    page: Page, rules: NDArray[np.int32] = NO_RULES, **options: bool
+) -> list[FieldCandidate]:
+    ink = InkImage((255 - page).astype(np.uint8), page < 128, rules)
+    return locate_fields(_image(page), ink, **options)
+
+
+def _put(page: Page, text: str, x: int, y: int, scale: float = 1.0, thick: int = 2) -> Box:
+    """Write text with its baseline's left end at x, y; returns the box of its ink."""
+    before = page.copy()
+    cv2.putText(page, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, 0, thick)
+    ys, xs = np.nonzero(page != before)
+    return int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1
+
+
+def _us_cheque(amount: str = "$ 1,234.56") -> tuple[Page, Box]:
+    page = np.full((570, 1300), 255, np.uint8)
+    _put(page, "Pat Example", 40, 50, 0.8)
+    _put(page, "12 Some Street, Town", 40, 80, 0.6)
+    _put(page, "1025", 1150, 55, 1.1)
+    _put(page, "DATE", 780, 115, 0.5)
+    _put(page, "12/25/2018", 860, 115)
+    _put(page, "PAY TO THE", 40, 190, 0.5)
+    _put(page, "Some Person", 200, 195, 1.1)
+    box = _put(page, amount, 990, 200, 1.2)
+    _put(page, "One thousand two hundred and thirty four", 60, 265)
+    _put(page, "DOLLARS", 1050, 268, 0.6)
+    _put(page, "Memo", 60, 440, 0.6)
+    _put(page, "Signature", 800, 440, 1.3)
+    _put(page, "123456789  987654321  1025", 60, 540, 1.1)
+    return page, box
+
+
+def _covers(zone: Box, truth: Box, slack: float = 1.6) -> bool:
+    """Whether a zone holds the whole truth box (but for two pixels) and is not much larger."""
+    holds = zone[0] <= truth[0] + 2 and zone[1] <= truth[1] + 2
+    holds = holds and zone[2] >= truth[2] - 2 and zone[3] >= truth[3] - 2
+    wide = (zone[2] - zone[0]) / (truth[2] - truth[0])
+    high = (zone[3] - zone[1]) / (truth[3] - truth[1])
+    return holds and wide <= slack and high <= slack
+
+
+def _found(candidates: list[FieldCandidate], truth: Box) -> bool:
+    return any(_covers(candidate.zones[0].box, truth) for candidate in candidates)
+
+
+@pytest.mark.parametrize("amount", ["$ 1,234.56", "$800.00", "**1,234.56**", "12,345.00", "$ 75.-"])
+def test_amount_right_of_the_payee_is_a_candidate(amount: str) -> None:
+    page, box = _us_cheque(amount)
+    assert _found(_locate(page), box)
+
+
+def test_candidates_are_cheapest_first_few_and_inside_the_page() -> None:
+    page, _ = _us_cheque()
+    candidates = _locate(page)
+    penalties = [candidate.penalty for candidate in candidates]
+    assert 1 <= len(candidates) <= 4
+    assert penalties == sorted(penalties)
+    assert min(penalties) >= 0
+    for candidate in candidates:
+        assert candidate.features.shape == (len(FEATURES),)
+        assert candidate.features.dtype == np.float32
+        for zone in candidate.zones:
+            x0, y0, x1, y1 = zone.box
+            assert 0 <= x0 < x1 <= 1300
+            assert 0 <= y0 < y1 <= 570
+
+
+def test_amount_in_a_box_in_the_middle_right() -> None:
+    page = np.full((520, 1200), 255, np.uint8)
+    _put(page, "Pay", 40, 150)
+    _put(page, "Some Person And Company", 140, 150)
+    _put(page, "Rupees  One lakh twenty thousand only", 40, 220, 0.9)
+    box = _put(page, "1,20,000/-", 920, 275, 1.2)
+    _put(page, "2 5 1 2 2 0 1 8", 900, 60, 0.9)
+    _put(page, "A/c No. 00112233445566", 60, 330, 0.8)
+    _put(page, "000123 110002000 001234 29", 300, 500)
+    rules = [(890, 230, 1160, 233, 0), (890, 290, 1160, 293, 0), (890, 230, 893, 293, 1)]
+    rules.extend((x, 35, x + 2, 70, 1) for x in range(890, 1130, 28))
+    rules.extend([(890, 33, 1130, 35, 0), (890, 70, 1130, 72, 0)])
+    assert _found(_locate(page, np.array(rules, np.int32)), box)
+
+
+def test_the_word_below_the_amount_is_not_in_its_zone() -> None:
+    page, box = _us_cheque()
+    best = next(c for c in _locate(page) if _covers(c.zones[0].box, box))
+    assert best.zones[0].box[3] < 250
+
+
+def test_cents_that_stand_apart_make_a_second_zone() -> None:
+    page = np.full((110, 420), 255, np.uint8)
+    main = _put(page, "1250", 30, 80, 1.8, 3)
+    cents = _put(page, "56", main[2] + 25, 45, 0.9)
+    cv2.line(page, (cents[0] - 4, 56), (cents[2] + 4, 54), 0, 2)
+    _put(page, "100", cents[0] - 6, 84, 0.8)
+    whole, apart = _locate(page, field_only=True)
+    assert whole.zones == (Zone("amount", (0, 0, 420, 110)),)
+    assert whole.penalty == 0
+    assert [zone.kind for zone in apart.zones] == ["amount", "cents"]
+    assert apart.zones[0].box[2] >= main[2]
+    assert _covers(apart.zones[1].box, cents)
+    assert apart.zones[0].box[2] <= apart.zones[1].box[0] + 2
+
+
+@pytest.mark.parametrize("cents", ["00", "56", "xx"])
+def test_raised_cents_on_a_cheque_are_offered_both_ways(cents: str) -> None:
+    page, main = _us_cheque("$ 1250")
+    raised = _put(page, cents, main[2] + 12, 182, 0.7)
+    union = (main[0], main[1], raised[2], main[3])
+    candidates = _locate(page)
+    assert _found([c for c in candidates if len(c.zones) == 1], union)
+    assert any(len(c.zones) == 2 and _covers(c.zones[1].box, raised, 2.0) for c in candidates)
+
+
+@pytest.mark.parametrize("text", ["1250.00", "1,234-", "1234 56/100", "12.500.-", "1,20,000/-"])
+def test_an_amount_on_one_line_has_no_cents_apart(text: str) -> None:
+    page = np.full((110, 520), 255, np.uint8)
+    _put(page, text, 20, 75, 1.6, 3)
+    assert len(_locate(page, field_only=True)) == 1
+
+
+def test_blank_images_have_no_candidates() -> None:
+    blank = np.full((570, 1300), 255, np.uint8)
+    assert _locate(blank) == []
+    assert _locate(blank[:60, :200], field_only=True) == []
+
+
+def test_a_page_of_prose_is_dearer_than_a_cheque() -> None:
+    page = np.full((570, 1300), 255, np.uint8)
+    prose_line = "the quick brown fox jumps over the lazy dog and runs off"
+    for line in range(14):
+        _put(page, prose_line, 30, 50 + 38 * line, 0.9)
+    cheque, _ = _us_cheque()
+    prose = _locate(page)
+    assert not prose or prose[0].penalty > _locate(cheque)[0].penalty + 1
+
+
+@pytest.mark.parametrize("scale", [0.4, 0.7, 1.0])
+def test_scale_of_the_page_does_not_matter(scale: float) -> None:
+    page, box = _us_cheque()
+    small = cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    scaled = tuple(round(side * scale) for side in box)
+    small = np.where(small < 170, 0, 255).astype(np.uint8)
+    assert _found(_locate(small), (scaled[0], scaled[1], scaled[2], scaled[3]))
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
+def test_noise_is_bounded_in_time_and_number(share: float) -> None:
+    noise = np.random.default_rng(5).random((700, 1400)) < share
+    page = np.where(noise, 0, 255).astype(np.uint8)
+    started = time.process_time()
+    candidates = _locate(page)
+    assert time.process_time() - started < 2.0
+    assert len(candidates) <= 4
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1400), (900, 1), (7, 9), (1400, 1400)])
+@pytest.mark.parametrize("grey", [0, 255])
+def test_odd_shapes_are_read_without_error(shape: tuple[int, int], grey: int) -> None:
+    page = np.full(shape, grey, np.uint8)
+    assert len(_locate(page)) <= 4
+    assert len(_locate(page, field_only=True)) <= 2
+
+
+def test_a_full_stop_alone_does_not_fail() -> None:
+    page = np.full((400, 900), 255, np.uint8)
+    page[200:212, 500:508] = 0
+    assert len(_locate(page)) <= 1
+
+
+def test_most_is_the_most() -> None:
+    page, _ = _us_cheque()
+    assert len(_locate(page)) >= 2
+    ink = InkImage(255 - page, page < 128, NO_RULES)
+    assert len(locate_fields(_image(page), ink, most=1)) == 1
+
+
+def test_penalties_follow_the_weights() -> None:
+    features = np.eye(len(FEATURES), dtype=np.float32)
+    expected = np.log1p(np.exp(-np.array(list(WEIGHTS.values()))))
+    np.testing.assert_allclose(field_penalties(features), expected, rtol=1e-5)

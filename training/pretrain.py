@@ -21,7 +21,8 @@ Bytes = NDArray[np.uint8]
 class Recipe:
     """How to train: samples seen in all, batch, peak learning rate, smoothing, seed.
 
-    average: decay of the moving average of the weights, which is what is kept. distortion: None
+    average: decay of the moving average of the weights, which is what is kept. every: steps between
+    two checkpoints. distortion: None
     where crops are taken as they are.
     """
 
@@ -32,6 +33,7 @@ class Recipe:
     smoothing: float = 0.02
     average: float = 0.9995
     seed: int = 0
+    every: int = 500
     distortion: Distortion | None = field(default_factory=Distortion)
 
 
@@ -47,7 +49,7 @@ def train(
 ) -> nn.Module:
     """Train on crops u8 [N, 32, 32] with labels u8 [N]; returns the averaged network.
 
-    checkpoint: a file written every 500 steps, from which an interrupted run goes on. progress:
+    checkpoint: a file written every `recipe.every` steps, from which an interrupted run goes on. progress:
     called with the samples seen and the mean loss since the last call. watch: called at the same
     times with the samples seen and the averaged network, on the training device.
     """
@@ -70,7 +72,7 @@ def train(
         loss = _step(network, optimizer, batch.to(device), target, recipe)
         _average(averaged, network, min(recipe.average, (step + 1) / (step + 10)))
         running, seen = running + loss, seen + 1
-        if (step + 1) % 500 == 0 or step + 1 == steps:
+        if (step + 1) % recipe.every == 0 or step + 1 == steps:
             if progress is not None:
                 progress((step + 1) * recipe.batch, running / seen)
             if watch is not None:

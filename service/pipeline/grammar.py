@@ -280,13 +280,13 @@ def _number(style: Style) -> Rule:
         for n, share in enumerate(_LENGTHS, 1)
     }
     number = choice("length", **lengths)
-    zeros = many("zeros", 0.4, _ZERO)
-    padded = seq(zeros, choice("zeros.then", number=(0.5, number), end=(0.5, tail)))
+    zeros = many("zeros", 0.3, _ZERO)
+    padded = seq(zeros, choice("zeros.then", number=(0.9, number), end=(0.1, tail)))
     if not style.only_cents:
-        return choice(f"{style.name}.number", plain=(0.98, number), padded=(0.02, padded))
+        return choice(f"{style.name}.number", plain=(0.998, number), padded=(0.002, padded))
     marked = seq(_mark(style, dict(style.marks)), _cents(), _after(style, style.currency))
     return choice(
-        f"{style.name}.number", plain=(0.97, number), padded=(0.02, padded), cents=(0.01, marked)
+        f"{style.name}.number", plain=(0.988, number), padded=(0.002, padded), cents=(0.01, marked)
     )
 
 
@@ -476,7 +476,7 @@ def _minus_number(style: Style, bracketed: bool) -> Rule:
         after = whole = closed
     tail = choice("minus.cents", mark=(0.7, seq(mark, _cents(), after)), whole=(0.3, whole))
     lengths = {f"digits{n}": (share, _minus_digits(n, tail)) for n, share in enumerate(_LENGTHS, 1)}
-    zeros = many("zeros", 0.4, _ZERO)
+    zeros = many("zeros", 0.3, _ZERO)
     return choice(
         "minus.number",
         plain=(0.97, choice("length", **lengths)),

@@ -154,7 +154,7 @@ def export(
         Path | None,
         typer.Option(
             help="JSON with the fitted weights and calibration of the chain; a card will do. "
-            "[default: the card already there, else neutral ones]"
+            "[default: the card already there, else unfitted ones]"
         ),
     ] = None,
 ) -> None:

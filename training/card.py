@@ -24,16 +24,16 @@ DATA_SETS = {
     "hasyv2": ("ODbL 1.0", "M. Thoma"),
 }
 
-NEUTRAL_WEIGHTS: dict[str, Any] = {
+UNFITTED_WEIGHTS: dict[str, Any] = {
     "segment": dict.fromkeys(FEATURES, 0.0),
     "symbol": 0.0,
-    "stray": 3.0,
-    "stray_ink": 0.0,
-    "null": 0.0,
+    "stray": 0.3,
+    "stray_ink": 25.0,
+    "null": 3.0,
 }
-"""Penalties of the chain before any is fitted."""
+"""Penalties of the chain set by hand, before any is fitted."""
 
-NEUTRAL_CALIBRATION = Calibration(1.0, 0.0)
+UNFITTED_CALIBRATION = Calibration(1.0, 0.0)
 
 
 def build_card(
@@ -72,14 +72,14 @@ def build_card(
 
 
 def chain_of(path: Path | None) -> tuple[dict[str, Any], Calibration]:
-    """Weights and calibration of the chain from a card or a file like it; neutral ones for None."""
+    """Weights and calibration of the chain from a card or a file like it; None: unfitted ones."""
     if path is None:
-        return NEUTRAL_WEIGHTS, NEUTRAL_CALIBRATION
+        return UNFITTED_WEIGHTS, UNFITTED_CALIBRATION
     held = json.loads(path.read_text())
     calibration = held.get("calibration")
     return (
-        dict(held.get("weights", NEUTRAL_WEIGHTS)),
-        Calibration(**calibration) if calibration else NEUTRAL_CALIBRATION,
+        dict(held.get("weights", UNFITTED_WEIGHTS)),
+        Calibration(**calibration) if calibration else UNFITTED_CALIBRATION,
     )
 
 

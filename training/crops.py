@@ -1,7 +1,7 @@
 """Training crops: the segments that the service itself cuts out of synthetic fields, labelled.
 
 A segment is a character where its ink matches the ink of one true character, rubbish where it
-matches none; what lies between is left out. So the recognizer learns on just the pieces, pairs and
+matches none or holds two, be the second but a point; what lies between is left out. So the recognizer learns on just the pieces, pairs and
 bits of background that it will be asked about.
 """
 
@@ -26,12 +26,14 @@ class SegmentTruth:
     """What each segment of a zone holds.
 
     character: i32 [S], index of the true character that matches best, -1 where there is none.
-    iou: f32 [S], overlap of the two inks (intersection over union). best: f32 [C], for each true
+    iou: f32 [S], overlap of the two inks (intersection over union). merged: bool [S], whether the
+    segment holds most of a second character too, if only a point. best: f32 [C], for each true
     character the IoU of the segment that matches it best.
     """
 
     character: NDArray[np.int32]
     iou: NDArray[np.float32]
+    merged: NDArray[np.bool_]
     best: NDArray[np.float32]
 
 
@@ -60,12 +62,21 @@ def match_segments(zone: ZoneSegments, owner: NDArray[np.uint8], count: int) -> 
     union = size + table.sum(axis=0)[None, :] - inside
     overlap = (inside / np.maximum(union, 1))[:, 1:]
     if count == 0:
-        nothing = np.full(len(size), -1, np.int32)
-        return SegmentTruth(nothing, np.zeros(len(size), np.float32), np.zeros(0, np.float32))
+        none = len(size)
+        return SegmentTruth(
+            np.full(none, -1, np.int32),
+            np.zeros(none, np.float32),
+            np.zeros(none, bool),
+            np.zeros(0, np.float32),
+        )
     character = overlap.argmax(axis=1).astype(np.int32)
     iou = overlap.max(axis=1).astype(np.float32)
+    held = inside[:, 1:] > 0.5 * np.maximum(table.sum(axis=0)[1:], 1)
     return SegmentTruth(
-        np.where(iou > 0, character, -1).astype(np.int32), iou, overlap.max(axis=0)
+        np.where(iou > 0, character, -1).astype(np.int32),
+        iou,
+        held.sum(axis=1) > 1,
+        overlap.max(axis=0),
     )
 
 
@@ -96,7 +107,7 @@ def field_crops(
     truth = match_segments(zone, owner, len(text))
     rubbish = len(labels) - 1
     of_character = np.array([labels.index(c) for c in text] + [rubbish], np.uint8)
-    is_character = truth.iou >= CHARACTER_IOU
-    kept = is_character | (truth.iou <= RUBBISH_IOU)
+    is_character = (truth.iou >= CHARACTER_IOU) & ~truth.merged
+    kept = is_character | truth.merged | (truth.iou <= RUBBISH_IOU)
     target = np.where(is_character, of_character[truth.character], rubbish)
     return zone.crops[kept], target[kept].astype(np.uint8)

@@ -2,10 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from service.pipeline.card import Calibration
-from service.pipeline.decision import calibrated, decide, posterior
+from service.pipeline.decision import calibrated, decide, fit_calibration, posterior
 
 
 def test_posterior_is_the_share_of_the_amount_in_everything() -> None:
@@ -47,3 +48,21 @@ def test_decisions(
     expected: tuple[str, str | None],
 ) -> None:
     assert decide(amount, confidence, 0.01, negative=negative, blank=blank) == expected
+
+
+def test_a_fitted_calibration_says_how_often_readings_are_right() -> None:
+    rng = np.random.default_rng(0)
+    posteriors = rng.uniform(0.02, 0.9999, 20_000)
+    # Overconfident: the true odds are the square root of those stated.
+    odds = np.sqrt(posteriors / (1 - posteriors))
+    right = rng.random(len(odds)) < odds / (1 + odds)
+    fitted = fit_calibration(posteriors, right)
+    assert fitted.slope == pytest.approx(0.5, abs=0.05)
+    assert fitted.shift == pytest.approx(0.0, abs=0.08)
+
+
+def test_a_sample_without_an_error_gives_no_certainty() -> None:
+    fitted = fit_calibration(np.full(40, 0.999), np.ones(40, bool))
+    assert calibrated(0.999, fitted) < 0.99
+    with pytest.raises(ValueError, match="needs readings"):
+        fit_calibration(np.zeros(0), np.zeros(0, bool))

@@ -10,7 +10,7 @@ from training.dataset import LABELS, PLACEMENT
 
 
 def two_digits() -> tuple[np.ndarray, np.ndarray]:
-    """"10" on white paper, and who owns which pixel."""
+    """ "10" on white paper, and who owns which pixel."""
     page = np.full((60, 110), 230, np.uint8)
     owner = np.zeros_like(page)
     for target, ink in ((page, (40, 40)), (owner, (1, 2))):
@@ -41,3 +41,15 @@ def test_ink_that_nobody_owns_is_rubbish() -> None:
     page, owner = two_digits()
     _, labels = field_crops(extract_ink(page), np.zeros_like(owner), "", LABELS, PLACEMENT)
     assert set(labels.tolist()) == {LABELS.index("")}
+
+
+def test_a_digit_with_a_point_is_no_digit() -> None:
+    page, owner = two_digits()
+    cv2.circle(page, (94, 48), 2, 40, -1)
+    cv2.circle(owner, (94, 48), 2, 3, -1)
+    zone = segment_zone(extract_ink(page).ink, (0, 0, 110, 60), PLACEMENT)
+    assert zone is not None
+    truth = match_segments(zone, owner, 3)
+    both = (zone.boxes[:, 2] > 92) & (zone.boxes[:, 0] > 55) & (zone.boxes[:, 0] < 70)
+    assert both.any()
+    assert truth.merged[both].all()

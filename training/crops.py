@@ -1,8 +1,8 @@
 """Training crops: the segments that the service itself cuts out of synthetic fields, labelled.
 
 A segment is a character where its ink matches the ink of one true character, rubbish where it
-matches none or holds two, be the second but a point; what lies between is left out. So the recognizer learns on just the pieces, pairs and
-bits of background that it will be asked about.
+matches none or holds two, be the second but a point; what lies between is left out. So the
+recognizer learns on just the pieces, pairs and bits of background that it will be asked about.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def match_segments(zone: ZoneSegments, owner: NDArray[np.uint8], count: int) -> 
         flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
     )
     solid = line.ink > _SOLID
-    owners = _nearest(truth)[solid].astype(np.int64)
+    owners = _nearest(np.asarray(truth, np.uint8))[solid].astype(np.int64)
     pieces = cuts.piece[solid].astype(np.int64)
     table = np.zeros((len(cuts.boxes), count + 1), np.int64)
     np.add.at(table, (pieces, owners), 1)

@@ -54,8 +54,7 @@ def build_field_crops(
     missing = [n for n in range(shards) if not _shard(folder, n).exists()]
     context = get_context("spawn")
     with context.Pool(workers, _start, (sources, split)) as pool:
-        for number in pool.imap_unordered(_build, [(folder, n) for n in missing]):
-            yield number
+        yield from pool.imap_unordered(_build, [(folder, n) for n in missing])
 
 
 def load_field_crops(folder: Path) -> tuple[Bytes, Bytes]:
@@ -87,11 +86,11 @@ def isolated_crops(sources: Sources, split: Split, copies: int, seed: int) -> tu
     return np.stack(crops), np.array(labels, np.uint8)
 
 
-_maker: FieldMaker | None = None
+_maker: FieldMaker | None = None  # one a worker process
 
 
 def _start(sources: Sources, split: Split) -> None:
-    global _maker  # noqa: PLW0603 - one maker a worker process
+    global _maker
     cv2.setNumThreads(1)
     _maker = FieldMaker.load(sources.data, sources.fonts, split)
 

@@ -1,4 +1,4 @@
-"""Writes a trained recognizer as ONNX with its card, and checks that both give the same penalties."""
+"""Writes a trained recognizer as ONNX with its card, and checks it against torch."""
 
 import hashlib
 import json
@@ -22,7 +22,8 @@ class _Penalties(nn.Module):
         self.network = network
 
     def forward(self, crops: Tensor) -> Tensor:
-        return -self.network(crops)
+        logs: Tensor = self.network(crops)
+        return -logs
 
 
 def export(network: nn.Module, card: dict[str, Any], folder: Path) -> float:

@@ -52,9 +52,11 @@ def plain_crop(held: GlyphSet, row: int, placement: Placement) -> NDArray[np.uin
         return np.zeros((32, 32), np.uint8)
     extent, offset = _GEOMETRY.get(held.labels[row], (1.0, 0.0))
     rng = np.random.default_rng(0)
-    pen = Pen(width=glyph.width, pressure=0, speed=0, taper=0) if isinstance(
-        glyph, MaskGlyph
-    ) else _PLAIN
+    pen = (
+        Pen(width=glyph.width, pressure=0, speed=0, taper=0)
+        if isinstance(glyph, MaskGlyph)
+        else _PLAIN
+    )
     return _draw(rng, glyph, pen, extent, offset, placement, plain=True)
 
 

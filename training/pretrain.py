@@ -22,8 +22,7 @@ class Recipe:
     """How to train: samples seen in all, batch, peak learning rate, smoothing, seed.
 
     average: decay of the moving average of the weights, which is what is kept. every: steps between
-    two checkpoints. distortion: None
-    where crops are taken as they are.
+    two checkpoints. distortion: None where crops are taken as they are.
     """
 
     samples: int = 6_000_000
@@ -49,9 +48,9 @@ def train(
 ) -> nn.Module:
     """Train on crops u8 [N, 32, 32] with labels u8 [N]; returns the averaged network.
 
-    checkpoint: a file written every `recipe.every` steps, from which an interrupted run goes on. progress:
-    called with the samples seen and the mean loss since the last call. watch: called at the same
-    times with the samples seen and the averaged network, on the training device.
+    checkpoint: a file written every `recipe.every` steps, from which an interrupted run goes on.
+    progress: called with the samples seen and the mean loss since the last call. watch: called at
+    the same times with the samples seen and the averaged network, on the training device.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

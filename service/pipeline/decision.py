@@ -48,7 +48,9 @@ def fit_calibration(posteriors: NDArray[np.float64], right: NDArray[np.bool_]) -
 
     def loss(candidate: NDArray[np.float64]) -> float:
         z = design @ candidate
-        return float((np.logaddexp(0.0, z) - target * z).sum() + ridge * ((candidate - plain) ** 2).sum())
+        return float(
+            (np.logaddexp(0.0, z) - target * z).sum() + ridge * ((candidate - plain) ** 2).sum()
+        )
 
     # Newton's method with step halving; the ridge keeps it steady where outcomes separate.
     plain, ridge = weights.copy(), 5e-3

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.components import connected_components
+
 HORIZONTAL, VERTICAL = 0, 1
 
 _PAPER_KERNEL = 0.30
@@ -52,7 +54,7 @@ def extract_ink(grey: NDArray[np.uint8]) -> InkImage:
     level = _ink_level(darkness)
     weak = (darkness > _WEAK * level).astype(np.uint8)
     mask = _grow(darkness > _STRONG * level, weak)
-    ink = cv2.convertScaleAbs(darkness, alpha=255.0 / level)
+    ink = np.asarray(cv2.convertScaleAbs(darkness, alpha=255.0 / level), np.uint8)
     return InkImage(ink=ink * mask, mask=mask.astype(bool), rules=rules)
 
 
@@ -85,7 +87,7 @@ def _grow(strong: NDArray[np.bool_], weak: NDArray[np.uint8]) -> NDArray[np.uint
     keep = np.zeros(count, np.uint8)
     keep[labels[strong]] = 1
     keep[0] = 0
-    return keep[labels]
+    return np.asarray(keep[labels], np.uint8)
 
 
 def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
@@ -112,9 +114,10 @@ def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDAr
 
 def _least_length(darkness: NDArray[np.uint8], orientation: int, page: bool) -> int:
     """From what length on, px, a straight line is a rule and not part of the writing."""
-    height, width = darkness.shape
+    height, width = int(darkness.shape[0]), int(darkness.shape[1])
     if page:
-        return int(_PAGE_RULE[orientation] * width)
+        share = _PAGE_RULE[0] if orientation == HORIZONTAL else _PAGE_RULE[1]
+        return int(share * width)
     if orientation == VERTICAL:
         return height - 2
     return int(min(_RULE * min(height, width), _RULE_SHARE * width))
@@ -129,11 +132,12 @@ def _lines(
     joined = cv2.dilate(dark, np.ones((2, 1), np.uint8))
     joined = cv2.morphologyEx(joined, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8))
     run = max(6, length // (2 if page else 3))
-    runs = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((1, run), np.uint8)) & dark
+    opened = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
+    runs = np.asarray(opened, np.uint8) & dark
     kept = np.zeros_like(dark)
     boxes = []
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(runs, connectivity=8)
-    for index in range(1, count):
+    labels, stats, _ = connected_components(runs)
+    for index in range(1, len(stats)):
         x, y, w, h, area = stats[index].tolist()
         if w < length or area / w > _MAX_THICKNESS:
             continue
@@ -147,7 +151,7 @@ def _lines(
 
 def _is_straight(line: NDArray[np.bool_]) -> bool:
     """True where a line's middle follows one straight line and leans little; bool [h, w]."""
-    height, width = line.shape
+    height = len(line)
     if height <= 4:
         return True
     filled = line.sum(axis=0)
@@ -160,7 +164,7 @@ def _is_straight(line: NDArray[np.bool_]) -> bool:
 
 def _erase(darkness: NDArray[np.uint8], lines: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Take horizontal lines out of the darkness; what is dark on both sides goes through."""
-    fat = cv2.dilate(lines, np.ones((3, 3), np.uint8))
+    fat = np.asarray(cv2.dilate(lines, np.ones((3, 3), np.uint8)), np.uint8)
     # What is darker than the line itself was written over it.
     usual = float(np.percentile(darkness[lines > 0], 60)) * _OVER_LINE
     fat &= (darkness <= usual).astype(np.uint8)

@@ -144,12 +144,8 @@ class ChequeReader:
         clock.lap("recognize")
         lattice = self._lattice(graph, penalties)
         found = best(lattice, grammar, ALTERNATIVES, distinct="amount")
-        everything = float(
-            -np.logaddexp(-forward(lattice, grammar), -self._card.null_penalty)
-        )
-        alternatives = tuple(
-            self._alternative(lattice, grammar, one, everything) for one in found
-        )
+        everything = float(-np.logaddexp(-forward(lattice, grammar), -self._card.null_penalty))
+        alternatives = tuple(self._alternative(lattice, grammar, one, everything) for one in found)
         clock.lap("search")
         return self._reading(image, graph, grammar, found, alternatives, max_error, clock)
 

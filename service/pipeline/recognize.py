@@ -66,4 +66,4 @@ def against_rubbish(
     """
     odds = np.clip(penalties - penalties[:, -1:], -_LARGEST_ODDS, _LARGEST_ODDS) + symbol
     odds[:, -1] = stray
-    return odds.astype(np.float32)
+    return np.asarray(odds, np.float32)

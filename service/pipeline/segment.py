@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.card import Placement
+from service.pipeline.components import connected_components
 from service.pipeline.field import FieldCandidate
 from service.pipeline.ink import InkImage
 
@@ -112,16 +113,16 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     if zone.size == 0:
         return None
     mask = (zone > 0).astype(np.uint8)
-    count, _, stats, centroids = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    stats, centroids = stats[1:count], centroids[1:count]
-    if count < 2:
+    _, stats, middles = connected_components(mask)
+    stats, middles = stats[1:], middles[1:]
+    if len(stats) == 0:
         return None
     heights = stats[:, cv2.CC_STAT_HEIGHT].astype(np.float64)
     tall = heights >= 0.45 * np.percentile(heights, 95, weights=heights, method="inverted_cdf")
     size = float(_weighted_median(heights[tall], stats[tall, cv2.CC_STAT_AREA]))
     middle = stats[:, cv2.CC_STAT_TOP] + heights / 2
     slope, level = _fit_line(
-        centroids[tall, 0], middle[tall], stats[tall, cv2.CC_STAT_AREA].astype(np.float64), size
+        middles[tall, 0], middle[tall], stats[tall, cv2.CC_STAT_AREA].astype(np.float64), size
     )
     scale = min(LINE_SIZE / max(size, 4.0), 4.0)
     height, width = zone.shape
@@ -139,7 +140,7 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     source = zone if scale >= 0.7 else cv2.GaussianBlur(zone, (0, 0), 0.35 / scale)
     line = cv2.warpAffine(source, forward, (out_w, out_h), flags=inter)
     line = _without_neighbours(line.astype(np.uint8), float(centre))
-    back = cv2.invertAffineTransform(forward)
+    back = np.asarray(cv2.invertAffineTransform(forward), np.float64)
     back[:, 2] += (x0, y0)
     return Line(ink=line, centre=float(centre), to_working=back)
 
@@ -151,7 +152,7 @@ def _without_neighbours(line: NDArray[np.uint8], centre: float) -> NDArray[np.ui
     beyond the line, or begins at the zone's edge and ends before the line, is not of this line.
     """
     solid = (line > _SOLID).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    labels, stats, _ = connected_components(solid)
     top = (stats[:, cv2.CC_STAT_TOP] - centre) / LINE_SIZE
     bottom = top + stats[:, cv2.CC_STAT_HEIGHT] / LINE_SIZE
     reach_up = stats[:, cv2.CC_STAT_TOP] <= _EDGE
@@ -159,7 +160,7 @@ def _without_neighbours(line: NDArray[np.uint8], centre: float) -> NDArray[np.ui
     foreign = (top > 0.62) | (bottom < -0.62)
     foreign |= (reach_down & (top > 0.40)) | (reach_up & (bottom < -0.30))
     foreign[0] = False
-    if not foreign[:count].any():
+    if not foreign.any():
         return line
     erased = cv2.dilate(foreign[labels].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     return np.where(erased & ((solid == 0) | foreign[labels]), 0, line).astype(np.uint8)
@@ -189,8 +190,8 @@ def find_cuts(line: Line) -> Cuts | None:
     """Cut a line into pieces, more than there are characters; None where it holds no ink."""
     ink = line.ink.astype(np.float32) / 255.0
     solid = (line.ink > _SOLID).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
-    if count < 2:
+    labels, stats, _ = connected_components(solid)
+    if len(stats) < 2:
         return None
     down, down_step = _least_ink(ink)
     up, up_step = _least_ink(ink[::-1])
@@ -266,18 +267,19 @@ def _widths(
     """Width of the widest component that each path crosses, in units of the line's size."""
     widths = stats[:, cv2.CC_STAT_WIDTH] / LINE_SIZE
     widths[0] = 0.0
-    return widths[labels[np.arange(len(labels)), paths]].max(axis=1, initial=0.0)
+    crossed = widths[labels[np.arange(len(labels)), paths]]
+    return np.asarray(crossed.max(axis=1, initial=0.0), np.float64)
 
 
 def _contour_paths(
     solid: NDArray[np.uint8], down_step: NDArray[np.int8], up_step: NDArray[np.int8]
 ) -> NDArray[np.int32]:
-    """Cuts from the valleys of the upper contour straight to the peaks of the lower one; i32 [P, H].
+    """Cuts from the valleys of the upper contour straight to the lower peaks; i32 [P, H].
 
     Where two round characters touch side by side no cut crosses little ink, but the contours meet.
     """
-    height, width = solid.shape
-    inked = solid.any(axis=0)
+    height = len(solid)
+    inked = np.asarray(solid.any(axis=0), np.bool_)
     top = np.where(inked, solid.argmax(axis=0), height - 1)
     bottom = np.where(inked, height - 1 - solid[::-1].argmax(axis=0), 0)
     valleys = _minima((height - top).astype(np.float32) * _CONTOUR_WEIGHT)
@@ -323,9 +325,7 @@ def _least_ink(ink: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
 _STEP = np.array([0, -1, 1], np.int32)
 
 
-def _trace(
-    step: NDArray[np.int8], row: int, columns: NDArray[np.int32]
-) -> NDArray[np.int32]:
+def _trace(step: NDArray[np.int8], row: int, columns: NDArray[np.int32]) -> NDArray[np.int32]:
     """Columns, from row 0 down to `row`, of the cheapest paths that reach (row, columns)."""
     paths = np.empty((len(columns), row + 1), np.int32)
     x = columns
@@ -357,7 +357,7 @@ def _minima(total: NDArray[np.float32]) -> NDArray[np.int32]:
             highest = max(highest, level)
     if where >= 0:
         result.append(where)
-    return ((starts[result] + ends[result]) // 2).astype(np.int32)
+    return np.asarray((starts[result] + ends[result]) // 2, np.int32)
 
 
 def _choose(
@@ -418,12 +418,10 @@ def _mend(ink: NDArray[np.uint8], piece: NDArray[np.int16]) -> NDArray[np.int16]
     if not boundary.any():
         return result
     for p in np.unique(tag[:, 1:][boundary]).tolist() + np.unique(tag[:, :-1][boundary]).tolist():
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(
-            (tag == p).astype(np.uint8), connectivity=8
-        )
-        if count <= 2:
+        labels, stats, _ = connected_components((tag == p).astype(np.uint8))
+        if len(stats) <= 2:
             continue
-        for c in range(1, count):
+        for c in range(1, len(stats)):
             if stats[c, cv2.CC_STAT_AREA] >= smallest:
                 continue
             x, y, w, h, _ = stats[c].tolist()
@@ -444,16 +442,14 @@ def _free_points(
 
     It comes before or after the rest of the piece it stood in, by where its middle is.
     """
-    count, labels, stats, middles = cv2.connectedComponentsWithStats(
-        solid.astype(np.uint8), connectivity=8
-    )
+    labels, stats, middles = connected_components(solid.astype(np.uint8))
     small = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) < 0.45 * LINE_SIZE
     small &= stats[:, cv2.CC_STAT_TOP] > centre + 0.12 * LINE_SIZE
     small[0] = False
-    if not small[:count].any():
+    if not small.any():
         return piece
     result = piece * 3 + 1
-    for c in np.flatnonzero(small[:count]).tolist():
+    for c in np.flatnonzero(small).tolist():
         x, y, w, h, _ = stats[c].tolist()
         window = (slice(y, y + h), slice(x, x + w))
         own = labels[window] == c

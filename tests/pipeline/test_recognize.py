@@ -82,9 +82,7 @@ def test_weights_that_are_not_the_cards_are_refused(tmp_path: Path) -> None:
         ({"calibration": None}, "malformed"),
     ],
 )
-def test_a_malformed_card_is_refused(
-    tmp_path: Path, changes: dict[str, Any], said: str
-) -> None:
+def test_a_malformed_card_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     write_model(tmp_path, **changes)
     with pytest.raises(ModelError, match=said):
         load_card(tmp_path)

@@ -13,7 +13,6 @@ from training.export import export
 from training.lenet import ProductionNet
 from training.pretrain import Recipe, predict, train
 
-
 # More threads than cores left on a busy machine wait for each other.
 torch.set_num_threads(1)
 
@@ -48,18 +47,18 @@ def test_it_learns_what_it_is_shown() -> None:
 def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
     crops, labels = bars(100, 0)
 
-    class Stopped(Exception):
+    class StoppedError(Exception):
         pass
 
-    def stop(seen: int, loss: float) -> None:
+    def stop(seen: int, _: float) -> None:
         # Raised before the checkpoint of that step is written.
         if seen > 1000:
-            raise Stopped
+            raise StoppedError
 
     recipe = Recipe(samples=2500, batch=50, average=0.9, every=10)
     whole = train(small_net(), crops, labels, recipe)
     path = tmp_path / "run.pt"
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         train(small_net(), crops, labels, recipe, checkpoint=path, progress=stop)
     resumed = train(small_net(), crops, labels, recipe, checkpoint=path)
     # Dropout draws from the global generator, so only the outcome is compared, not each weight.

@@ -162,10 +162,12 @@ def test_a_page_of_prose_is_dearer_than_a_cheque() -> None:
 @pytest.mark.parametrize("scale", [0.4, 0.7, 1.0])
 def test_scale_of_the_page_does_not_matter(scale: float) -> None:
     page, box = _us_cheque()
-    small = cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
     scaled = tuple(round(side * scale) for side in box)
-    small = np.where(small < 170, 0, 255).astype(np.uint8)
-    assert _found(_locate(small), (scaled[0], scaled[1], scaled[2], scaled[3]))
+    assert _found(
+        _locate(np.where(small < 170, 0, 255).astype(np.uint8)),
+        (scaled[0], scaled[1], scaled[2], scaled[3]),
+    )
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5])

@@ -96,7 +96,7 @@ def fonts(folder: Fonts = None) -> None:
 
         missing = fetch_fonts(folder, show)
     if missing:
-        console.print(f"not to be had here, left out: {', '.join(missing)}")
+        _say(f"not to be had here, left out: {', '.join(missing)}")
 
 
 @app.command()
@@ -141,7 +141,7 @@ def pretrain(
                 bar.update(task, completed=seen, description=text)
 
             recipes.train_production(plan, show)
-    console.print(f"wrote {plan.network_file}")
+    _say(f"wrote {plan.network_file}")
 
 
 @app.command()
@@ -174,7 +174,7 @@ def export(
         )  # fmt: skip
         with console.status("exporting"):
             difference = write(held, made, to)
-    console.print(f"wrote {to}; torch and ONNX differ by at most {difference:.1g}")
+    _say(f"wrote {to}; torch and ONNX differ by at most {difference:.1g}")
 
 
 @app.command()
@@ -262,7 +262,7 @@ def synth(
             made, to, material.value, cell, columns, single=single,
             progress=lambda: bar.advance(task),
         )  # fmt: skip
-    console.print(f"wrote {written} sheets to {to}")
+    _say(f"wrote {written} sheets to {to}")
 
 
 @app.command()
@@ -322,12 +322,12 @@ def _print_report(report: Any) -> None:
         )
     console.print(table)
     if report.rubbish is not None:
-        console.print(
+        _say(
             f"non-characters accepted at 1 % of characters rejected: "
             f"{100 * report.rubbish.accepted:.2f} % of {report.rubbish.others}; "
             f"characters wrong: {100 * report.rubbish.error:.2f} % of {report.rubbish.characters}"
         )
-    console.print(f"100 crops in one call: {report.milliseconds:.2f} ms")
+    _say(f"100 crops in one call: {report.milliseconds:.2f} ms")
 
 
 def _print_scores(scores: dict[str, Any]) -> None:
@@ -348,6 +348,10 @@ def _print_comparison(rows: list[dict[str, Any]]) -> None:
             "" if row["printed"] is None else f"{row['printed']:.2f}",
         )
     console.print(table)
+
+
+def _say(line: str) -> None:
+    console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _use(threads: int | None) -> None:

@@ -57,9 +57,9 @@ TESTS = (
 class SetResult:
     """Errors on one set, as shares.
 
-    error: the best label among those of its kind (digits where the set holds only digits, else
-    all characters) is wrong. error_free: the best of all labels, rubbish among them, is wrong.
-    confusion: i64 [K, K], rows the truth, columns the best of all labels.
+    error: the best label among those of its kind is wrong: digits where the set holds only digits,
+    the others where it holds none, else all characters. error_free: the best of all labels,
+    rubbish among them, is wrong. confusion: i64 [K, K], rows the truth, columns the best of all.
     """
 
     title: str
@@ -104,8 +104,8 @@ def evaluate_set(
         raise ValueError(f"{title} holds no character that the model knows")
     penalties = penalties_of(recognizer, crops)
     labels = recognizer.labels
-    digits = all(labels[i] in DIGITS for i in np.unique(truth))
-    kind = [i for i, label in enumerate(labels) if (label in DIGITS if digits else True) and label]
+    kinds = {labels[i] in DIGITS for i in np.unique(truth)}
+    kind = [i for i, label in enumerate(labels) if label and (label in DIGITS) in kinds]
     best = np.array(kind)[penalties[:, kind].argmin(axis=1)]
     free = penalties.argmin(axis=1)
     confusion = np.zeros((len(labels), len(labels)), np.int64)

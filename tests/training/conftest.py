@@ -43,10 +43,10 @@ def mnist_folder(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def data_folder(tmp_path: Path) -> Path:
-    """A data folder in which every set has a few digits of every split."""
-    folder = tmp_path / "all"
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which every set has a few characters of every split."""
+    folder = tmp_path_factory.mktemp("sets")
     write_mnist(folder, 120, 20)
     labels = np.arange(200) % 10
     light = np.stack([drawn(int(label), 32) for label in labels])

@@ -50,9 +50,12 @@ def test_errors_among_the_sets_kind_and_among_all_labels() -> None:
     assert got.confusion[0].tolist() == [1, 1, 1, 0]
 
 
-def test_sets_of_symbols_are_judged_among_all_characters() -> None:
-    got = evaluate_set(Told(), "symbols", crops_of((2, 0), (0, 0), (2, 255)), np.array([2, 2, 2]))
-    assert (got.error, got.error_free) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+def test_sets_of_symbols_are_judged_among_symbols_and_mixed_ones_among_all_characters() -> None:
+    crops = crops_of((2, 0), (0, 0), (2, 255))
+    symbols = evaluate_set(Told(), "symbols", crops, np.array([2, 2, 2]))
+    assert (symbols.error, symbols.error_free) == (0, pytest.approx(2 / 3))
+    mixed = evaluate_set(Told(), "mixed", crops, np.array([2, 1, 2]))
+    assert (mixed.error, mixed.error_free) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
 
 
 def test_an_empty_set_is_refused() -> None:

@@ -58,7 +58,7 @@ def test_a_trial_trains_and_is_not_repeated(
 def test_lenet5_learns_the_tiny_digits(
     mnist_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def quick(trial: Trial, samples: int | None = None) -> Recipe:
+    def quick(_trial: Trial, samples: int | None = None) -> Recipe:
         return Recipe(samples=samples or 3200, batch=32, smoothing=0.0, distortion=None)
 
     monkeypatch.setattr(Trial, "recipe", quick)
@@ -70,10 +70,10 @@ def test_lenet5_learns_the_tiny_digits(
 def test_an_interrupted_trial_ends_where_it_would_have(
     mnist_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def quick(trial: Trial, samples: int | None = None) -> Recipe:
+    def quick(_trial: Trial, _samples: int | None = None) -> Recipe:
         return Recipe(samples=240, batch=8, smoothing=0.0, every=12, distortion=None)
 
-    def stop(samples: int, loss: float, valid: float) -> None:
+    def stop(samples: int, _loss: float, _valid: float) -> None:
         if samples >= 192:
             raise KeyboardInterrupt
 

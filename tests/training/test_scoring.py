@@ -79,5 +79,5 @@ def test_truth_columns(tmp_path: Path, text: str, expected: object) -> None:
 def test_unusable_truth(tmp_path: Path, text: str) -> None:
     path = tmp_path / "truth.csv"
     path.write_text(text)
-    with pytest.raises(ValueError, match="truth.csv"):
+    with pytest.raises(ValueError, match=r"truth\.csv"):
         load_truth(path)

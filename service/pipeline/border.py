@@ -211,8 +211,8 @@ def _margin(smooth: _Bytes, quad: _Quad) -> float:
     if closed.sum() < 2 or (np.mean(step[closed] > least, axis=1) < _SIDE_SHARE).any():
         return 0.0
     weakest = float(np.median(step[closed], axis=1).min())
-    # A side that is seen beats one that is taken from the picture's edge.
-    return weakest * float(1 << int(closed.sum()))
+    # Sides that are seen beat sides that are taken from the picture's edge.
+    return weakest + 256.0 * float(closed.sum())
 
 
 def _refine(grey: _Bytes, corners: _Floats, bright: bool, reach: float) -> _Floats:
@@ -221,8 +221,9 @@ def _refine(grey: _Bytes, corners: _Floats, bright: bool, reach: float) -> _Floa
     offsets = np.arange(-half, half + 1, dtype=np.float64)
     profiles = _profiles(grey, corners, offsets, 40)
     # Nothing counts beyond the paper inside and the table outside: print is darker than both.
-    levels = np.median(profiles[:, :, :half], axis=(1, 2)), np.median(
-        profiles[:, :, half + 1 :], axis=(1, 2)
+    levels = (
+        np.median(profiles[:, :, :half], axis=(1, 2)),
+        np.median(profiles[:, :, half + 1 :], axis=(1, 2)),
     )
     limits = np.sort(levels, axis=0)[:, :, None, None]
     profiles = np.clip(profiles, limits[0], limits[1])

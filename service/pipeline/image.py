@@ -260,4 +260,4 @@ def _dpi(page: Page, grey: _Bytes, to_original: _Floats, field_only: bool) -> fl
         dpi = page.dpi / max(float(np.linalg.norm(step)), 1e-6)
         if sizes[0] <= length / dpi <= sizes[1]:
             return float(dpi)
-    return length / inches
+    return float(length / inches)

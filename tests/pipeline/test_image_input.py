@@ -209,7 +209,10 @@ def test_every_truncation_is_refused(kind: str) -> None:
         data = encode(grey_image().convert("1"), "TIFF", compression="group4")
     else:
         data = encode(image, kind)
-    for size in {1, 3, 4, 7, 8, 11, 20, 33, 50, len(data) // 2, len(data) - 20, len(data) - 3}:
+    sizes = {1, 3, 4, 7, 8, 11, 20, 33, 50, len(data) // 2}
+    if kind in ("PNG", "JPEG"):  # a TIFF's last bytes may be no more than its resolution
+        sizes |= {len(data) - 20, len(data) - 3}
+    for size in sizes:
         assert code_of(data[:size]) in ("truncated_image", "corrupt_image", "unsupported_type")
     assert code_of(data[: len(data) // 2]) == "truncated_image"
 
@@ -358,9 +361,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "tiff of a million strips": (plain_tiff({273: (4, 1_000_000, 8)}), "corrupt_image"),
     "tiff without pixel data": (plain_tiff({273: (4, 0, 0)}), "corrupt_image"),
     "tiff with enormous tiles": (
-        plain_tiff(
-            {322: (4, 1, 65536), 323: (4, 1, 65536), 324: (4, 1, 200), 325: (4, 1, 64)}
-        ),
+        plain_tiff({322: (4, 1, 65536), 323: (4, 1, 65536), 324: (4, 1, 200), 325: (4, 1, 64)}),
         "corrupt_image",
     ),
     "tiff of unknown compression": (plain_tiff({259: (3, 1, 34925)}), "unsupported_image"),

@@ -19,7 +19,9 @@ _MIN_CONTRAST = 18.0
 _WEAK = 0.50
 _STRONG = 0.68
 _PAGE = 250
-_PAGE_RULE = (0.075, 0.038)
+_PAGE_RULE = 0.075
+_PAGE_UPRIGHT = 0.038
+_BOX_SIDE = 0.02
 _RULE = 1.3
 _RULE_SHARE = 0.65
 _MIN_RULE_CONTRAST = 12.0
@@ -96,57 +98,74 @@ def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDAr
     Lines are found in the grey levels, whatever their own darkness, so that a heavy frame does not
     hide a light pen. A stroke that crosses a line comes out on both sides of it and stays.
     """
-    rules: list[tuple[int, int, int, int, int]] = []
     threshold = max(_MIN_RULE_CONTRAST, _RULE_CONTRAST * _ink_level(darkness))
-    page = min(darkness.shape) > _PAGE
-    for orientation in (HORIZONTAL, VERTICAL):
-        image = darkness if orientation == HORIZONTAL else np.ascontiguousarray(darkness.T)
-        lines, boxes = _lines(image, threshold, _least_length(darkness, orientation, page), page)
-        if not boxes:
-            continue
-        image = _erase(image, lines)
-        darkness = image if orientation == HORIZONTAL else np.ascontiguousarray(image.T)
-        for x, y, w, h in boxes:
-            box = (x, y, x + w, y + h) if orientation == HORIZONTAL else (y, x, y + h, x + w)
-            rules.append((*box, orientation))
+    height, width = int(darkness.shape[0]), int(darkness.shape[1])
+    page = min(height, width) > _PAGE
+    if page:
+        level = _lines(darkness, threshold, int(_PAGE_RULE * width), 2)
+        upright = _lines(darkness.T, threshold, int(_BOX_SIDE * width), 2)
+        shelf = _pixels(level, (height, width)).T
+        free = int(_PAGE_UPRIGHT * width)
+        upright = [u for u in upright if u.length >= free or _ends_on(u, shelf)]
+    else:
+        least = int(min(_RULE * min(height, width), _RULE_SHARE * width))
+        level = _lines(darkness, threshold, least, 3)
+        upright = _lines(darkness.T, threshold, height - 2, 3)
+    if level:
+        darkness = _erase(darkness, _pixels(level, (height, width)))
+    if upright:
+        columns = np.ascontiguousarray(darkness.T)
+        darkness = np.ascontiguousarray(_erase(columns, _pixels(upright, (width, height))).T)
+    rules = [(r.x, r.y, r.x + r.length, r.y + r.thickness, HORIZONTAL) for r in level]
+    rules += [(r.y, r.x, r.y + r.thickness, r.x + r.length, VERTICAL) for r in upright]
     return np.array(rules, np.int32).reshape(-1, 5), darkness
 
 
-def _least_length(darkness: NDArray[np.uint8], orientation: int, page: bool) -> int:
-    """From what length on, px, a straight line is a rule and not part of the writing."""
-    height, width = int(darkness.shape[0]), int(darkness.shape[1])
-    if page:
-        share = _PAGE_RULE[0] if orientation == HORIZONTAL else _PAGE_RULE[1]
-        return int(share * width)
-    if orientation == VERTICAL:
-        return height - 2
-    return int(min(_RULE * min(height, width), _RULE_SHARE * width))
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A straight line along x in its own frame: its box, and its pixels bool [thickness, length]."""
+
+    x: int
+    y: int
+    length: int
+    thickness: int
+    pixels: NDArray[np.bool_]
 
 
-def _lines(
-    darkness: NDArray[np.uint8], threshold: float, length: int, page: bool
-) -> tuple[NDArray[np.uint8], list[tuple[int, int, int, int]]]:
-    """Near-horizontal straight thin lines of at least `length` px: pixels 0/1, boxes x, y, w, h."""
-    dark = (darkness > threshold).astype(np.uint8)
-    # A line that leans is a stair of shorter runs; two rows together see it as one.
+def _lines(darkness: NDArray[np.uint8], threshold: float, length: int, parts: int) -> list[_Rule]:
+    """Straight thin lines along x, `length` px or more, in unbroken runs of a `parts`-th of it."""
+    dark = np.ascontiguousarray(darkness > threshold).astype(np.uint8)
+    # A line that leans is a stair of runs; two rows together see it as one.
     joined = cv2.dilate(dark, np.ones((2, 1), np.uint8))
     joined = cv2.morphologyEx(joined, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8))
-    run = max(6, length // (2 if page else 3))
+    run = max(6, length // parts)
     opened = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
     runs = np.asarray(opened, np.uint8) & dark
-    kept = np.zeros_like(dark)
-    boxes = []
+    found = []
     labels, stats, _ = connected_components(runs)
     for index in range(1, len(stats)):
         x, y, w, h, area = stats[index].tolist()
         if w < length or area / w > _MAX_THICKNESS:
             continue
         own = labels[y : y + h, x : x + w] == index
-        if not _is_straight(own):
-            continue
-        kept[y : y + h, x : x + w] |= own
-        boxes.append((x, y, w, h))
-    return kept, boxes
+        if _is_straight(own):
+            found.append(_Rule(x, y, w, h, own))
+    return found
+
+
+def _pixels(rules: list[_Rule], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """The pixels of lines, u8 0/1 of that shape."""
+    pixels = np.zeros(shape, np.uint8)
+    for rule in rules:
+        pixels[rule.y : rule.y + rule.thickness, rule.x : rule.x + rule.length] |= rule.pixels
+    return pixels
+
+
+def _ends_on(rule: _Rule, shelf: NDArray[np.uint8]) -> bool:
+    """True where both ends of a line meet pixels of the shelf: it is the side of a box."""
+    rows = slice(max(rule.y - 3, 0), rule.y + rule.thickness + 3)
+    ends = (rule.x, rule.x + rule.length)
+    return all(bool(shelf[rows, max(e - 6, 0) : e + 6].any()) for e in ends)
 
 
 def _is_straight(line: NDArray[np.bool_]) -> bool:

@@ -204,6 +204,8 @@ def _margin(smooth: _Bytes, quad: _Quad) -> float:
     depth = np.array([3.0, 6.0, 9.0, 13.0])
     inside = _profiles(smooth, quad.corners, -depth, 40).max(axis=2)
     outside = _profiles(smooth, quad.corners, depth, 40)
+    # Averaged along the side: the grain of a table is short, a strip of paper is not.
+    outside = np.stack([cv2.blur(side, (1, 7)) for side in outside])
     outside = outside.max(axis=2) if quad.bright else outside[:, :, :2].mean(axis=2)
     step = inside - outside if quad.bright else outside - inside
     least = _BRIGHTER if quad.bright else _DARKER

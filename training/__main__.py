@@ -234,6 +234,31 @@ def evaluate(
 
 
 @app.command()
+def blame(
+    model: Model = _MODEL,
+    count: Annotated[int, typer.Option(help="Synthetic fields to read.", min=1)] = 300,
+    seed: Annotated[int, typer.Option(help="Seed of the first, counted on.", min=0)] = 0,
+    data: Data = None,
+    fonts: Fonts = None,
+) -> None:
+    """Read synthetic fields of held-out writers and say which stage spoiled the wrong readings."""
+    from training.blame import blame_fields, shares
+    from training.data.folder import data_folder
+    from training.synth.field import FieldMaker
+
+    with _explained(), _progress() as bar:
+        task = bar.add_task("reading", total=count)
+        maker = FieldMaker.load(data_folder(data), fonts, "valid")
+        found = blame_fields(
+            model, maker, range(seed, seed + count), lambda n: bar.update(task, completed=n)
+        )
+    table = Table("stage", "fields %", "most often at")
+    for stage, share, symbols in shares(found):
+        table.add_row(stage, f"{100 * share:.1f}", symbols)
+    console.print(table)
+
+
+@app.command()
 def synth(
     material: Annotated[Material, typer.Argument(help="What to make.")] = Material.fields,
     to: Annotated[Path, typer.Option(help="Folder to write to.")] = _RUNS / "synth",

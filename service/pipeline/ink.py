@@ -123,7 +123,7 @@ def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDAr
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """Straight thin lines along x, `length` px or more, in whole runs of a `parts`-th of it."""
+    """A straight line along x in its own frame: box and pixels, bool [thickness, length]."""
 
     x: int
     y: int

@@ -25,6 +25,9 @@ Bytes = NDArray[np.uint8]
 LABELS = (*"0123456789.,-/=*#$£€₹x()%+|NORS", "")
 PLACEMENT = Placement(normal=20.0, largest=28.0, size_damping=0.5, offset_damping=0.35)
 FIELDS_A_SHARD = 1000
+# Every eighth field holds one of the symbols that amounts rarely have.
+RARE = "NORSx(%|+£€₹#"
+RARE_EVERY = 8
 
 LOADERS = (
     load_mnist,
@@ -100,7 +103,7 @@ def _build(job: tuple[Path, int]) -> int:
     assert _maker is not None
     crops, labels = [], []
     for seed in range(number * FIELDS_A_SHARD, (number + 1) * FIELDS_A_SHARD):
-        field = _maker.make(seed)
+        field = _maker.make(seed, RARE if seed % RARE_EVERY == 0 else "")
         own, own_labels = field_crops(
             extract_ink(field.image), field.owner, field.text, LABELS, PLACEMENT
         )

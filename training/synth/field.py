@@ -81,18 +81,18 @@ class FieldMaker:
         bank = GlyphBank.load(data, split)
         return cls(HandWriter(bank), Printer(load_fonts(fonts, split)), hand_share)
 
-    def make(self, seed: int) -> SyntheticField:
-        """Make the field of a seed."""
+    def make(self, seed: int, holding: str = "") -> SyntheticField:
+        """Make the field of a seed; with `holding`, of an amount that has one of those symbols."""
         for attempt in range(_ATTEMPTS):
             rng = np.random.default_rng([seed, attempt])
-            field = self._attempt(rng)
+            field = self._attempt(rng, holding)
             if field is not None:
                 return field
         raise RuntimeError(f"no field with all its characters visible from seed {seed}")
 
-    def _attempt(self, rng: np.random.Generator) -> SyntheticField | None:
+    def _attempt(self, rng: np.random.Generator, holding: str) -> SyntheticField | None:
         """One field; None where a character would be hidden, cut away or too small to see."""
-        written = sample_amount(rng)
+        written = _amount(rng, holding)
         hand = bool(rng.random() < self._hand_share)
         how = sample_settings(rng)
         height = _digit_height(rng) / how.scale
@@ -151,6 +151,14 @@ def _beside(rng: np.random.Generator, left: InkLayer, right: InkLayer, height: f
         coverage[place][darker] = ink[darker]
         owner[place][darker] = owned[darker]
     return InkLayer(coverage, owner, text)
+
+
+def _amount(rng: np.random.Generator, holding: str) -> WrittenAmount:
+    """An amount, drawn anew until it has one of the symbols asked for."""
+    while True:
+        written = sample_amount(rng)
+        if not holding or any(symbol in written.text for symbol in holding):
+            return written
 
 
 def _digit_height(rng: np.random.Generator) -> float:

@@ -25,11 +25,11 @@ DATA_SETS = {
 }
 
 UNFITTED_WEIGHTS: dict[str, Any] = {
-    "segment": dict.fromkeys(FEATURES, 0.0),
+    "segment": dict.fromkeys(FEATURES, 0.0) | {"off_line": 2.0},
     "symbol": 0.0,
     "stray": 0.3,
-    "stray_ink": 25.0,
-    "null": 3.0,
+    "stray_ink": 40.0,
+    "null": 0.0,
 }
 """Penalties of the chain set by hand, before any is fitted."""
 

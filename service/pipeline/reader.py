@@ -1,5 +1,6 @@
 """The check reader of section X as one call: image in, reading out. Wiring only."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -27,6 +28,7 @@ from service.pipeline.segment import FEATURES, SegmentationGraph, segment_fields
 
 ALTERNATIVES = 5
 DEFAULT_MAX_ERROR = 0.01
+_SUREST_FIELD = 0.97
 _INK = FEATURES.index("ink")
 
 # Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
@@ -150,7 +152,7 @@ class ChequeReader:
         return self._reading(image, graph, grammar, found, alternatives, max_error, clock)
 
     def _lattice(self, graph: SegmentationGraph, penalties: NDArray[np.float32]) -> Lattice:
-        """The recognition graph, every field measured against reading it as no amount at all.
+        """The recognition graph, every field measured against being no amount at all.
 
         A field's amounts compete with the same ink read as any symbols, so that fields with many
         and with few segments compare, and so that a text that is no amount does not look like one.
@@ -170,7 +172,7 @@ class ChequeReader:
         for field, total in free.items():
             arcs = entering[graph.field[entering] == field]
             own = _field_penalty(graph, arcs, self._weights)
-            penalty[arcs] -= total - own
+            penalty[arcs] += _against_none(own) - total
         return replace(lattice, penalty=penalty)
 
     def _alternative(
@@ -231,6 +233,15 @@ class _Clock:
         now = perf_counter()
         self.laps[name] = now - self._last
         self._last = now
+
+
+def _against_none(penalty: float) -> float:
+    """From the penalty -log P that a field is the amount's to its log odds against being another's.
+
+    That no field is the amount's then has penalty 0, whatever the number of candidates.
+    """
+    probability = min(math.exp(-max(penalty, 0.0)), _SUREST_FIELD)
+    return penalty + math.log1p(-probability)
 
 
 def _field_penalty(

@@ -162,15 +162,22 @@ def export(
     from training.card import build_card, chain_of
     from training.dataset import LABELS, PLACEMENT
     from training.export import export as write
+    from training.mnist import load_trial
     from training.recipes import load_network
 
     with _explained():
-        held, training = load_network(network)
+        held: Any
+        if network.is_dir():
+            held, outcome = load_trial(network)
+            labels, training = held.labels, asdict(outcome)
+        else:
+            held, training = load_network(network)
+            labels = LABELS
         card = to / "card.json"
         weights, calibration = chain_of(chain or (card if card.exists() else None))
         made = build_card(
-            to.parent.name, to.name, LABELS, PLACEMENT,
-            training=training, weights=weights, calibration=calibration,
+            to.parent.name, to.name, labels, PLACEMENT, training=training,
+            weights=weights, calibration=calibration, only_mnist=network.is_dir(),
         )  # fmt: skip
         with console.status("exporting"):
             difference = write(held, made, to)

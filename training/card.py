@@ -45,11 +45,13 @@ def build_card(
     training: dict[str, Any],
     weights: dict[str, Any],
     calibration: Calibration,
+    only_mnist: bool = False,
 ) -> dict[str, Any]:
     """The whole card but the sha256, which the export adds.
 
     training: how the network was trained (recipe, seed, numbers of crops). Raises ValueError where
     the segment weights are not in the order of segment.FEATURES, by which the service reads them.
+    only_mnist: no other set and no font was used.
     """
     if tuple(weights["segment"]) != FEATURES:
         raise ValueError("the segment weights are not those of the segmentation's features")
@@ -64,9 +66,11 @@ def build_card(
         "calibration": asdict(calibration),
         "training": training,
         "data": [
-            {"set": one, "licence": licence, "by": by} for one, (licence, by) in DATA_SETS.items()
+            {"set": one, "licence": licence, "by": by}
+            for one, (licence, by) in DATA_SETS.items()
+            if one == "mnist" or not only_mnist
         ],
-        "fonts": _fonts(),
+        "fonts": {} if only_mnist else _fonts(),
         "scores": {},
     }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +31,27 @@ def export(network: nn.Module, card: dict[str, Any], folder: Path) -> float:
     """Write model.onnx and card.json into `folder`; returns the largest difference to torch.
 
     card: everything but the sha256, which is added here. Raises ValueError where ONNX and torch
-    differ by more than 1e-4 on random crops.
+    differ by more than 1e-4 on random crops; penalties above 10, which squared distances
+    reach on such crops, by more than 1e-5 of their size.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "model.onnx"
     wrapped = _Penalties(network).eval()
     example = torch.zeros(2, 32, 32, dtype=torch.uint8)
-    torch.onnx.export(
-        wrapped,
-        (example,),
-        str(path),
-        input_names=["crops"],
-        output_names=["penalties"],
-        dynamic_shapes={"crops": {0: torch.export.Dim("segments")}},
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # The exporter warns of what torch itself will change.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            wrapped,
+            (example,),
+            str(path),
+            input_names=["crops"],
+            output_names=["penalties"],
+            dynamic_shapes={"crops": {0: torch.export.Dim("segments")}},
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
     onnx.checker.check_model(str(path))
     difference = _difference(wrapped, path)
     if difference > PARITY:
@@ -68,5 +73,6 @@ def _difference(module: nn.Module, path: Path) -> float:
         with torch.no_grad():
             expected = module(crops).numpy()
         (got,) = session.run(None, {"crops": crops.numpy()})
-        worst = max(worst, float(np.abs(np.asarray(got) - expected).max()))
+        difference = np.abs(np.asarray(got) - expected) / np.maximum(np.abs(expected) / 10, 1)
+        worst = max(worst, float(difference.max()))
     return worst

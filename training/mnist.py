@@ -45,11 +45,16 @@ class Trial:
 
     def recipe(self, samples: int | None = None) -> Recipe:
         """How it is trained: 20 epochs plain, which need more decay, 28 distorted; no smoothing."""
-        if self.distorted:
-            usual = Recipe(samples=1_540_000, batch=128, distortion=PLANAR)
-        else:
-            usual = Recipe(samples=1_100_000, batch=64, decay=0.1, every=1000, distortion=None)
-        return replace(usual, samples=samples or usual.samples, smoothing=0.0, seed=self.seed)
+        usual = Recipe(
+            samples=1_540_000 if self.distorted else 1_100_000,
+            batch=64,
+            decay=0.05 if self.distorted else 0.1,
+            every=1000,
+            smoothing=0.0,
+            seed=self.seed,
+            distortion=PLANAR if self.distorted else None,
+        )
+        return usual if samples is None else replace(usual, samples=samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,20 @@ def run_trial(
     )  # fmt: skip
     finished.write_text(json.dumps(asdict(outcome)) + "\n")
     return outcome
+
+
+def load_trial(folder: Path) -> tuple[LeNet5, Outcome]:
+    """The network that a finished trial kept, ready to predict, and what it gave.
+
+    Raises ValueError for a network without an output for rubbish, which the service asks of every
+    model: of these networks only LeNet-5 has one.
+    """
+    outcome = Outcome(**json.loads((folder / "outcome.json").read_text()))
+    if outcome.network != "lenet5":
+        raise ValueError(f"{outcome.network} has no output for rubbish")
+    network = LeNet5()
+    network.load_state_dict(torch.load(folder / "best.pt", weights_only=True)["network"])
+    return network.eval(), outcome
 
 
 def error_rate(network: nn.Module, crops: Bytes, labels: Bytes) -> float:

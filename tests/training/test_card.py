@@ -41,6 +41,15 @@ def test_it_names_every_set_and_font_with_its_licence() -> None:
     assert named == {source.name for source in SOURCES if source.split == "train"}
 
 
+def test_it_names_only_what_was_used() -> None:
+    card = build_card(
+        "lenet5", "1", ("0", ""), PLACEMENT, training={}, weights=UNFITTED_WEIGHTS,
+        calibration=UNFITTED_CALIBRATION, only_mnist=True,
+    )  # fmt: skip
+    assert [one["set"] for one in card["data"]] == ["mnist"]
+    assert card["fonts"] == {}
+
+
 def test_segment_weights_in_another_order_are_refused() -> None:
     weights = {**UNFITTED_WEIGHTS, "segment": dict.fromkeys(reversed(FEATURES), 0.0)}
     with pytest.raises(ValueError, match="features"):

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from training.mnist import Outcome, Trial, mnist_crops, outcomes, run_trial, table
+from training.mnist import (
+    Outcome,
+    Trial,
+    error_rate,
+    load_trial,
+    mnist_crops,
+    outcomes,
+    run_trial,
+    table,
+)
 from training.pretrain import Recipe
 
 
@@ -65,6 +74,9 @@ def test_lenet5_learns_the_tiny_digits(
     outcome = run_trial(Trial("lenet5", False, 0), mnist_folder, tmp_path)
     assert outcome.test == 0.0
     assert outcome.valid == 0.0
+    kept, held = load_trial(tmp_path / "lenet5-plain-0")
+    assert held == outcome
+    assert error_rate(kept, *mnist_crops(mnist_folder, "test")) == 0.0
 
 
 def test_an_interrupted_trial_ends_where_it_would_have(
@@ -90,6 +102,14 @@ def test_an_interrupted_trial_ends_where_it_would_have(
     ]
     for key, value in states[0].items():
         assert torch.equal(value, states[1][key]), key
+
+
+def test_a_network_that_knows_no_rubbish_is_not_for_export(
+    mnist_folder: Path, tmp_path: Path
+) -> None:
+    run_trial(Trial("lenet1", False, 0), mnist_folder, tmp_path, samples=64)
+    with pytest.raises(ValueError, match="lenet1"):
+        load_trial(tmp_path / "lenet1-plain-0")
 
 
 def test_the_median_counts() -> None:

@@ -148,6 +148,10 @@ class ChequeReader:
         found = best(lattice, grammar, ALTERNATIVES, distinct="amount")
         everything = float(-np.logaddexp(-forward(lattice, grammar), -self._card.null_penalty))
         alternatives = tuple(self._alternative(lattice, grammar, one, everything) for one in found)
+        alternatives = (
+            *alternatives[:1],
+            *sorted(alternatives[1:], key=lambda a: a.confidence, reverse=True),
+        )
         clock.lap("search")
         return self._reading(image, graph, grammar, found, alternatives, max_error, clock)
 
@@ -284,4 +288,4 @@ def _polygon(box: NDArray[np.float32], to_original: NDArray[np.float64]) -> Poly
     x0, y0, x1, y1 = box.tolist()
     corners = np.array([[x0, y0, 1], [x1, y0, 1], [x1, y1, 1], [x0, y1, 1]])
     moved = corners @ to_original.T
-    return tuple((float(x / w), float(y / w)) for x, y, w in moved)
+    return tuple((round(x / w, 1), round(y / w, 1)) for x, y, w in moved.tolist())

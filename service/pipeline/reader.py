@@ -29,6 +29,8 @@ from service.pipeline.segment import FEATURES, SegmentationGraph, segment_fields
 ALTERNATIVES = 5
 DEFAULT_MAX_ERROR = 0.01
 _SUREST_FIELD = 0.97
+# Below this confidence the page is also read upside down.
+_UPRIGHT = 0.8
 _INK = FEATURES.index("ink")
 
 # Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
@@ -124,7 +126,7 @@ class ChequeReader:
         image = load_cheque(data, field_only=field_only, limits=self._limits)
         loaded = perf_counter() - started
         reading = self._interpret(image, grammar, field_only, bound)
-        if reading.confidence < 0.5 and not field_only:
+        if reading.confidence < _UPRIGHT and not field_only:
             turned = self._interpret(image.turned(), grammar, field_only, bound)
             stages = {k: v + turned.stages[k] for k, v in reading.stages.items()}
             reading = turned if turned.confidence > reading.confidence else reading

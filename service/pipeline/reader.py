@@ -31,6 +31,8 @@ DEFAULT_MAX_ERROR = 0.01
 _SUREST_FIELD = 0.97
 # Below this confidence the page is also read upside down.
 _UPRIGHT = 0.8
+# Prior odds of a page to be upside down.
+_TURNED_ODDS = 0.05
 _INK = FEATURES.index("ink")
 
 # Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
@@ -129,7 +131,8 @@ class ChequeReader:
         if reading.confidence < _UPRIGHT and not field_only:
             turned = self._interpret(image.turned(), grammar, field_only, bound)
             stages = {k: v + turned.stages[k] for k, v in reading.stages.items()}
-            reading = turned if turned.confidence > reading.confidence else reading
+            if _odds(turned) * _TURNED_ODDS > _odds(reading):
+                reading = turned
             reading = replace(reading, stages=stages)
         return replace(reading, reference=reference, stages={"image": loaded, **reading.stages})
 
@@ -239,6 +242,10 @@ class _Clock:
         now = perf_counter()
         self.laps[name] = now - self._last
         self._last = now
+
+
+def _odds(reading: Reading) -> float:
+    return reading.confidence / max(1 - reading.confidence, 1e-9)
 
 
 def _against_none(penalty: float) -> float:

@@ -29,7 +29,7 @@ class Recipe:
     batch: int = 256
     rate: float = 2e-3
     decay: float = 2e-2
-    smoothing: float = 0.02
+    smoothing: float = 0.0
     average: float = 0.9995
     seed: int = 0
     every: int = 500

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -91,10 +90,3 @@ def _png(image: NDArray[np.uint8]) -> bytes:
     if not done:
         raise ValueError("the image could not be written as PNG")
     return data.tobytes()
-
-
-def folder_reader(model: Path) -> ChequeReader:
-    """The reader of a model folder, warmed."""
-    reader = ChequeReader(model)
-    reader.warm()
-    return reader

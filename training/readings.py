@@ -65,7 +65,6 @@ def evaluate_folder(
     """
     expected, key = load_truth(truth)
     reader = ChequeReader(model)
-    reader.warm()
     judged: list[Judged] = []
     wrong: list[Wrong] = []
     out.mkdir(parents=True, exist_ok=True)

@@ -5,22 +5,46 @@ from typing import Any, Final
 from service.api import problems
 
 READING: Final[dict[str, Any]] = {
-    "amount_minor": 123456,
+    "amount_minor": 205000,
     "currency": "USD",
-    "text": "$1,234.56",
-    "digits": "123456",
-    "confidence": 0.9987,
+    "text": "$2,050.00",
+    "digits": "205000",
+    "confidence": 0.9967,
     "decision": "accept",
     "reject_reason": None,
-    "alternatives": [],
-    "field_box": None,
-    "symbols": [],
+    "alternatives": [
+        {
+            "amount_minor": 205000,
+            "currency": "USD",
+            "text": "$2,050.00",
+            "digits": "205000",
+            "confidence": 0.9967,
+        },
+        {
+            "amount_minor": 5205000,
+            "currency": None,
+            "text": "52,050.00",
+            "digits": "5205000",
+            "confidence": 0.0001071,
+        },
+    ],
+    "field_box": [[916.4, 140.4], [1153.0, 140.4], [1153.0, 196.9], [916.4, 196.9]],
+    "symbols": [
+        {"symbol": "$", "box": [[916.4, 140.4], [940.9, 140.4], [940.9, 196.9], [916.4, 196.9]]}
+    ],
     "pages": 1,
-    "segments": 40,
+    "segments": 245,
     "model_version": "amounts/1",
-    "grammar_version": "any",
-    "stages": {},
-    "reference": None,
+    "grammar_version": "0bcb5e8a38c4",
+    "stages": {
+        "image": 0.0047,
+        "ink": 0.0268,
+        "field": 0.0041,
+        "segment": 0.0408,
+        "recognize": 0.0191,
+        "search": 0.0564,
+    },
+    "reference": "0042",
 }
 
 

@@ -176,8 +176,9 @@ def _is_straight(line: NDArray[np.bool_]) -> bool:
     filled = line.sum(axis=0)
     rows = (np.arange(height)[:, None] * line).sum(axis=0) / np.maximum(filled, 1)
     columns = np.flatnonzero(filled)
-    slope, middle = np.polyfit(columns, rows[columns], 1)
-    off = np.abs(rows[columns] - slope * columns - middle)
+    x, y = columns - columns.mean(), rows[columns] - rows[columns].mean()
+    slope = float((x * y).sum() / max(float((x * x).sum()), 1.0))
+    off = np.abs(y - slope * x)
     return bool(abs(slope) < 0.08 and np.percentile(off, 90) <= 1.5)
 
 

@@ -95,16 +95,14 @@ class ChequeReader:
         self._limits = limits or ImageLimits()
         self._weights = np.array(self._card.segment_weights, np.float32)
         self._free = free_grammar(self._card.labels)
+        # What the first reading would otherwise wait for.
+        grammar_for(None, None, self._card.labels)
+        self._recognizer.penalties(np.zeros((1, 32, 32), np.uint8))
 
     @property
     def model_version(self) -> str:
         """Name and version of the model."""
         return self._card.model_version
-
-    def warm(self) -> None:
-        """Do everything that the first reading would otherwise wait for."""
-        grammar_for(None, None, self._card.labels)
-        self._recognizer.penalties(np.zeros((1, 32, 32), np.uint8))
 
     def read(
         self,

@@ -417,21 +417,24 @@ def _mend(ink: NDArray[np.uint8], piece: NDArray[np.int16]) -> NDArray[np.int16]
     boundary = solid[:, 1:] & solid[:, :-1] & (tag[:, 1:] != tag[:, :-1])
     if not boundary.any():
         return result
-    for p in np.unique(tag[:, 1:][boundary]).tolist() + np.unique(tag[:, :-1][boundary]).tolist():
-        labels, stats, _ = connected_components((tag == p).astype(np.uint8))
-        if len(stats) <= 2:
-            continue
-        for c in range(1, len(stats)):
+    boxes = _piece_boxes(tag, solid, int(tag.max()) + 1)
+    for p in np.union1d(tag[:, 1:][boundary], tag[:, :-1][boundary]).tolist():
+        x0, y0, x1, y1 = boxes[p].tolist()
+        view = (slice(max(y0 - 1, 0), y1 + 1), slice(max(x0 - 1, 0), x1 + 1))
+        near = tag[view]
+        labels, stats, _ = connected_components((near == p).astype(np.uint8))
+        for c in range(1, len(stats) if len(stats) > 2 else 1):
             if stats[c, cv2.CC_STAT_AREA] >= smallest:
                 continue
             x, y, w, h, _ = stats[c].tolist()
             window = (slice(max(y - 1, 0), y + h + 1), slice(max(x - 1, 0), x + w + 1))
             fat = cv2.dilate((labels[window] == c).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-            around = tag[window][fat]
+            around = near[window][fat]
             around = around[(around > 0) & (around != p)]
             if around.size:
                 other = int(np.bincount(around).argmax())
-                result[window][fat & ((tag[window] == p) | (tag[window] == 0))] = other - 1
+                own = (near[window] == p) | (near[window] == 0)
+                result[view][window][fat & own] = other - 1
     return result
 
 

@@ -65,12 +65,19 @@ class FieldCandidate:
 
 
 def locate_fields(
-    image: ChequeImage, ink: InkImage, *, field_only: bool = False, most: int = 4
+    image: ChequeImage,
+    ink: InkImage,
+    *,
+    field_only: bool = False,
+    most: int = 4,
+    weights: NDArray[np.float32] | None = None,
 ) -> list[FieldCandidate]:
     """Candidate fields of a cheque, the cheapest first, at most `most` of them.
 
     ink: of the same frame as image. field_only: the image is the cropped amount already; then the
     whole of it is one candidate without penalty, beside a second one where its cents stand apart.
+    weights: f32 [len(FEATURES)], in place of WEIGHTS: a candidate's penalty is
+    -log sigmoid(weights . features), cents apart add a fixed one.
     Returns an empty list where there is no ink. Source: section X, "field location".
     """
     height, width = image.grey.shape
@@ -94,7 +101,9 @@ def locate_fields(
     features = field_features(runs, words, signs, ruling, (width, height))
     boxes = _with_signs(runs, words, signs, marks)
     candidates: list[FieldCandidate] = []
-    for rank, candidate in enumerate(_choose(boxes, features, marks, (width, height), most)):
+    penalties = field_penalties(features, weights)
+    chosen = _choose(boxes, features, penalties, marks, (width, height), most)
+    for rank, candidate in enumerate(chosen):
         candidates.append(candidate)
         if rank < _MOST_SPLIT:
             candidates.extend(_with_cents_apart(candidate, marks, (width, height)))
@@ -121,12 +130,12 @@ def _with_signs(
 def _choose(
     boxes: NDArray[np.int32],
     features: NDArray[np.float32],
+    penalties: NDArray[np.float32],
     marks: Marks,
     page: tuple[int, int],
     most: int,
 ) -> list[FieldCandidate]:
     """The cheapest boxes that are really different places, and near-equal extents of one place."""
-    penalties = field_penalties(features)
     chosen: list[FieldCandidate] = []
     kept: list[int] = []
     for index in np.argsort(penalties, kind="stable")[:200]:

@@ -153,9 +153,13 @@ def _form(runs: Runs, words: Words, ruling: Ruling, core: FloatArray) -> tuple[F
     return boxed, filled, share, ruling.dividers(runs.boxes, core), ruled, longer
 
 
-def field_penalties(features: FloatArray) -> FloatArray:
-    """Penalty of every row of features: -log of the probability that it is the amount; f32 [R]."""
-    weights = np.array(list(WEIGHTS.values()), np.float32)
+def field_penalties(features: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Penalty of every row of features: -log of the probability that it is the amount; f32 [R].
+
+    weights: f32 [len(FEATURES)], in place of WEIGHTS.
+    """
+    if weights is None:
+        weights = np.array(list(WEIGHTS.values()), np.float32)
     return np.asarray(np.logaddexp(0.0, -(features @ weights)), np.float32)
 
 

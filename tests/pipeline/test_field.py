@@ -205,3 +205,12 @@ def test_penalties_follow_the_weights() -> None:
     features = np.eye(len(FEATURES), dtype=np.float32)
     expected = np.log1p(np.exp(-np.array(list(WEIGHTS.values()))))
     np.testing.assert_allclose(field_penalties(features), expected, rtol=1e-5)
+
+
+def test_other_weights_give_other_penalties_of_the_same_features() -> None:
+    page, _ = _us_cheque()
+    ink = InkImage((255 - page).astype(np.uint8), page < 128, NO_RULES)
+    weights = np.array(list(WEIGHTS.values()), np.float32) * np.float32(0.5)
+    for candidate in locate_fields(_image(page), ink, weights=weights):
+        expected = np.logaddexp(0.0, -float(candidate.features @ weights))
+        assert candidate.penalty == pytest.approx(expected, abs=1e-5)

@@ -106,7 +106,6 @@ def pretrain(
     runs: Runs = _RUNS,
     name: Annotated[str, typer.Option(help="Name of the run, a folder in --runs.")] = "amounts",
     shards: Annotated[int, typer.Option(help="Thousands of synthetic fields.", min=1)] = 80,
-    copies: Annotated[int, typer.Option(help="Drawings of each single character.", min=1)] = 2,
     samples: Samples = None,
     seed: Seed = 0,
     workers: Annotated[int, typer.Option(help="Processes that cut fields.", min=1)] = 2,
@@ -125,15 +124,14 @@ def pretrain(
         recipe = Recipe(seed=seed)
         recipe = recipe if samples is None else replace(recipe, samples=samples)
         sources = Sources(data_folder(data), fonts)
-        plan = recipes.Plan(runs / name, sources, shards, copies, workers, recipe)
+        plan = recipes.Plan(runs / name, sources, shards, workers, recipe)
         with _progress() as bar:
             task = bar.add_task("fields, thousands", total=shards + 1)
             for done in recipes.build_fields(plan):
                 bar.update(task, completed=done)
-            task = bar.add_task("single characters", total=2)
-            for split in ("train", "valid"):
-                recipes.build_isolated(plan, "train" if split == "train" else "valid")
-                bar.advance(task)
+            task = bar.add_task("sets of single characters", total=None)
+            for done in recipes.build_single(plan):
+                bar.update(task, completed=done)
             task = bar.add_task("training", total=recipe.samples)
 
             def show(seen: int, loss: float, error: float) -> None:

@@ -1,6 +1,6 @@
 """Builds the crops that recognizers are trained on, in shards that an interrupted run keeps."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,7 +17,7 @@ from training.data.glyphs import GlyphSet, Split
 from training.data.mnist import load_mnist
 from training.data.pendigits import load_pendigits
 from training.data.unipen import load_unipen_digits, load_unipen_symbols
-from training.isolated import glyph_of, random_crop
+from training.isolated import glyph_of, plain_crop, random_crop
 from training.synth.field import FieldMaker
 
 Bytes = NDArray[np.uint8]
@@ -29,16 +29,19 @@ FIELDS_A_SHARD = 1000
 RARE = "NORSx(%|+£€₹#"
 RARE_EVERY = 8
 
-LOADERS = (
-    load_mnist,
-    load_kensanata,
-    load_unipen_digits,
-    load_unipen_symbols,
-    load_pendigits,
-    load_optdigits,
-    load_semeion,
-    load_hasyv2,
-)
+# Sets of single characters, and the share of the training that each makes up.
+ISOLATED: dict[str, tuple[Callable[[Path], GlyphSet], float]] = {
+    "mnist": (load_mnist, 0.16),
+    "kensanata": (load_kensanata, 0.09),
+    "unipen_digits": (load_unipen_digits, 0.09),
+    "unipen_symbols": (load_unipen_symbols, 0.07),
+    "pendigits": (load_pendigits, 0.06),
+    "optdigits": (load_optdigits, 0.02),
+    "semeion": (load_semeion, 0.02),
+    "hasyv2": (load_hasyv2, 0.03),
+}
+_DRAWINGS = 80_000
+_LEAST_COPIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +73,53 @@ def load_field_crops(folder: Path) -> tuple[Bytes, Bytes]:
     return np.concatenate(crops), np.concatenate(labels)
 
 
-def isolated_crops(sources: Sources, split: Split, copies: int, seed: int) -> tuple[Bytes, Bytes]:
-    """Every single character of a split, drawn `copies` times by random pens."""
+def build_isolated(
+    sources: Sources, folder: Path, split: Split, seed: int, workers: int = 2
+) -> Iterator[str]:
+    """Write the missing files of single characters, one a set; yields each set's name.
+
+    Small sets are drawn more often than large ones: every drawing is by another pen.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [name for name in ISOLATED if not _isolated(folder, name).exists()]
+    jobs = [(sources.data, folder, name, split, seed) for name in missing]
+    with get_context("spawn").Pool(workers, _one_thread) as pool:
+        yield from pool.imap_unordered(_draw_set, jobs)
+
+
+def load_isolated(folder: Path) -> dict[str, tuple[Bytes, Bytes]]:
+    """Crops u8 [N, 32, 32] and labels u8 [N] of every set that build_isolated has written."""
+    found = {}
+    for name in ISOLATED:
+        with np.load(_isolated(folder, name)) as held:
+            found[name] = (held["crops"], held["labels"])
+    return found
+
+
+def _draw_set(job: tuple[Path, Path, str, Split, int]) -> str:
+    data, folder, name, split, seed = job
+    crops, labels = isolated_crops(ISOLATED[name][0](data).part(split), seed)
+    part = _isolated(folder, name).with_suffix(".part.npz")
+    np.savez(part, crops=crops, labels=labels)
+    part.replace(_isolated(folder, name))
+    return name
+
+
+def isolated_crops(held: GlyphSet, seed: int) -> tuple[Bytes, Bytes]:
+    """Every single character of a set, once as it stands and then by random pens."""
     rng = np.random.default_rng(seed)
     crops: list[Bytes] = []
     labels: list[int] = []
-    for load in LOADERS:
-        held: GlyphSet = load(sources.data).part(split)
-        for row, label in enumerate(held.labels):
-            if label not in LABELS:
-                continue
-            glyph = glyph_of(held, row)
-            if glyph is None:
-                continue
-            for _ in range(copies):
-                crops.append(random_crop(rng, glyph, label, PLACEMENT))
-                labels.append(LABELS.index(label))
+    rows = [row for row, label in enumerate(held.labels) if label in LABELS[:-1]]
+    copies = max(_LEAST_COPIES, round(_DRAWINGS / max(len(rows), 1)))
+    for row in rows:
+        glyph = glyph_of(held, row)
+        if glyph is None:
+            continue
+        label = held.labels[row]
+        crops.append(plain_crop(held, row, PLACEMENT))
+        crops += [random_crop(rng, glyph, label, PLACEMENT) for _ in range(copies - 1)]
+        labels += [LABELS.index(label)] * copies
     return np.stack(crops), np.array(labels, np.uint8)
 
 
@@ -114,6 +148,14 @@ def _build(job: tuple[Path, int]) -> int:
     np.savez(part, crops=np.concatenate(crops), labels=np.concatenate(labels))
     part.replace(path)
     return number
+
+
+def _one_thread() -> None:
+    cv2.setNumThreads(1)
+
+
+def _isolated(folder: Path, name: str) -> Path:
+    return folder / f"single-{name}.npz"
 
 
 def _shard(folder: Path, number: int) -> Path:

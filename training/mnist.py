@@ -16,7 +16,7 @@ from training.augment import PLANAR
 from training.data.glyphs import Split
 from training.data.mnist import load_mnist
 from training.lenet1998 import LeNet1, LeNet4, LeNet5
-from training.pretrain import Recipe, predict, train
+from training.pretrain import Pool, Recipe, predict, train
 
 Bytes = NDArray[np.uint8]
 
@@ -107,7 +107,7 @@ def run_trial(
     network = NETWORKS[trial.network]()
     keeper = _Keeper(folder, *mnist_crops(data, "valid"), progress)
     train(
-        network, *mnist_crops(data, "train"), recipe,
+        network, [Pool("mnist", *mnist_crops(data, "train"), 1.0)], recipe,
         checkpoint=folder / "checkpoint.pt", progress=keeper.note, watch=keeper.watch,
     )  # fmt: skip
     best = torch.load(folder / "best.pt", weights_only=True)

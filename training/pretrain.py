@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,19 @@ from torch.nn import functional
 from training.augment import Distortion, distort
 
 Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Labelled crops of one kind: u8 [N, 32, 32] with labels u8 [N].
+
+    share: how much of every batch is drawn from them, relative to the other pools' shares.
+    """
+
+    name: str
+    crops: Bytes
+    labels: Bytes
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +51,14 @@ class Recipe:
 
 def train(
     network: nn.Module,
-    crops: Bytes,
-    labels: Bytes,
+    pools: Sequence[Pool],
     recipe: Recipe,
     *,
     checkpoint: Path | None = None,
     progress: Callable[[int, float], None] | None = None,
     watch: Callable[[int, nn.Module], None] | None = None,
 ) -> nn.Module:
-    """Train on crops u8 [N, 32, 32] with labels u8 [N]; returns the averaged network.
+    """Train on crops drawn from pools; returns the averaged network.
 
     checkpoint: a file written every `recipe.every` steps, from which an interrupted run goes on.
     progress: called with the samples seen and the mean loss since the last call. watch: called at
@@ -63,11 +75,11 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate * _schedule(step / steps)
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-        rows = torch.randint(0, len(crops), (recipe.batch,), generator=generator).numpy()
-        batch = torch.from_numpy(crops[rows])
+        crops, labels = draw(pools, recipe.batch, generator)
+        batch = torch.from_numpy(crops)
         if recipe.distortion is not None:
             batch = distort(batch, recipe.distortion, generator)
-        target = torch.from_numpy(labels[rows].astype(np.int64)).to(device)
+        target = torch.from_numpy(labels.astype(np.int64)).to(device)
         loss = _step(network, optimizer, batch.to(device), target, recipe)
         _average(averaged, network, min(recipe.average, (step + 1) / (step + 10)))
         running, seen = running + loss, seen + 1
@@ -79,6 +91,23 @@ def train(
             running, seen = 0.0, 0
             _save(checkpoint, step + 1, network, averaged, optimizer)
     return averaged.cpu()
+
+
+def draw(pools: Sequence[Pool], count: int, generator: torch.Generator) -> tuple[Bytes, Bytes]:
+    """A batch: every sample's pool drawn by the shares, then the sample from it."""
+    counts = [count]
+    if len(pools) > 1:
+        shares = torch.tensor([pool.share for pool in pools])
+        drawn = torch.multinomial(shares, count, replacement=True, generator=generator)
+        counts = torch.bincount(drawn, minlength=len(pools)).tolist()
+    rows = [
+        torch.randint(0, len(pool.crops), (n,), generator=generator).numpy()
+        for pool, n in zip(pools, counts, strict=True)
+    ]
+    return (
+        np.concatenate([pool.crops[own] for pool, own in zip(pools, rows, strict=True)]),
+        np.concatenate([pool.labels[own] for pool, own in zip(pools, rows, strict=True)]),
+    )
 
 
 def _step(

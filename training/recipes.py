@@ -12,14 +12,23 @@ from numpy.typing import NDArray
 from torch import nn
 
 from training.data.glyphs import Split
-from training.dataset import LABELS, Sources, build_field_crops, isolated_crops, load_field_crops
+from training.dataset import (
+    ISOLATED,
+    LABELS,
+    Sources,
+    build_field_crops,
+    build_isolated,
+    load_field_crops,
+    load_isolated,
+)
 from training.lenet import ProductionNet
-from training.pretrain import Recipe, predict, train
+from training.pretrain import Pool, Recipe, draw, predict, train
 
 Bytes = NDArray[np.uint8]
 
 WIDTHS = (16, 48, 96, 160)
 _VALID_CROPS = 6000
+_PARTS: tuple[Split, Split] = ("train", "valid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +36,12 @@ class Plan:
     """One production run: its folder, where its material lies, how much of it, how to train.
 
     shards: of a thousand synthetic fields each, for training; one more of the valid split is cut
-    to watch the training by. copies: how often each single character is drawn.
+    to watch the training by.
     """
 
     folder: Path
     sources: Sources
     shards: int = 80
-    copies: int = 2
     workers: int = 2
     recipe: Recipe = field(default_factory=Recipe)
     widths: tuple[int, int, int, int] = WIDTHS
@@ -51,7 +59,7 @@ class Plan:
 
 def build_fields(plan: Plan) -> Iterator[int]:
     """Cut the missing shards of synthetic fields; yields how many are there, the valid one too."""
-    parts: tuple[tuple[Split, int], ...] = (("train", plan.shards), ("valid", 1))
+    parts = tuple(zip(_PARTS, (plan.shards, 1), strict=True))
     for split, shards in parts:
         folder = plan.folder / split
         others = sum(len(list((plan.folder / s).glob("fields-????.npz"))) for s, _ in parts)
@@ -62,17 +70,15 @@ def build_fields(plan: Plan) -> Iterator[int]:
             yield others + done
 
 
-def build_isolated(plan: Plan, split: Split) -> tuple[Bytes, Bytes]:
-    """Single characters of a split as crops and labels, drawn once and kept in the run's folder."""
-    path = plan.folder / f"isolated-{split}-{plan.copies}-{plan.recipe.seed}.npz"
-    if not path.exists():
-        crops, labels = isolated_crops(plan.sources, split, plan.copies, plan.recipe.seed)
-        part = path.with_suffix(".part.npz")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(part, crops=crops, labels=labels)
-        part.replace(path)
-    with np.load(path) as held:
-        return held["crops"], held["labels"]
+def build_single(plan: Plan) -> Iterator[int]:
+    """Draw the missing sets of single characters; yields how many are done."""
+    done = 0
+    for split in _PARTS:
+        for _ in build_isolated(
+            plan.sources, plan.folder / split, split, plan.recipe.seed, plan.workers
+        ):
+            done += 1
+            yield done
 
 
 def train_production(
@@ -82,8 +88,8 @@ def train_production(
 
     progress: called with samples seen, mean loss, and the error on held-out crops in per cent.
     """
-    crops, labels = _material(plan, "train", plan.folder / "train")
-    valid = _some(*_material(plan, "valid", plan.folder / "valid"), _VALID_CROPS)
+    pools = material(plan.folder / "train")
+    valid = _held_out(material(plan.folder / "valid"))
     torch.manual_seed(plan.recipe.seed)
     network = ProductionNet(len(LABELS), plan.widths)
     losses: list[float] = []
@@ -100,26 +106,26 @@ def train_production(
             progress(samples, losses[-1], error)
 
     averaged = train(
-        network, crops, labels, plan.recipe, checkpoint=plan.folder / "checkpoint.pt",
+        network, pools, plan.recipe, checkpoint=plan.folder / "checkpoint.pt",
         progress=lambda _samples, loss: losses.append(loss), watch=watch,
     )  # fmt: skip
     torch.save(
         {"state": averaged.state_dict(), "widths": plan.widths, "training": description(
-            plan, len(crops)
+            plan, pools
         )},
         plan.network_file,
     )  # fmt: skip
     return averaged
 
 
-def description(plan: Plan, crops: int) -> dict[str, Any]:
+def description(plan: Plan, pools: list[Pool]) -> dict[str, Any]:
     """What the card says of a run: recipe, seed, numbers of crops."""
     return {
         "network": f"ProductionNet{plan.widths}",
         "recipe": asdict(plan.recipe),
         "fields": plan.shards * 1000,
-        "copies_of_single_characters": plan.copies,
-        "crops": crops,
+        "crops": {pool.name: len(pool.crops) for pool in pools},
+        "shares": {pool.name: pool.share for pool in pools},
     }
 
 
@@ -133,12 +139,16 @@ def load_network(path: Path) -> tuple[ProductionNet, dict[str, Any]]:
     return network.eval(), dict(held["training"])
 
 
-def _material(plan: Plan, split: Split, folder: Path) -> tuple[Bytes, Bytes]:
-    crops, labels = load_field_crops(folder)
-    own, own_labels = build_isolated(plan, split)
-    return np.concatenate([crops, own]), np.concatenate([labels, own_labels])
+def material(folder: Path) -> list[Pool]:
+    """The crops of a split's folder: those cut from fields, and each set of single characters."""
+    single = [
+        Pool(name, *crops, ISOLATED[name][1]) for name, crops in load_isolated(folder).items()
+    ]
+    from_fields = 1.0 - sum(pool.share for pool in single)
+    return [Pool("fields", *load_field_crops(folder), from_fields), *single]
 
 
-def _some(crops: Bytes, labels: Bytes, most: int) -> tuple[Bytes, Bytes]:
-    rows = np.random.default_rng(0).permutation(len(crops))[:most]
-    return crops[rows], labels[rows]
+def _held_out(pools: list[Pool]) -> tuple[Bytes, Bytes]:
+    """A sample of the pools by their shares, always the same."""
+    generator = torch.Generator().manual_seed(0)
+    return draw(pools, _VALID_CROPS, generator)

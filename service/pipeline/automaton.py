@@ -36,6 +36,7 @@ class Automaton:
     majors_before, majors_after, cents_after u64[S]: bit n set where n MAJOR (CENTS) digits may
     have been written on arrival, the state's own included, or may still follow (63 at most).
     only_zeros bool[S]: there is a way in on which every MAJOR digit is a zero, or there is none.
+    origin: where each piece is from.
     """
 
     state_class: Ints
@@ -51,6 +52,19 @@ class Automaton:
     majors_after: Masks
     cents_after: Masks
     only_zeros: NDArray[np.bool_]
+    origin: Origin
+
+
+class Origin(NamedTuple):
+    """Which pieces of a grammar's own automaton those of an automaton stand for.
+
+    transition i32[T], state i32[S], final i32[F], group i32[C] (rows of class_penalty).
+    """
+
+    transition: Ints
+    state: Ints
+    final: Ints
+    group: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +75,10 @@ class Grammar:
     automaton: the compact layout. currency and negative: per final.
     graph: the same as a plain graph (nodes are states, label classes are spelled out, a RUBBISH
     loop on every node); role u8[A] per arc of it.
-    weight_names, weight_penalty f64[W]: the named weights; uses i32[U, 2]: (arc of graph, weight),
-    final_uses i32[V, 2]: (final, weight): a penalty is the sum of the weights it uses.
+    weight_names, weight_penalty f64[W]: the named weights; transition_uses i32[U, 2]: (transition of
+    the automaton, weight), final_uses i32[V, 2]: (final, weight): a penalty is the sum of the
+    weights it uses. class_weight i32[C, K]: the weight that is the penalty of a label in a class, -1
+    for none; stray_weight i32[S]: of stray ink in a state.
     version changes with anything that changes an answer.
     """
 
@@ -77,8 +93,10 @@ class Grammar:
     role: NDArray[np.uint8]
     weight_names: tuple[str, ...]
     weight_penalty: Floats
-    uses: Ints
+    transition_uses: Ints
     final_uses: Ints
+    class_weight: Ints
+    stray_weight: Ints
 
 
 def compile_rule(
@@ -244,8 +262,10 @@ def _assemble(name: str, compiler: _Compiler, start: _Entries, stray: tuple[int,
         role=np.where(origin >= 0, automaton.role[graph.dst], Role.FORMAT).astype(np.uint8),
         weight_names=tuple(compiler.weights),
         weight_penalty=compiler.penalties(),
-        uses=_uses(graph, origin, moves, strays, compiler),
+        transition_uses=_pairs([(i, w) for i, move in enumerate(moves) for w in move.uses]),
         final_uses=_pairs([(i, w) for i, end in enumerate(ends) for w in end.uses]),
+        class_weight=_class_weights(compiler),
+        stray_weight=np.array(strays, np.int32),
     )
 
 
@@ -279,6 +299,12 @@ def _automaton(
         majors_after=_counts(finals, dst, src, major, leaving=True),
         cents_after=_counts(finals, dst, src, cents, leaving=True),
         only_zeros=_counts(np.array([0]), src[zeros], dst[zeros], major) > 0,
+        origin=Origin(
+            *(
+                np.arange(n, dtype=np.int32)
+                for n in (len(moves), len(strays), len(ends), len(class_penalty))
+            )
+        ),
     )
 
 
@@ -326,21 +352,12 @@ def _spelled_out(automaton: Automaton, rubbish: int) -> tuple[Graph, Ints]:
     return graph, np.concatenate([move, np.full(len(states), -1)]).astype(np.int32)
 
 
-def _uses(
-    graph: Graph, origin: Ints, moves: list[_Move], strays: list[int], compiler: _Compiler
-) -> Ints:
-    of_class = [dict(group) for group in compiler.classes]
-    pairs: list[tuple[int, int]] = []
-    columns = (origin.tolist(), graph.dst.tolist(), graph.label.tolist())
-    for arc, (move, dst, label) in enumerate(zip(*columns, strict=True)):
-        if move < 0:
-            pairs.append((arc, strays[dst]))
-            continue
-        pairs.extend((arc, number) for number in moves[move].uses)
-        number = of_class[compiler.kind[dst - 1][0]][label]
-        if number >= 0:
-            pairs.append((arc, number))
-    return _pairs(pairs)
+def _class_weights(compiler: _Compiler) -> Ints:
+    table = np.full((len(compiler.classes), len(compiler.alphabet)), -1, np.int32)
+    for group, row in compiler.classes.items():
+        for label, number in group:
+            table[row, label] = number
+    return table
 
 
 def _pairs(pairs: list[tuple[int, int]]) -> Ints:
@@ -354,7 +371,7 @@ def _version(
     negative: NDArray[np.bool_],
 ) -> str:
     digest = hashlib.sha256(repr((alphabet, currency, negative.tolist())).encode())
-    for name in automaton.__slots__:
+    for name in automaton.__slots__[:-1]:
         # Rounded: the last bits of a logarithm differ between platforms.
         digest.update(np.round(getattr(automaton, name).astype(np.float64), 9).tobytes())
     return digest.hexdigest()[:12]

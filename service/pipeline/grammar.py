@@ -149,26 +149,35 @@ _COMMA_REGIONS = {"ZA"}
 _POINT_REGIONS = {"CH", "LI", "MX", "US", "PR", "DO", "GT", "HN", "NI", "PA", "PE", "SV"}
 
 
-def grammar_for(currency: str | None, locale: str | None, labels: tuple[str, ...]) -> Grammar:
+Weights = tuple[tuple[str, float], ...]
+
+
+def grammar_for(
+    currency: str | None, locale: str | None, labels: tuple[str, ...], weights: Weights = ()
+) -> Grammar:
     """The grammar of amounts in a currency, over the recognizer's labels; made once, then kept.
 
     currency: USD, GBP, EUR, INR, or None for the one that decides itself: currency unknown
     unless a sign, "/-" or Indian grouping says it. locale ("de_AT", "en-IE") settles which
-    decimal mark is likely in EUR and None. Raises ValueError for another currency.
+    decimal mark is likely in EUR and None. weights: penalties in place of the rules' own, by name
+    (a model card's). Raises ValueError for another currency.
     """
     if currency is not None and currency not in CURRENCIES:
         raise ValueError("grammar: unsupported currency")
     # Callers choose the locale freely, so that it must not be a key of what is kept.
     mark = None if locale is None or currency not in (None, "EUR") else _decimal_mark(locale)
-    return _made(currency, mark, labels)
+    return _made(currency, mark, labels, weights)
 
 
 @cache
-def _made(currency: str | None, mark: str | None, labels: tuple[str, ...]) -> Grammar:
+def _made(
+    currency: str | None, mark: str | None, labels: tuple[str, ...], weights: Weights
+) -> Grammar:
     name = (currency or "any") + {None: "", ".": "-point", ",": "-comma"}[mark]
     if currency is None:
-        return compile_rule(name, _any_currency(mark), labels)
-    return compile_rule(name, _field(_with_mark(STYLES[currency], mark)), labels)
+        return compile_rule(name, _any_currency(mark), labels, weights=dict(weights))
+    rule = _field(_with_mark(STYLES[currency], mark))
+    return compile_rule(name, rule, labels, weights=dict(weights))
 
 
 def _decimal_mark(locale: str) -> str:

@@ -21,13 +21,14 @@ from service.pipeline.spelling import spelling
 from service.pipeline.sweep import Index, Lattice, Sweep, log_sum, lowest
 
 __all__ = [
+    "Gradient",
     "Interpretation",
     "Lattice",
     "best",
     "forward",
     "forward_by_field",
     "forward_of_amount",
-    "posteriors",
+    "gradient",
 ]
 
 # How far from the best path strings are looked for, in turn, until there are enough of them.
@@ -69,7 +70,7 @@ def best(
     """
     sweep = Sweep(lattice, grammar.automaton, grammar.rubbish, lowest)
     ahead, _ = sweep.forward()
-    rest = sweep.backward()
+    rest, _ = sweep.backward()
     if not np.isfinite(rest[0, 0]):
         return []
     found: list[Interpretation] = []
@@ -113,22 +114,45 @@ def forward_of_amount(lattice: Lattice, grammar: Grammar, amount_minor: int) -> 
     return sweep.total(sweep.forward()[0])
 
 
-def posteriors(
-    lattice: Lattice, grammar: Grammar, amount_minor: int | None = None
-) -> tuple[float, Floats]:
-    """The forward penalty, and its gradient with respect to ``class_penalty``, f64[N, K].
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """A penalty of a composition, and its gradient with respect to all it is the sum of.
 
-    The gradient is the expected number of times that each segment is read as each label (section
-    VI-E); with an amount, over what spells it. The two differ by the gradient of discriminative
-    forward training. Zeros where there is no interpretation.
+    penalty: of the best path (section VI-C), or of all together (VI-E); +infinity, and zeros, where
+    there is none. labels f64[N, K]: with respect to ``class_penalty``, the expected number of times
+    that each segment is read as each label; arcs f64[A]: to the lattice's ``penalty``; weights
+    f64[W]: to the grammar's named weights.
+    """
+
+    penalty: float
+    labels: Floats
+    arcs: Floats
+    weights: Floats
+
+
+def gradient(
+    lattice: Lattice, grammar: Grammar, amount_minor: int | None = None, *, viterbi: bool = False
+) -> Gradient:
+    """The forward penalty, or that of the best path, and its gradient; over what spells an amount.
+
+    With and without the amount they differ by the gradient of discriminative training.
     """
     automaton = grammar.automaton if amount_minor is None else spelling(grammar, amount_minor)
-    sweep = Sweep(lattice, automaton, grammar.rubbish, log_sum)
-    ahead, stepped = sweep.forward()
-    total = sweep.total(ahead)
-    if total == np.inf:
-        return total, np.zeros(lattice.class_penalty.shape)
-    return total, sweep.expected_labels(ahead, stepped, sweep.backward())
+    merge = lowest if viterbi else log_sum
+    found = Sweep(lattice, automaton, grammar.rubbish, merge).expected()
+    origin = automaton.origin
+    weights = np.zeros(len(grammar.weight_names) + 1)  # the last one: nameless
+    transitions = np.bincount(
+        origin.transition, found.transitions, minlength=len(grammar.automaton.src)
+    )
+    transition, weight = grammar.transition_uses.T
+    np.add.at(weights, weight, transitions[transition])
+    finals = np.bincount(origin.final, found.finals, minlength=len(grammar.automaton.finals))
+    final, weight = grammar.final_uses.T
+    np.add.at(weights, weight, finals[final])
+    np.add.at(weights, grammar.class_weight[origin.group], found.classes)
+    np.add.at(weights, grammar.stray_weight[origin.state], found.strays)
+    return Gradient(found.penalty, found.labels, found.arcs, weights[:-1])
 
 
 class _Arcs(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.amount import Role
-from service.pipeline.automaton import Automaton, Grammar
+from service.pipeline.automaton import Automaton, Grammar, Origin
 from service.pipeline.graph import Ints
 
 
@@ -26,7 +26,7 @@ def spelling(grammar: Grammar, amount_minor: int) -> Automaton:
     move, place, onto = _moves(automaton, kept)
     states, places = np.nonzero(kept)
     chosen = label[states, places]
-    class_penalty, state_class = _narrowed(automaton, states, chosen)
+    class_penalty, state_class, group = _narrowed(automaton, states, chosen)
     ends = (automaton.finals[:, None], [[written, written + 2]])
     ending = kept[ends] & _sign(grammar, amount_minor)[:, None]
     ending[:, 0] &= cents == 0
@@ -45,6 +45,7 @@ def spelling(grammar: Grammar, amount_minor: int) -> Automaton:
         majors_after=automaton.majors_after[states],
         cents_after=automaton.cents_after[states],
         only_zeros=automaton.only_zeros[states],
+        origin=Origin(move, states.astype(np.int32), final.astype(np.int32), group),
     )
 
 
@@ -99,8 +100,11 @@ def _moves(automaton: Automaton, kept: NDArray[np.bool_]) -> tuple[Ints, Ints, I
 
 def _narrowed(
     automaton: Automaton, states: NDArray[np.int64], label: Ints
-) -> tuple[NDArray[np.float64], Ints]:
-    """The classes, and one more for each pair of a class and the one label that is allowed."""
+) -> tuple[NDArray[np.float64], Ints, Ints]:
+    """The classes, and one more for each pair of a class and the one label that is allowed.
+
+    Also the class of each state, and the class of the automaton that each class is from.
+    """
     classes, width = automaton.class_penalty.shape
     state_class = automaton.state_class[states]
     narrow = label >= 0
@@ -110,7 +114,8 @@ def _narrowed(
     extra[np.arange(len(pairs)), only] = automaton.class_penalty[group, only]
     state_class = state_class.copy()
     state_class[narrow] = classes + row
-    return np.concatenate([automaton.class_penalty, extra]), state_class
+    from_group = np.concatenate([np.arange(classes), group]).astype(np.int32)
+    return np.concatenate([automaton.class_penalty, extra]), state_class, from_group
 
 
 def _sign(grammar: Grammar, amount_minor: int) -> NDArray[np.bool_]:

@@ -142,19 +142,24 @@ class Sweep:
                 base[node, 1] = ahead[node] + rubbish
         return ahead, base[:, 0]
 
-    def backward(self) -> Floats:
-        """Penalties of all ways from each cut and state to the end, f64[nodes, S]."""
+    def backward(self) -> tuple[Floats, Floats]:
+        """Penalties of all ways to the end.
+
+        From each cut and state, f64[nodes, S]; and from each cut where a transition into the state
+        has been taken, whose symbol is yet to be read.
+        """
         nodes, rubbish = self.lattice.num_nodes, self.automaton.rubbish_penalty
         taken, groups = self._arcs(self.lattice.src)
         rest = np.full((nodes, len(rubbish)), np.inf)
         rest[-1, self.automaton.finals] = self.automaton.final_penalty
+        entered = np.full(rest.shape, np.inf)
         with np.errstate(divide="ignore"):
             for node, arcs in reversed(groups):
                 rows = rest[taken.dst[arcs]][:, None] + taken.penalty[arcs]
-                read, stray = self.merge(rows)
-                read = self._out_of.merge(read, self.merge)
+                entered[node], stray = self.merge(rows)
+                read = self._out_of.merge(entered[node], self.merge)
                 rest[node] = self.merge(np.stack([read, stray + rubbish]))
-        return rest
+        return rest, entered
 
     def _arcs(self, ends: Ints) -> tuple[_Taken, list[tuple[int, slice]]]:
         """The lattice's arcs sorted by an end, and each node that is one with its share of them."""
@@ -201,24 +206,86 @@ class Sweep:
         with np.errstate(divide="ignore"):
             return float(self.merge(penalties.reshape(-1, 1))[0])
 
-    def expected_labels(self, ahead: Floats, stepped: Floats, rest: Floats) -> Floats:
-        """How often each segment is read as each label, f64[N, K], weighted by exp(-penalty)."""
+    def expected(self) -> Expected:
+        """The merged penalty of everything, and how often each piece lies on its paths.
+
+        Paths weigh exp(-penalty) in the log semiring; in that of ``lowest`` only the best counts.
+        Zeros where there is no path.
+        """
         lattice, automaton = self.lattice, self.automaton
+        ahead, stepped = self.forward()
+        rest, entered = self.backward()
         total = self.total(ahead)
+        if total == np.inf:
+            return Expected.none(lattice, automaton)
         read, stray = self._arrivals(ahead, stepped)
         onward = rest[lattice.dst]
+        taken = self._share(total, read + onward)
+        strays = self._share(total, stray + onward)
+        order = np.argsort(lattice.segment, kind="stable")
+        segments, starts = np.unique(lattice.segment[order], return_index=True)
         by_state = np.zeros(self.entering.shape)
-        np.add.at(by_state, lattice.segment, np.exp(total - (read + onward)))
-        expected = np.zeros(self.labels.shape)
-        for group in range(len(automaton.class_penalty)):
+        by_state[segments] = np.add.reduceat(taken[order], starts)
+        labels = np.zeros(self.labels.shape)
+        classes = np.zeros(automaton.class_penalty.shape)
+        for group in range(len(classes)):
             count = by_state[:, automaton.state_class == group].sum(axis=1)
             used = np.flatnonzero(count)
             spelled = self.labels[used] + automaton.class_penalty[group]
-            share = np.exp(self.by_class[used, group][:, None] - spelled)
-            expected[used] += count[used][:, None] * share
-        strays = np.exp(total - (stray + onward)).sum(axis=1)
-        np.add.at(expected[:, self.rubbish], lattice.segment, strays)
-        return expected[:-1, :-1]
+            share = self._share(self.by_class[used, group][:, None], spelled)
+            counts = count[used][:, None] * share
+            labels[used] += counts
+            classes[group] = counts.sum(axis=0)
+        np.add.at(labels[:, self.rubbish], lattice.segment, strays.sum(axis=1))
+        moves = ahead[:, automaton.src] + automaton.penalty + entered[:, automaton.dst]
+        ends = ahead[-1, automaton.finals] + automaton.final_penalty
+        return Expected(
+            penalty=total,
+            labels=labels[:-1, :-1],
+            arcs=taken.sum(axis=1) + strays.sum(axis=1),
+            transitions=self._share(total, moves).sum(axis=0),
+            classes=classes,
+            strays=strays.sum(axis=0),
+            finals=self._share(total, ends),
+        )
+
+    def _share(self, whole: Floats | float, part: Floats) -> Floats:
+        """The share of what merges into a whole that is a part's."""
+        with np.errstate(invalid="ignore"):
+            ahead = whole - part
+        if self.merge is lowest:
+            return np.asarray(ahead >= -1e-9 * (1.0 + np.abs(whole)), np.float64)
+        return np.asarray(np.exp(np.nan_to_num(ahead, nan=-np.inf, neginf=-np.inf)), np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """How often the paths of a composition use each piece, weighted: the gradient of its penalty.
+
+    penalty: of all paths merged. labels f64[N, K]: segments read as labels; arcs f64[A]; and of the
+    automaton transitions f64[T], classes f64[C, K], strays f64[S], finals f64[F].
+    """
+
+    penalty: float
+    labels: Floats
+    arcs: Floats
+    transitions: Floats
+    classes: Floats
+    strays: Floats
+    finals: Floats
+
+    @classmethod
+    def none(cls, lattice: Lattice, automaton: Automaton) -> Expected:
+        """Where there is no path."""
+        return cls(
+            np.inf,
+            np.zeros(lattice.class_penalty.shape),
+            np.zeros(len(lattice.src)),
+            np.zeros(len(automaton.src)),
+            np.zeros(automaton.class_penalty.shape),
+            np.zeros(len(automaton.state_class)),
+            np.zeros(len(automaton.finals)),
+        )
 
 
 class _Taken(NamedTuple):

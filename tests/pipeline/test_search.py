@@ -134,15 +134,18 @@ def check_forward(lattice: search.Lattice, grammar: Grammar) -> None:
     both = interpretation_graph(lattice, grammar)
     total = plain.forward_penalty(both)
     assert search.forward(lattice, grammar) == pytest.approx(total)
-    found, expected = search.posteriors(lattice, grammar)
-    assert found == pytest.approx(total)
+    found = search.gradient(lattice, grammar)
+    assert found.penalty == pytest.approx(total)
     shares = np.zeros(lattice.class_penalty.shape)
     segment = lattice.segment[
         oracle.recognition_graph(lattice, grammar).origin[both.origin[:, 0], 0]
     ]
     read = segment >= 0
     np.add.at(shares, (segment[read], both.label[read]), plain.arc_posteriors(both)[read])
-    assert expected == pytest.approx(shares, abs=1e-9)
+    assert found.labels == pytest.approx(shares, abs=1e-9)
+    if np.isfinite(total):
+        into_end = lattice.dst == lattice.num_nodes - 1
+        assert found.arcs[into_end].sum() == pytest.approx(1.0)
 
 
 @settings(max_examples=150, deadline=None, database=None)
@@ -202,14 +205,62 @@ def test_posteriors_of_an_amount_are_numerical_gradients(seed: int) -> None:
     if not found:
         return
     amount = found[0].amount_minor
-    total, shares = search.posteriors(lattice, grammar, amount)
+    found_all = search.gradient(lattice, grammar, amount)
+    total, shares = found_all.penalty, found_all.labels
     assert total == pytest.approx(search.forward_of_amount(lattice, grammar, amount))
     step = 1e-5
+    for arc in range(0, len(lattice.src), 7):
+        lattice.penalty[arc] += step
+        moved = search.forward_of_amount(lattice, grammar, amount)
+        lattice.penalty[arc] -= step
+        assert (moved - total) / step == pytest.approx(found_all.arcs[arc], abs=1e-3)
     for row, label in np.argwhere(np.isfinite(lattice.class_penalty))[:6]:
         lattice.class_penalty[row, label] += step
         moved = search.forward_of_amount(lattice, grammar, amount)
         lattice.class_penalty[row, label] -= step
         assert (moved - total) / step == pytest.approx(shares[row, label], abs=1e-3)
+
+
+@pytest.mark.parametrize("amount", [None, 1234500])
+def test_gradients_of_grammar_weights_are_numerical_gradients(amount: int | None) -> None:
+    lattice = oracle.written("$12,345-")
+    rng = np.random.default_rng(3)
+    lattice.class_penalty[:] = rng.uniform(0, 3, lattice.class_penalty.shape)
+    grammar = real_grammar("any")
+    found = search.gradient(lattice, grammar, amount)
+    known = dict(zip(grammar.weight_names, grammar.weight_penalty.tolist(), strict=True))
+    used = np.flatnonzero(found.weights > 1e-4)
+    assert len(used) > 10
+    step = 1e-4
+    for index in [*used[:6].tolist(), grammar.weight_names.index("stray.inside")]:
+        name = grammar.weight_names[index]
+        totals = []
+        for way in (-1, 1):
+            weights = ((name, known[name] + way * step),)
+            tuned = grammar_for(None, None, oracle.LABELS, weights)
+            totals.append(search.gradient(lattice, tuned, amount).penalty)
+        assert (totals[1] - totals[0]) / (2 * step) == pytest.approx(
+            found.weights[index], abs=1e-4
+        )
+
+
+@settings(max_examples=40, deadline=None, database=None)
+@given(SEEDS)
+def test_the_gradient_of_the_best_path_counts_its_pieces(seed: int) -> None:
+    for lattice, grammar in real_lattices(seed):
+        (one, *_) = [*search.best(lattice, grammar, 1), None]
+        found = search.gradient(lattice, grammar, viterbi=True)
+        if one is None:
+            assert found.penalty == np.inf
+            continue
+        assert found.penalty == pytest.approx(one.penalty)
+        assert np.flatnonzero(found.arcs).tolist() == sorted(one.arcs.tolist())
+        segments = lattice.segment[one.arcs]
+        assert found.labels.sum() == pytest.approx((segments >= 0).sum())
+        assert (found.labels[segments[segments >= 0], one.labels[segments >= 0]] == 1).all()
+        weighed = (found.labels * np.nan_to_num(lattice.class_penalty, posinf=0)).sum()
+        weighed += found.arcs @ lattice.penalty + found.weights @ grammar.weight_penalty
+        assert weighed == pytest.approx(one.penalty)
 
 
 def two_fields() -> search.Lattice:
@@ -261,9 +312,11 @@ def test_what_nothing_spells_is_no_interpretation() -> None:
     assert search.best(lattice, grammar, 5) == []
     assert search.forward(lattice, grammar) == np.inf
     assert search.forward_of_amount(lattice, grammar, 100) == np.inf
-    total, shares = search.posteriors(lattice, grammar)
-    assert total == np.inf
-    assert not shares.any()
+    found = search.gradient(lattice, grammar)
+    assert found.penalty == np.inf
+    assert not found.labels.any()
+    assert not found.arcs.any()
+    assert not found.weights.any()
 
 
 def test_a_lattice_without_arcs_is_no_interpretation() -> None:

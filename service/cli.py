@@ -46,7 +46,7 @@ def read(
         str | None, typer.Option(help="Such as en-IE; settles the decimal mark.")
     ] = None,
     max_error: Annotated[
-        float | None, typer.Option(help="Largest probability of a wrong amount to accept.")
+        float | None, typer.Option(help="Largest share of wrong amounts among accepted ones.")
     ] = None,
     reference: Annotated[
         str | None, typer.Option(help="Your own name for the cheques, returned with each.")
@@ -70,7 +70,7 @@ def read(
             reference=reference,
         )
         settings = load_settings()
-        reader = ChequeReader(settings.model_dir, settings.image_limits)
+        reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
     files = listing.expand(paths)
     rows = []
     show = sys.stderr.isatty() and not (json and sys.stdout.isatty())
@@ -109,7 +109,7 @@ def serve(
             level=settings.log_level.upper(),
             format="%(asctime)s %(levelname)s %(name)s %(message)s",
         )
-        reader = ChequeReader(settings.model_dir, settings.image_limits)
+        reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
         sock = api.listen(settings.host, settings.port)
     address, actual_port = sock.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address

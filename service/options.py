@@ -29,9 +29,10 @@ class ReadingOptions:
 
     currency: ISO 4217, one of CURRENCIES; None lets the reader decide. locale: one of LOCALES,
     settles the decimal mark where the currency doesn't; None leaves it open. field_only: the image
-    is the cropped courtesy amount. max_error: the largest probability of a wrong amount that is
-    still accepted, between 0 and 1; None takes the model's own. reference: the caller's own name
-    for the cheque, handed back with the reading. Raises ParameterError for anything else.
+    is the cropped courtesy amount. max_error: the largest share of wrong amounts among accepted
+    ones that the caller can bear, between 0 and 1; None takes the service's setting. reference: the
+    caller's own name for the cheque, handed back with the reading. Raises ParameterError for
+    anything else.
     """
 
     currency: str | None = None

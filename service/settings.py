@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import ConfigurationError
 from service.pipeline.container import ImageLimits
+from service.pipeline.decision import DEFAULT_MAX_ERROR
 
 _PREFIX = "CHEQUE_"
 
@@ -46,6 +47,12 @@ class Settings(BaseSettings):
         ge=1024,
         le=10 * 1024 * 1024,
         description="Largest image, in bytes; the limit of 10 MB can only be lowered",
+    )
+    max_error: float = Field(
+        default=DEFAULT_MAX_ERROR,
+        gt=0,
+        lt=1,
+        description="Largest share of wrong among accepted amounts; a caller may state another",
     )
     max_pixels: int = Field(
         default=ImageLimits().max_pixels,

@@ -1,16 +1,30 @@
-"""Calibration on synthetic fields and cheques of held-out writers and fonts."""
+"""Calibration on synthetic fields and cheques of held-out writers, fonts and layouts."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+import service.pipeline
 from service.pipeline.card import Calibration
-from service.pipeline.decision import fit_calibration
-from service.pipeline.reader import ChequeReader, Reading
+from service.pipeline.decision import (
+    calibrated,
+    error_bound,
+    fit_calibration,
+    hangs_on_confidence,
+    largest_acceptance,
+    uncalibrated,
+)
+from service.pipeline.reader import ChequeReader
 from training.dataset import Sources
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque
@@ -18,69 +32,210 @@ from training.synth.field import FieldMaker
 from training.synth.hand import HandWriter
 
 FIRST_SEED = 5_000_000
+BOUNDS = (0.001, 0.005, 0.01, 0.02, 0.05)
+
+Kind = Literal["field", "cheque"]
+Job = tuple[Kind, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One synthetic image, read: its true amount (None: must not be accepted), and the reading.
+    """One synthetic image, read.
 
-    kind: "field" or "cheque"; hand: whether it was written by hand.
+    hand: written by hand. expected: its true amount, None where nothing may be accepted. said: the
+    amount read. posterior: that of the amount, uncalibrated. hangs: whether its confidence alone
+    decides if it is accepted.
     """
 
-    kind: str
+    kind: Kind
+    seed: int
     hand: bool
-    amount_minor: int | None
-    reading: Reading
+    expected: int | None
+    said: int | None
+    posterior: float
+    hangs: bool
 
     @property
     def right(self) -> bool:
         """Whether the amount read is the true one."""
-        return self.amount_minor is not None and self.reading.amount_minor == self.amount_minor
+        return self.expected is not None and self.said == self.expected
+
+
+class Desk:
+    """Makes synthetic images of the writers and fonts held out as valid, and reads them."""
+
+    def __init__(self, model: Path, sources: Sources) -> None:
+        self._reader = ChequeReader(model)
+        self._fields = FieldMaker.load(sources.data, sources.fonts, "valid")
+        self._hand = HandWriter(GlyphBank.load(sources.data, "valid"))
+
+    def read(self, job: Job) -> Outcome:
+        """The outcome of one image, the same whenever it is asked for."""
+        kind, seed = job
+        if kind == "field":
+            field = self._fields.make(seed)
+            return self._outcome(job, field.hand, field.amount_minor, field.image)
+        cheque = make_cheque(seed, hand=self._hand.write, split="valid")
+        return self._outcome(job, not cheque.machine, cheque.amount_minor, cheque.image)
+
+    def _outcome(
+        self, job: Job, hand: bool, expected: int | None, image: NDArray[np.uint8]
+    ) -> Outcome:
+        reading = self._reader.read(_png(image), field_only=job[0] == "field")
+        return Outcome(
+            *job, hand, expected, reading.amount_minor,
+            uncalibrated(reading.confidence, self._reader.calibration),
+            hangs_on_confidence(reading.reject_reason),
+        )  # fmt: skip
+
+
+def jobs(fields: int, cheques: int, seed: int) -> list[Job]:
+    """So many of each, the seeds of all from FIRST_SEED + seed on."""
+    start = FIRST_SEED + seed
+    made: list[Job] = [("field", start + n) for n in range(fields)]
+    return made + [("cheque", start + n) for n in range(cheques)]
 
 
 def read_synthetic(
-    reader: ChequeReader,
+    model: Path,
     sources: Sources,
-    fields: int,
-    cheques: int,
-    progress: Callable[[int], None] | None = None,
+    wanted: Sequence[Job],
+    kept: Path,
+    workers: int = 1,
+    progress: Callable[[int], None] = lambda _done: None,
 ) -> list[Outcome]:
-    """Read that many fields and whole cheques of the writers and fonts kept for validation."""
-    bank = GlyphBank.load(sources.data, "valid")
-    maker = FieldMaker.load(sources.data, sources.fonts, "valid")
-    outcomes: list[Outcome] = []
-    both = chain(_fields(reader, maker, fields), _cheques(reader, HandWriter(bank), cheques))
-    for outcome in both:
-        outcomes.append(outcome)
-        if progress is not None:
-            progress(len(outcomes))
-    return outcomes
+    """Outcomes in the order of `wanted`; what the file `kept` holds is not read again.
 
-
-def calibration_of(outcomes: list[Outcome], current: Calibration) -> Calibration:
-    """The calibration that fits outcomes whose readings were calibrated with `current`.
-
-    Readings of images that hold no amount count as wrong.
+    The file grows by a line an outcome. It belongs to one state of the reader (see `state_of`).
     """
-    read = [o for o in outcomes if o.reading.amount_minor is not None]
-    shown = np.clip([o.reading.confidence for o in read], 1e-13, 1 - 1e-13)
-    logits = (np.log(shown) - np.log1p(-shown) - current.shift) / current.slope
-    right: NDArray[np.bool_] = np.array([o.right for o in read], bool)
-    return fit_calibration(1 / (1 + np.exp(-logits)), right)
+    found = _load(kept)
+    missing = [job for job in wanted if job not in found]
+    done = len(wanted) - len(missing)
+    progress(done)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with kept.open("a", encoding="utf-8") as lines:
+        for outcome in _read(model, sources, missing, workers):
+            lines.write(json.dumps(asdict(outcome)) + "\n")
+            lines.flush()
+            found[outcome.kind, outcome.seed] = outcome
+            done += 1
+            progress(done)
+    return [found[job] for job in wanted]
 
 
-def _fields(reader: ChequeReader, maker: FieldMaker, count: int) -> Iterator[Outcome]:
-    for seed in range(FIRST_SEED, FIRST_SEED + count):
-        field = maker.make(seed)
-        reading = reader.read(_png(field.image), field_only=True)
-        yield Outcome("field", field.hand, field.amount_minor, reading)
+def state_of(model: Path) -> str:
+    """A short digest of all that readings depend on: the model, its card and the pipeline's code.
+
+    The card's calibration and scores are left out: no reading depends on them.
+    """
+    card = json.loads((model / "card.json").read_text())
+    for name in ("calibration", "calibrated_on", "scores", "version"):
+        card.pop(name, None)
+    digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
+    for file in sorted(Path(service.pipeline.__path__[0]).glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
-def _cheques(reader: ChequeReader, hand: HandWriter, count: int) -> Iterator[Outcome]:
-    for seed in range(FIRST_SEED, FIRST_SEED + count):
-        cheque = make_cheque(seed, hand=hand.write, split="valid")
-        reading = reader.read(_png(cheque.image))
-        yield Outcome("cheque", not cheque.machine, cheque.amount_minor, reading)
+def calibration_of(outcomes: Sequence[Outcome]) -> Calibration:
+    """The calibration that fits; readings of images without an amount count as wrong."""
+    read = [one for one in outcomes if one.hangs]
+    return fit_calibration(
+        np.array([one.posterior for one in read]), np.array([one.right for one in read], bool)
+    )
+
+
+def confidences(outcomes: Sequence[Outcome]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Confidences f64 [N] and whether right, bool [N], of what hangs on them.
+
+    Each half is calibrated on the other, so that none is judged by a fit that has seen it.
+    """
+    read = [one for one in outcomes if one.hangs]
+    halves = [read[0::2], read[1::2]]
+    fits = [calibration_of(half) for half in halves]
+    shown = [
+        (calibrated(one.posterior, fit), one.right)
+        for half, fit in zip(halves, reversed(fits), strict=True)
+        for one in half
+    ]
+    return np.array([one[0] for one in shown]), np.array([one[1] for one in shown], bool)
+
+
+def source_of(outcomes: Sequence[Outcome], state: str) -> dict[str, Any]:
+    """What the card says of the sample."""
+    return {
+        "sample": "synthetic images of the writers, fonts and layouts held out as valid",
+        "fields": sum(one.kind == "field" for one in outcomes),
+        "cheques": sum(one.kind == "cheque" for one in outcomes),
+        "by_hand": sum(one.hand for one in outcomes),
+        "first_seed": min(one.seed for one in outcomes),
+        "reader": state,
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def summary(outcomes: Sequence[Outcome], calibration: Calibration) -> dict[str, Any]:
+    """Shares read rightly by kind, and what is accepted at each of BOUNDS."""
+    parts: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        parts.setdefault(f"{one.kind}, {'by hand' if one.hand else 'printed'}", []).append(one)
+    accepted = {}
+    for bound in BOUNDS:
+        found = largest_acceptance(calibration, bound)
+        accepted[str(bound)] = found and {
+            "least_confidence": found.confidence,
+            "accepted": found.accepted,
+            "share": found.accepted / len(outcomes),
+            "wrong": found.wrong,
+            "error_bound": error_bound(found.wrong, found.accepted),
+        }
+    return {
+        "images": len(outcomes),
+        "slope": calibration.slope,
+        "shift": calibration.shift,
+        "read_rightly": {
+            name: {"images": len(part), "share": sum(one.right for one in part) / len(part)}
+            for name, part in sorted(parts.items())
+        },
+        "accepted_at": accepted,
+    }
+
+
+def _load(kept: Path) -> dict[Job, Outcome]:
+    if not kept.exists():
+        return {}
+    found: dict[Job, Outcome] = {}
+    for line in kept.read_text(encoding="utf-8").splitlines():
+        try:
+            one = Outcome(**json.loads(line))
+        except (ValueError, TypeError):
+            continue  # cut short by an interruption; it is read again
+        found[one.kind, one.seed] = one
+    return found
+
+
+def _read(model: Path, sources: Sources, wanted: Sequence[Job], workers: int) -> Iterator[Outcome]:
+    if not wanted:
+        return
+    if workers == 1:
+        yield from map(Desk(model, sources).read, wanted)
+        return
+    with get_context("spawn").Pool(workers, partial(_start, model, sources)) as pool:
+        yield from pool.imap_unordered(_work, wanted, chunksize=4)
+
+
+_desk: Desk | None = None  # one a worker process
+
+
+def _start(model: Path, sources: Sources) -> None:
+    global _desk
+    cv2.setNumThreads(1)
+    _desk = Desk(model, sources)
+
+
+def _work(job: Job) -> Outcome:
+    assert _desk is not None
+    return _desk.read(job)
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:

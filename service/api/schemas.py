@@ -35,7 +35,7 @@ class ReadingParameters(BaseModel):
     field_only: bool = Field(False, description="The image is the cropped courtesy amount")
     max_error: float | None = Field(
         None,
-        description="Largest probability of a wrong amount that is accepted; the model's own if "
+        description="Largest share of wrong amounts among accepted ones; the service's setting if "
         "left out",
         examples=[0.01],
         json_schema_extra={"exclusiveMinimum": 0, "exclusiveMaximum": 1},

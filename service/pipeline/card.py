@@ -2,12 +2,18 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+import math
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from service.errors import ModelError
 
+_NUMBERS = re.compile(r"\[[\s\d.,eE+-]+\]")
 RUBBISH = ""
 SPACE = " "
 
@@ -28,11 +34,43 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """A labelled sample, counted at thresholds that were fixed beforehand, from high to low.
+
+    candidates: its readings that hung on their confidence alone. logits: thresholds, logits of
+    uncalibrated posteriors. accepted, wrong: how many readings reach each, and how many of those
+    are in error.
+    """
+
+    candidates: int
+    logits: tuple[float, ...]
+    accepted: tuple[int, ...]
+    wrong: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.logits) == len(self.accepted) == len(self.wrong):
+            raise ValueError("a tally counts accepted and wrong at every threshold")
+        steps = list(zip(self.logits, self.accepted, self.wrong, strict=True))
+        for (above, few, fewer), (below, many, more) in pairwise([(math.inf, 0, 0), *steps]):
+            if not (below < above and few < many <= self.candidates and fewer <= more <= many):
+                raise ValueError("a tally's counts rise as its thresholds fall")
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
-    """Logistic map from the logit of the posterior to a probability: sigmoid(slope * x + shift)."""
+    """Logistic map from the logit of the posterior to a probability: sigmoid(slope * x + shift).
+
+    tally: what thresholds of acceptance are tested with. None: nothing may be accepted, since
+    nobody has counted how often this model is wrong.
+    """
 
     slope: float
     shift: float
+    tally: Tally | None = None
+
+    def __post_init__(self) -> None:
+        if not (0 < self.slope < math.inf and math.isfinite(self.shift)):
+            raise ValueError("a calibration needs a positive slope and a finite shift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +136,62 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         stray_penalty=float(weights["stray"]),
         stray_ink_penalty=float(weights["stray_ink"]),
         null_penalty=float(weights["null"]),
-        calibration=Calibration(**raw["calibration"]),
+        calibration=parse_calibration(raw["calibration"]),
     )
+
+
+def parse_calibration(raw: dict[str, Any]) -> Calibration:
+    """A calibration as a card holds it; raises KeyError, TypeError or ValueError for any other."""
+    held = raw.get("tally")
+    counts = None
+    if held is not None:
+        counts = Tally(
+            int(held["candidates"]),
+            tuple(float(one) for one in held["logits"]),
+            tuple(int(one) for one in held["accepted"]),
+            tuple(int(one) for one in held["wrong"]),
+        )
+    return Calibration(float(raw["slope"]), float(raw["shift"]), counts)
+
+
+def recalibrate(folder: Path, calibration: Calibration, source: dict[str, Any]) -> None:
+    """Put another calibration, and what sample it comes from, into the card of a model."""
+    path = folder / "card.json"
+    card = json.loads(path.read_text()) | _entries(calibration, source)
+    part = path.with_suffix(".part")
+    part.write_text(_dump(card))
+    part.replace(path)
+
+
+def write_version(model: Path, to: Path, calibration: Calibration, source: dict[str, Any]) -> None:
+    """Write a copy of the model as the version `to`.name, with another calibration.
+
+    source: what sample the calibration comes from. All or nothing is written, and nothing over a
+    folder that is there: raises FileExistsError.
+    """
+    if to.exists():
+        raise FileExistsError(f"{to} is there already")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    part = to.parent / f".{to.name}.{os.getpid()}.part"
+    part.mkdir()
+    try:
+        for file in sorted(model.iterdir()):
+            if file.is_file() and file.name != "card.json":
+                shutil.copyfile(file, part / file.name)
+        card = json.loads((model / "card.json").read_text())
+        card |= {"version": to.name, **_entries(calibration, source)}
+        (part / "card.json").write_text(_dump(card))
+        part.rename(to)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _entries(calibration: Calibration, source: dict[str, Any]) -> dict[str, Any]:
+    return {"calibration": asdict(calibration), "calibrated_on": source}
+
+
+def _dump(card: dict[str, Any]) -> str:
+    """A card as JSON to be read by people too: a list of numbers takes one line."""
+    text = json.dumps(card, indent=1, ensure_ascii=False)
+    return _NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n"

@@ -1,23 +1,55 @@
-"""How sure a reading is, and whether that is sure enough (section X-F)."""
+"""How sure a reading is, and whether that is sure enough (section X-F).
+
+A confidence is fitted: a logistic map makes the posterior of a reading a probability. What is
+accepted is not left to that fit: it is tested. The labelled sample of the calibration is counted at
+thresholds that were fixed beforehand, and a fixed-sequence test over them (Holm's closed testing in
+its simplest form; Angelopoulos et al., "Learn then Test", 2021, section 2.2) finds the lowest one
+whose error is below the caller's bound.
+"""
 
 import math
-from typing import Literal
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.card import Calibration
+from service.pipeline.card import Calibration, Tally
 
 Decision = Literal["accept", "reject"]
 
 NO_AMOUNT = "no_amount_found"
 LOW_CONFIDENCE = "low_confidence"
+NOT_CALIBRATED = "not_calibrated"
+UNSUPPORTED = "error_bound_unsupported"
 NEGATIVE = "negative_amount"
 ZERO = "zero_amount"
 UNREADABLE = "unreadable_image"
 SEVERAL_FIELDS = "several_amounts"
 
+DEFAULT_MAX_ERROR: Final = 0.01
+# Chance that a calibration sample makes the reader accept more errors than the bound.
+_RISK: Final = 0.05
+# The tested thresholds, logits of uncalibrated posteriors. Fixed: the test is only valid for
+# thresholds that were chosen without looking at what is right.
+_THRESHOLDS: Final = tuple(round(12 - 0.1 * step, 1) for step in range(151))
+# The first threshold tested is the highest that accepts this share of the candidates: with fewer, a
+# single early error would end a test that the many after it could have passed.
+_FIRST_SHARE: Final = 0.25
 _LARGEST_LOGIT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What is accepted: readings of at least this confidence.
+
+    accepted, wrong: how many of the calibration sample that were, and how many of those in error.
+    """
+
+    confidence: float
+    accepted: int
+    wrong: int
 
 
 def posterior(of_amount: float, of_everything: float) -> float:
@@ -27,22 +59,169 @@ def posterior(of_amount: float, of_everything: float) -> float:
 
 def calibrated(probability: float, calibration: Calibration) -> float:
     """A posterior as a probability that holds on held-out data, in [0, 1]."""
-    x = calibration.slope * _logit(probability) + calibration.shift
-    return 1 / (1 + math.exp(-min(max(x, -_LARGEST_LOGIT), _LARGEST_LOGIT)))
+    return _confidence(_logit(probability), calibration)
+
+
+def uncalibrated(confidence: float, calibration: Calibration) -> float:
+    """The posterior that this confidence was made of."""
+    return _sigmoid((_logit(confidence) - calibration.shift) / calibration.slope)
 
 
 def fit_calibration(posteriors: NDArray[np.float64], right: NDArray[np.bool_]) -> Calibration:
-    """The calibration under which outcomes on held-out data are most probable.
+    """The calibration under which outcomes on held-out data are most probable, with its tally.
 
-    posteriors f64 [N] of amounts that were read, uncalibrated; right bool [N]: whether each was the
-    true amount. Logistic regression with the targets of Platt (1999), which keep a sample without
-    an error from giving certainty. Raises ValueError for an empty sample.
+    posteriors f64 [N], uncalibrated, of the readings that hang on their confidence (see
+    `hangs_on_confidence`); right bool [N]: whether each is the true amount. Raises ValueError for
+    an empty sample, and where errors do not get rarer as the posterior rises.
     """
     if len(posteriors) == 0:
         raise ValueError("a calibration needs readings")
-    x = np.array([_logit(p) for p in posteriors.tolist()])
+    logits = np.array([_logit(p) for p in posteriors.tolist()])
+    slope, shift = _fit_logistic(logits, right)
+    if slope <= 0:
+        raise ValueError("the sample's errors do not get rarer as the reader gets surer")
+    return Calibration(slope, shift, tally(logits, right))
+
+
+def tally(logits: NDArray[np.float64], right: NDArray[np.bool_]) -> Tally:
+    """A sample counted at the thresholds, but those that accept no more than the one above.
+
+    logits f64 [N] of uncalibrated posteriors; right bool [N].
+    """
+    steps: list[tuple[float, int, int]] = []
+    for threshold in _THRESHOLDS:
+        chosen = logits >= threshold
+        count = int(chosen.sum())
+        if count > (steps[-1][1] if steps else 0):
+            steps.append((threshold, count, count - int(right[chosen].sum())))
+    return Tally(
+        candidates=len(logits),
+        logits=tuple(step[0] for step in steps),
+        accepted=tuple(step[1] for step in steps),
+        wrong=tuple(step[2] for step in steps),
+    )
+
+
+@lru_cache(maxsize=1024)
+def largest_acceptance(calibration: Calibration, max_error: float) -> Acceptance | None:
+    """The most that may be accepted with at most max_error of it wrong; None: nothing.
+
+    Over calibration samples, the chance of an acceptance that errs more is at most 5 %, the search
+    over thresholds included: from the most confident downward each must pass the exact binomial
+    test of "errs more than max_error", and the first that fails ends the search. Thresholds that
+    accept too few to pass even without an error are skipped while they hold none. What a smaller
+    max_error accepts, a larger one does too.
+    """
+    found = None
+    counts = calibration.tally
+    if counts is None:
+        return None
+    for threshold, accepted, wrong in zip(
+        counts.logits, counts.accepted, counts.wrong, strict=True
+    ):
+        if accepted < _FIRST_SHARE * counts.candidates:
+            continue
+        if binomial_tail(wrong, accepted, max_error) <= _RISK:
+            found = Acceptance(_confidence(threshold, calibration), accepted, wrong)
+        elif wrong > 0:
+            break
+    return found
+
+
+def sample_needed(max_error: float) -> int:
+    """How many must be accepted without an error to support max_error: 299 for 1 %."""
+    return math.ceil(math.log(_RISK) / math.log1p(-max_error))
+
+
+def error_bound(wrong: int, accepted: int) -> float:
+    """The error that `wrong` of `accepted` leave possible with 95 % confidence, in [0, 1].
+
+    The one-sided bound of Clopper and Pearson (1934), at one threshold that was not searched for.
+    """
+    low, high = 0.0, 1.0
+    while wrong < accepted and high - low > 1e-9:
+        middle = (low + high) / 2
+        if binomial_tail(wrong, accepted, middle) > _RISK:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def binomial_tail(wrong: int, count: int, error: float) -> float:
+    """P(at most `wrong` of `count` are in error), each with probability error in (0, 1)."""
+    if wrong >= count:
+        return 1.0
+    k = np.arange(wrong + 1)
+    steps = np.log((count - k[1:] + 1) / k[1:]) + math.log(error) - math.log1p(-error)
+    terms = count * math.log1p(-error) + np.concatenate([[0.0], np.cumsum(steps)])
+    top = float(terms.max())
+    return min(1.0, math.exp(top) * float(np.exp(terms - top).sum()))
+
+
+def decide(
+    amount_minor: int | None,
+    confidence: float,
+    max_error: float,
+    calibration: Calibration,
+    *,
+    negative: bool,
+    blank: bool,
+) -> tuple[Decision, str | None]:
+    """Accept, or say why not, so that at most max_error of what is accepted is wrong.
+
+    negative: the amount was written as a negative one. blank: the image holds no ink at all.
+    """
+    if blank:
+        return "reject", UNREADABLE
+    if amount_minor is None:
+        return "reject", NO_AMOUNT
+    if negative:
+        return "reject", NEGATIVE
+    if amount_minor == 0:
+        return "reject", ZERO
+    if calibration.tally is None:
+        return "reject", NOT_CALIBRATED
+    acceptance = largest_acceptance(calibration, max_error)
+    if acceptance is None:
+        return "reject", UNSUPPORTED
+    if confidence < acceptance.confidence:
+        return "reject", LOW_CONFIDENCE
+    return "accept", None
+
+
+def hangs_on_confidence(reject_reason: str | None) -> bool:
+    """Whether a reading with this reject reason is accepted once its confidence is high enough.
+
+    Only such readings belong in the sample of a calibration.
+    """
+    return reject_reason in (None, LOW_CONFIDENCE, NOT_CALIBRATED, UNSUPPORTED)
+
+
+def _confidence(x: float, calibration: Calibration) -> float:
+    return _sigmoid(calibration.slope * x + calibration.shift)
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-min(max(x, -_LARGEST_LOGIT), _LARGEST_LOGIT)))
+
+
+def _logit(probability: float) -> float:
+    clipped = min(max(probability, 1e-13), 1 - 1e-13)
+    return math.log(clipped) - math.log1p(-clipped)
+
+
+def _fit_logistic(x: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and shift of a logistic regression with smoothed targets.
+
+    As in Platt (1999) the targets keep a sample without an error from giving certainty: less than
+    one error is spread over the right readings. It is spread in proportion to what the posteriors
+    expect, not evenly, or such a sample would make every reading equally sure.
+    """
     good, bad = int(right.sum()), int((~right).sum())
-    target = np.where(right, (good + 1) / (good + 2), 1 / (bad + 2))
+    doubt = np.where(right, 1 / (1 + np.exp(np.clip(x, -30, 30))), 0.0)
+    doubt *= good / (good + 2) / max(float(doubt.sum()), 1e-300)
+    target = np.where(right, 1 - np.minimum(doubt, 0.5), 1 / (bad + 2))
     design = np.stack([x, np.ones_like(x)], axis=1)
     weights = np.array([1.0, 0.0])
 
@@ -64,29 +243,4 @@ def fit_calibration(posteriors: NDArray[np.float64], right: NDArray[np.bool_]) -
         weights = weights - step
         if np.abs(step).max() < 1e-7:
             break
-    return Calibration(slope=float(weights[0]), shift=float(weights[1]))
-
-
-def _logit(probability: float) -> float:
-    clipped = min(max(probability, 1e-13), 1 - 1e-13)
-    return math.log(clipped) - math.log1p(-clipped)
-
-
-def decide(
-    amount_minor: int | None, confidence: float, max_error: float, *, negative: bool, blank: bool
-) -> tuple[Decision, str | None]:
-    """Accept an amount that is wrong with a probability of at most max_error; else say why not.
-
-    negative: the amount was written as a negative one. blank: the image holds no ink at all.
-    """
-    if blank:
-        return "reject", UNREADABLE
-    if amount_minor is None:
-        return "reject", NO_AMOUNT
-    if negative:
-        return "reject", NEGATIVE
-    if amount_minor == 0:
-        return "reject", ZERO
-    if confidence < 1 - max_error:
-        return "reject", LOW_CONFIDENCE
-    return "accept", None
+    return float(weights[0]), float(weights[1])

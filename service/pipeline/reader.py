@@ -9,8 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.automaton import Grammar
-from service.pipeline.card import load_card
-from service.pipeline.decision import Decision, calibrated, decide, posterior
+from service.pipeline.card import Calibration, load_card
+from service.pipeline.decision import (
+    DEFAULT_MAX_ERROR,
+    Decision,
+    calibrated,
+    decide,
+    posterior,
+    uncalibrated,
+)
 from service.pipeline.field import FieldCandidate, locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
@@ -27,11 +34,11 @@ from service.pipeline.search import (
 from service.pipeline.segment import FEATURES, SegmentationGraph, segment_fields
 
 ALTERNATIVES = 5
-DEFAULT_MAX_ERROR = 0.01
 _SUREST_FIELD = 0.97
 _ENOUGH_FIELDS = 1.2
-# Below this confidence the page is also read upside down.
-_UPRIGHT = 0.8
+# Below this posterior the page is also read upside down. The choice is made on posteriors, so that
+# another calibration changes no reading.
+_UPRIGHT = 0.89
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
 _INK = FEATURES.index("ink")
@@ -90,8 +97,15 @@ class Reading:
 class ChequeReader:
     """Reads cheque images with one model; safe to share between threads."""
 
-    def __init__(self, folder: Path, limits: ImageLimits | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        limits: ImageLimits | None = None,
+        max_error: float = DEFAULT_MAX_ERROR,
+    ) -> None:
+        """Load the model in a folder; max_error: the bound of callers who state none."""
         self._card = load_card(folder)
+        self._max_error = max_error
         self._recognizer: Recognizer = OnnxRecognizer(folder, self._card)
         self._limits = limits or ImageLimits()
         self._weights = np.array(self._card.segment_weights, np.float32)
@@ -104,6 +118,11 @@ class ChequeReader:
     def model_version(self) -> str:
         """Name and version of the model."""
         return self._card.model_version
+
+    @property
+    def calibration(self) -> Calibration:
+        """The calibration of its confidences."""
+        return self._card.calibration
 
     def read(
         self,
@@ -123,14 +142,16 @@ class ChequeReader:
         """
         started = perf_counter()
         grammar = grammar_for(currency, locale, self._card.labels)
-        bound = DEFAULT_MAX_ERROR if max_error is None else max_error
+        bound = self._max_error if max_error is None else max_error
         image = load_cheque(data, field_only=field_only, limits=self._limits)
         loaded = perf_counter() - started
         reading = self._interpret(image, grammar, field_only, bound)
-        if reading.confidence < _UPRIGHT and not field_only:
+        upright = uncalibrated(reading.confidence, self._card.calibration)
+        if upright < _UPRIGHT and not field_only:
             turned = self._interpret(image.turned(), grammar, field_only, bound)
             stages = {k: v + turned.stages[k] for k, v in reading.stages.items()}
-            if _odds(turned) * _TURNED_ODDS > _odds(reading):
+            over = uncalibrated(turned.confidence, self._card.calibration)
+            if _odds(over) * _TURNED_ODDS > _odds(upright):
                 reading = turned
             reading = replace(reading, stages=stages)
         return replace(reading, reference=reference, stages={"image": loaded, **reading.stages})
@@ -207,6 +228,7 @@ class ChequeReader:
             first.amount_minor if first else None,
             confidence,
             max_error,
+            self._card.calibration,
             negative=first is not None and first.negative,
             blank=len(graph.crops) == 0,
         )
@@ -254,8 +276,8 @@ def _enough(fields: list[FieldCandidate]) -> list[FieldCandidate]:
     return fields
 
 
-def _odds(reading: Reading) -> float:
-    return reading.confidence / max(1 - reading.confidence, 1e-9)
+def _odds(probability: float) -> float:
+    return probability / max(1 - probability, 1e-9)
 
 
 def _against_none(penalty: float) -> float:

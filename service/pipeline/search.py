@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.amount import Role, amount_of
-from service.pipeline.automaton import Grammar
+from service.pipeline.automaton import Automaton, Grammar
 from service.pipeline.graph import Floats, Graph, Ints, Path, best_completions, n_best
 from service.pipeline.spelling import spelling
 from service.pipeline.sweep import Index, Lattice, Sweep, log_sum, lowest
@@ -138,6 +138,8 @@ def gradient(
     With and without the amount they differ by the gradient of discriminative training.
     """
     automaton = grammar.automaton if amount_minor is None else spelling(grammar, amount_minor)
+    if viterbi:
+        automaton = replace(automaton, penalty=automaton.penalty + _parting(automaton))
     merge = lowest if viterbi else log_sum
     found = Sweep(lattice, automaton, grammar.rubbish, merge).expected()
     origin = automaton.origin
@@ -153,6 +155,11 @@ def gradient(
     np.add.at(weights, grammar.class_weight[origin.group], found.classes)
     np.add.at(weights, grammar.stray_weight[origin.state], found.strays)
     return Gradient(found.penalty, found.labels, found.arcs, weights[:-1])
+
+
+def _parting(automaton: Automaton) -> Floats:
+    """A trifle for each transition, so that of paths that are equally good one is the best."""
+    return 1e-7 * np.random.default_rng(0).random(len(automaton.src))
 
 
 class _Arcs(NamedTuple):

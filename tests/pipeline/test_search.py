@@ -253,14 +253,15 @@ def test_the_gradient_of_the_best_path_counts_its_pieces(seed: int) -> None:
         if one is None:
             assert found.penalty == np.inf
             continue
-        assert found.penalty == pytest.approx(one.penalty)
+        assert found.penalty == pytest.approx(one.penalty, abs=1e-4)
         assert np.flatnonzero(found.arcs).tolist() == sorted(one.arcs.tolist())
         segments = lattice.segment[one.arcs]
-        assert found.labels.sum() == pytest.approx((segments >= 0).sum())
-        assert (found.labels[segments[segments >= 0], one.labels[segments >= 0]] == 1).all()
+        counts = np.zeros(found.labels.shape)
+        np.add.at(counts, (segments[segments >= 0], one.labels[segments >= 0]), 1)
+        assert found.labels == pytest.approx(counts)
         weighed = (found.labels * np.nan_to_num(lattice.class_penalty, posinf=0)).sum()
         weighed += found.arcs @ lattice.penalty + found.weights @ grammar.weight_penalty
-        assert weighed == pytest.approx(one.penalty)
+        assert weighed == pytest.approx(one.penalty, abs=1e-4)
 
 
 def two_fields() -> search.Lattice:

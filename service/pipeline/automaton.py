@@ -75,10 +75,10 @@ class Grammar:
     automaton: the compact layout. currency and negative: per final.
     graph: the same as a plain graph (nodes are states, label classes are spelled out, a RUBBISH
     loop on every node); role u8[A] per arc of it.
-    weight_names, weight_penalty f64[W]: the named weights; transition_uses i32[U, 2]: (transition of
-    the automaton, weight), final_uses i32[V, 2]: (final, weight): a penalty is the sum of the
-    weights it uses. class_weight i32[C, K]: the weight that is the penalty of a label in a class, -1
-    for none; stray_weight i32[S]: of stray ink in a state.
+    weight_names, weight_penalty f64[W]: the named weights. transition_uses i32[U, 2]: (transition
+    of the automaton, weight), final_uses i32[V, 2]: (final, weight): a penalty is the sum of the
+    weights it uses. class_weight i32[C, K]: the weight that is the penalty of a label in a class,
+    -1 for none; stray_weight i32[S]: of stray ink in a state.
     version changes with anything that changes an answer.
     """
 

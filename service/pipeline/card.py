@@ -80,8 +80,9 @@ class ModelCard:
     labels: K symbols in the order of the network's outputs, the last one RUBBISH. segment_weights:
     penalty per unit of each of `segment.FEATURES`. symbol_penalty: added to every symbol on a path;
     stray_penalty: to every segment left unread, and stray_ink_penalty for each square of the line's
-    size that its ink covers. null_penalty: of the hypothesis that a field
-    is no amount.
+    size that its ink covers. null_penalty: of the hypothesis that a field is no amount.
+    field_weights: in place of `field_features.WEIGHTS`, empty for those. grammar_weights: penalties
+    in place of the grammar's own, by name.
     """
 
     name: str
@@ -95,6 +96,8 @@ class ModelCard:
     stray_ink_penalty: float
     null_penalty: float
     calibration: Calibration
+    field_weights: tuple[float, ...] = ()
+    grammar_weights: tuple[tuple[str, float], ...] = ()
 
     @property
     def model_version(self) -> str:
@@ -137,6 +140,10 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         stray_ink_penalty=float(weights["stray_ink"]),
         null_penalty=float(weights["null"]),
         calibration=parse_calibration(raw["calibration"]),
+        field_weights=tuple(float(one) for one in weights.get("field", {}).values()),
+        grammar_weights=tuple(
+            (str(name), float(one)) for name, one in sorted(weights.get("grammar", {}).items())
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.automaton import Grammar
 from service.pipeline.card import Calibration, load_card
+from service.pipeline.chain import forward_of_everything, recognition_graph
 from service.pipeline.decision import (
     DEFAULT_MAX_ERROR,
     Decision,
@@ -22,26 +23,22 @@ from service.pipeline.field import FieldCandidate, locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
 from service.pipeline.ink import extract_ink
-from service.pipeline.recognize import OnnxRecognizer, Recognizer, against_rubbish
+from service.pipeline.recognize import OnnxRecognizer, Recognizer
 from service.pipeline.search import (
     Interpretation,
     Lattice,
     best,
-    forward,
-    forward_by_field,
     forward_of_amount,
 )
-from service.pipeline.segment import FEATURES, SegmentationGraph, segment_fields
+from service.pipeline.segment import SegmentationGraph, segment_fields
 
 ALTERNATIVES = 5
-_SUREST_FIELD = 0.97
 _ENOUGH_FIELDS = 1.2
 # Below this posterior the page is also read upside down. The choice is made on posteriors, so that
 # another calibration changes no reading.
 _UPRIGHT = 0.89
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
-_INK = FEATURES.index("ink")
 
 # Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
 Polygon = tuple[tuple[float, float], ...]
@@ -109,9 +106,11 @@ class ChequeReader:
         self._recognizer: Recognizer = OnnxRecognizer(folder, self._card)
         self._limits = limits or ImageLimits()
         self._weights = np.array(self._card.segment_weights, np.float32)
+        own = self._card.field_weights
+        self._field_weights = np.array(own, np.float32) if own else None
         self._free = free_grammar(self._card.labels)
         # What the first reading would otherwise wait for.
-        grammar_for(None, None, self._card.labels)
+        grammar_for(None, None, self._card.labels, self._card.grammar_weights)
         self._recognizer.penalties(np.zeros((1, 32, 32), np.uint8))
 
     @property
@@ -141,7 +140,7 @@ class ChequeReader:
         data that is no usable image; an illegible cheque is a Reading with a reject reason.
         """
         started = perf_counter()
-        grammar = grammar_for(currency, locale, self._card.labels)
+        grammar = grammar_for(currency, locale, self._card.labels, self._card.grammar_weights)
         bound = self._max_error if max_error is None else max_error
         image = load_cheque(data, field_only=field_only, limits=self._limits)
         loaded = perf_counter() - started
@@ -163,16 +162,16 @@ class ChequeReader:
         clock = _Clock()
         ink = extract_ink(image.grey)
         clock.lap("ink")
-        fields = locate_fields(image, ink, field_only=field_only)
-        fields = fields if field_only else _enough(fields)
+        fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
+        fields = fields if field_only else enough_fields(fields)
         clock.lap("field")
         graph = segment_fields(ink, fields, self._card.placement, self._weights)
         clock.lap("segment")
         penalties = self._recognizer.penalties(graph.crops)
         clock.lap("recognize")
-        lattice = self._lattice(graph, penalties)
+        lattice = recognition_graph(graph, fields, penalties, self._card, self._free)
         found = best(lattice, grammar, ALTERNATIVES, distinct="amount")
-        everything = float(-np.logaddexp(-forward(lattice, grammar), -self._card.null_penalty))
+        everything = forward_of_everything(lattice, grammar, self._card.null_penalty)
         alternatives = tuple(self._alternative(lattice, grammar, one, everything) for one in found)
         alternatives = (
             *alternatives[:1],
@@ -180,30 +179,6 @@ class ChequeReader:
         )
         clock.lap("search")
         return self._reading(image, graph, grammar, found, alternatives, max_error, clock)
-
-    def _lattice(self, graph: SegmentationGraph, penalties: NDArray[np.float32]) -> Lattice:
-        """The recognition graph, every field measured against being no amount at all.
-
-        A field's amounts compete with the same ink read as any symbols, so that fields with many
-        and with few segments compare, and so that a text that is no amount does not look like one.
-        """
-        card = self._card
-        stray = card.stray_penalty + card.stray_ink_penalty * graph.features[:, _INK]
-        odds = against_rubbish(penalties, stray, card.symbol_penalty)
-        lattice = Lattice(
-            graph.num_nodes, graph.src, graph.dst, graph.segment,
-            graph.penalty.astype(np.float64), graph.field, odds.astype(np.float64),
-        )  # fmt: skip
-        if len(graph.src) == 0:
-            return lattice
-        free = forward_by_field(lattice, self._free)
-        entering = np.flatnonzero(graph.src == 0)
-        penalty = lattice.penalty.copy()
-        for field, total in free.items():
-            arcs = entering[graph.field[entering] == field]
-            own = _field_penalty(graph, arcs, self._weights)
-            penalty[arcs] += _against_none(own) - total
-        return replace(lattice, penalty=penalty)
 
     def _alternative(
         self, lattice: Lattice, grammar: Grammar, one: Interpretation, everything: float
@@ -266,7 +241,7 @@ class _Clock:
         self._last = now
 
 
-def _enough(fields: list[FieldCandidate]) -> list[FieldCandidate]:
+def enough_fields(fields: list[FieldCandidate]) -> list[FieldCandidate]:
     """The likeliest fields, two at least, until they are together surer than one can be."""
     sure = 0.0
     for number, field in enumerate(fields):
@@ -278,25 +253,6 @@ def _enough(fields: list[FieldCandidate]) -> list[FieldCandidate]:
 
 def _odds(probability: float) -> float:
     return probability / max(1 - probability, 1e-9)
-
-
-def _against_none(penalty: float) -> float:
-    """From the penalty -log P that a field is the amount's to its log odds against being another's.
-
-    That no field is the amount's then has penalty 0, whatever the number of candidates.
-    """
-    probability = min(math.exp(-max(penalty, 0.0)), _SUREST_FIELD)
-    return penalty + math.log1p(-probability)
-
-
-def _field_penalty(
-    graph: SegmentationGraph, arcs: NDArray[np.int64], weights: NDArray[np.float32]
-) -> float:
-    """The penalty of the field that these arcs enter, without that of their segments."""
-    arc = int(arcs[0])
-    segment = int(graph.segment[arc])
-    own = float(graph.features[segment] @ weights) if segment >= 0 else 0.0
-    return float(graph.penalty[arc]) - own
 
 
 def _symbols(

@@ -295,6 +295,39 @@ def blame(
 
 
 @app.command()
+def segments(
+    fields: Annotated[int, typer.Option(help="Synthetic fields to cut.", min=1)] = 300,
+    seed: Seed = 0,
+    hand: Annotated[bool, typer.Option("--hand/--print", help="Handwriting, or print.")] = True,
+    picture: Annotated[Path, typer.Option(help="PNG of the worst fields.")] = _RUNS
+    / "segments.png",
+    data: Data = None,
+    fonts: Fonts = None,
+) -> None:
+    """Measure the over-segmentation by itself on synthetic fields of held-out writers."""
+    from training import segments as measurement
+    from training.data.folder import data_folder
+    from training.dataset import PLACEMENT
+    from training.synth.field import FieldMaker
+
+    with _explained(), _progress() as bar:
+        task = bar.add_task("cutting", total=fields)
+        maker = FieldMaker.load(data_folder(data), fonts, "valid", hand_share=float(hand))
+        found = measurement.measure(
+            PLACEMENT, maker, range(seed, seed + fields), lambda n: bar.update(task, completed=n)
+        )
+        shown = measurement.write_worst(found, picture)
+    for title, value in measurement.figures(found):
+        _say(f"{value:8.4f}  {title}")
+    table = Table("cause", "characters", "fields by it alone", "most often at")
+    for cause, characters, alone, symbols in measurement.causes(found):
+        table.add_row(cause, str(characters), str(alone), symbols)
+    console.print(table)
+    if shown:
+        _say(f"wrote the worst {shown} fields to {picture}")
+
+
+@app.command()
 def synth(
     material: Annotated[Material, typer.Argument(help="What to make.")] = Material.fields,
     to: Annotated[Path, typer.Option(help="Folder to write to.")] = _RUNS / "synth",

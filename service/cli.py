@@ -1,4 +1,4 @@
-"""The command line: `cheque-reader read`, `serve` and `version`.
+"""The command line: `cheque-reader read`, `calibrate`, `serve` and `version`.
 
 Exit codes: 0 all was read, 1 a file could not be read, 2 the call, a setting or the model is
 wrong, 130 interrupted.
@@ -87,6 +87,68 @@ def read(
         listing.print_table(rows)
     if any(row.error for row in rows):
         raise typer.Exit(1)
+
+
+@app.command()
+def calibrate(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SAMPLE",
+            help="Folder with truth.csv (file, and amount_minor or digits), or that file.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of the model. [default: the one that is served]")
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the new version. [default: beside the model, next number]"),
+    ] = None,
+    field_only: Annotated[
+        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
+    ] = False,
+    currency: Annotated[
+        str | None, typer.Option(help="ISO 4217 code; without it the reader decides.")
+    ] = None,
+    locale: Annotated[
+        str | None, typer.Option(help="Such as en-IE; settles the decimal mark.")
+    ] = None,
+    max_error: Annotated[
+        float | None,
+        typer.Option(help="Share of wrong among accepted that the sample must support."),
+    ] = None,
+) -> None:
+    """Fit the confidence to your own labelled cheques; writes a new version of the model."""
+    from service import calibration
+    from service.options import ReadingOptions
+    from service.pipeline.reader import ChequeReader
+    from service.settings import load_settings
+
+    with _explained():
+        options = ReadingOptions(
+            currency=currency, locale=locale, field_only=field_only, max_error=max_error
+        )
+        settings = load_settings()
+        bound = settings.max_error if max_error is None else max_error
+        source = model or settings.model_dir
+        reader = ChequeReader(source, settings.image_limits)
+        target = (to or calibration.next_version(source)).resolve()
+        calibration.refuse_existing(target)
+        sample = calibration.load_sample(path)
+        calibration.refuse_too_few(len(sample.labels), "images", bound)
+        judged = []
+        with _progress(sys.stderr.isatty(), len(sample.labels)) as bar:
+            for one in calibration.read_sample(
+                reader, reader.calibration, sample, options, settings.max_bytes
+            ):
+                judged.append(one)
+                bar.advance(bar.task_ids[0])
+        fitted = calibration.calibrate(judged, bound)
+        calibration.write(source, target, fitted, sample, judged, options, reader.model_version)
+    calibration.print_summary(judged, fitted, bound)
+    typer.echo(f"Wrote {target}; serve it with CHEQUE_MODEL_DIR={target}")
 
 
 @app.command()

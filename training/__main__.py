@@ -239,6 +239,37 @@ def evaluate(
 
 
 @app.command()
+def calibrate(
+    model: Model = _MODEL,
+    fields: Annotated[int, typer.Option(help="Synthetic fields to read.", min=0)] = 1000,
+    cheques: Annotated[int, typer.Option(help="Synthetic cheques to read.", min=0)] = 2000,
+    seed: Seed = 0,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a new version. [default: the model's own card is changed]"),
+    ] = None,
+    runs: Runs = _RUNS,
+    workers: Annotated[int, typer.Option(help="Processes that read.", min=1)] = 2,
+    data: Data = None,
+    fonts: Fonts = None,
+) -> None:
+    """Fit the confidence to synthetic fields and cheques of held-out writers and layouts."""
+    from training.calibrate import calibrate_model, jobs
+    from training.data.folder import data_folder
+    from training.dataset import Sources
+
+    with _explained(), _progress() as bar:
+        task = bar.add_task("reading", total=fields + cheques)
+        held, folder = calibrate_model(
+            model, Sources(data_folder(data), fonts), jobs(fields, cheques, seed),
+            runs / "calibration", workers=workers, to=to,
+            progress=lambda n: bar.update(task, completed=n),
+        )  # fmt: skip
+    _print_calibration(held)
+    _say(f"wrote the calibration to {to or model}, pictures to {folder}")
+
+
+@app.command()
 def blame(
     model: Model = _MODEL,
     count: Annotated[int, typer.Option(help="Synthetic fields to read.", min=1)] = 300,
@@ -261,6 +292,39 @@ def blame(
     for stage, share, symbols in shares(found):
         table.add_row(stage, f"{100 * share:.1f}", symbols)
     console.print(table)
+
+
+@app.command()
+def segments(
+    fields: Annotated[int, typer.Option(help="Synthetic fields to cut.", min=1)] = 300,
+    seed: Seed = 0,
+    hand: Annotated[bool, typer.Option("--hand/--print", help="Handwriting, or print.")] = True,
+    picture: Annotated[Path, typer.Option(help="PNG of the worst fields.")] = _RUNS
+    / "segments.png",
+    data: Data = None,
+    fonts: Fonts = None,
+) -> None:
+    """Measure the over-segmentation by itself on synthetic fields of held-out writers."""
+    from training import segments as measurement
+    from training.data.folder import data_folder
+    from training.dataset import PLACEMENT
+    from training.synth.field import FieldMaker
+
+    with _explained(), _progress() as bar:
+        task = bar.add_task("cutting", total=fields)
+        maker = FieldMaker.load(data_folder(data), fonts, "valid", hand_share=float(hand))
+        found = measurement.measure(
+            PLACEMENT, maker, range(seed, seed + fields), lambda n: bar.update(task, completed=n)
+        )
+        shown = measurement.write_worst(found, picture)
+    for title, value in measurement.figures(found):
+        _say(f"{value:8.4f}  {title}")
+    table = Table("cause", "characters", "fields by it alone", "most often at")
+    for cause, characters, alone, symbols in measurement.causes(found):
+        table.add_row(cause, str(characters), str(alone), symbols)
+    console.print(table)
+    if shown:
+        _say(f"wrote the worst {shown} fields to {picture}")
 
 
 @app.command()
@@ -358,6 +422,19 @@ def _print_report(report: Any) -> None:
             f"characters wrong: {100 * report.rubbish.error:.2f} % of {report.rubbish.characters}"
         )
     _say(f"100 crops in one call: {report.milliseconds:.2f} ms")
+
+
+def _print_calibration(held: dict[str, Any]) -> None:
+    for name, part in held["read_rightly"].items():
+        _say(f"{name}: {100 * part['share']:.1f} % of {part['images']} read rightly")
+    table = Table("error borne", "accepted %", "wrong", "error bound %", "least confidence %")
+    for bound, found in held["accepted_at"].items():
+        row = ["nothing", "", "", ""] if found is None else [
+            f"{100 * found['share']:.1f}", f"{found['wrong']} of {found['accepted']}",
+            f"{100 * found['error_bound']:.2f}", f"{100 * found['least_confidence']:.2f}",
+        ]  # fmt: skip
+        table.add_row(f"{100 * float(bound):g} %", *row)
+    console.print(table)
 
 
 def _print_scores(scores: dict[str, Any]) -> None:

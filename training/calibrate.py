@@ -15,16 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 import service.pipeline
-from service.pipeline.card import Calibration
+from service.pipeline.card import Calibration, recalibrate, write_version
 from service.pipeline.decision import (
+    DEFAULT_MAX_ERROR,
     calibrated,
     error_bound,
     fit_calibration,
     hangs_on_confidence,
     largest_acceptance,
+    sample_needed,
     uncalibrated,
 )
 from service.pipeline.reader import ChequeReader
+from training.curves import reliability_picture, risk_coverage_picture
 from training.dataset import Sources
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque
@@ -199,6 +202,67 @@ def summary(outcomes: Sequence[Outcome], calibration: Calibration) -> dict[str, 
         },
         "accepted_at": accepted,
     }
+
+
+def calibrate_model(
+    model: Path,
+    sources: Sources,
+    wanted: Sequence[Job],
+    runs: Path,
+    *,
+    workers: int = 1,
+    to: Path | None = None,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> tuple[dict[str, Any], Path]:
+    """Read synthetic images, fit, write the calibration into the model's card, draw it.
+
+    runs: folder that gets, in a folder of this state of the reader, the outcomes and then
+    calibration.json, reliability.png and risk_coverage.png. to: a new version is written there and
+    the model left as it is. Returns what calibration.json holds and its folder. Raises ValueError
+    where the images are too few for the default bound, FileExistsError where `to` is there.
+    """
+    if to is not None and to.exists():
+        raise FileExistsError(f"{to} is there already")
+    if len(wanted) < (needed := sample_needed(DEFAULT_MAX_ERROR)):
+        raise ValueError(f"{len(wanted)} images are too few, at least {needed} are needed")
+    state = state_of(model)
+    folder = runs / state
+    outcomes = read_synthetic(model, sources, wanted, folder / "outcomes.jsonl", workers, progress)
+    calibration = calibration_of(outcomes)
+    if to is None:
+        recalibrate(model, calibration, source_of(outcomes, state))
+    else:
+        write_version(model, to, calibration, source_of(outcomes, state))
+    held = {
+        **summary(outcomes, calibration),
+        "reader": state,
+        "tally": asdict(calibration)["tally"],
+    }
+    (folder / "calibration.json").write_text(json.dumps(held, indent=1) + "\n")
+    draw(outcomes, calibration, folder)
+    return held, folder
+
+
+def draw(outcomes: Sequence[Outcome], calibration: Calibration, folder: Path) -> None:
+    """Write reliability.png, of confidences fitted crosswise, and risk_coverage.png."""
+    shown, right = confidences(outcomes)
+    title = "synthetic, held out"
+    reliability_picture(shown, right, title, folder / "reliability.png")
+    read = [one for one in outcomes if one.hangs]
+    found = [(bound, largest_acceptance(calibration, bound)) for bound in BOUNDS]
+    marks = [
+        (one.accepted / len(outcomes), one.wrong / one.accepted, f"{100 * bound:g} %")
+        for bound, one in found
+        if one is not None
+    ]
+    risk_coverage_picture(
+        np.array([one.posterior for one in read]),
+        np.array([one.right for one in read], bool),
+        title,
+        folder / "risk_coverage.png",
+        images=len(outcomes),
+        marks=marks,
+    )
 
 
 def _load(kept: Path) -> dict[Job, Outcome]:

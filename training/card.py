@@ -76,14 +76,19 @@ def build_card(
 
 
 def chain_of(path: Path | None) -> tuple[dict[str, Any], Calibration]:
-    """Weights and calibration of the chain from a card or a file like it; None: unfitted ones."""
+    """Weights and calibration of the chain from a card or a file like it; None: unfitted ones.
+
+    The calibration comes without its tally, which counts the errors of one network and no other.
+    """
     if path is None:
         return UNFITTED_WEIGHTS, UNFITTED_CALIBRATION
     held = json.loads(path.read_text())
     calibration = held.get("calibration")
     return (
         dict(held.get("weights", UNFITTED_WEIGHTS)),
-        Calibration(**calibration) if calibration else UNFITTED_CALIBRATION,
+        Calibration(calibration["slope"], calibration["shift"])
+        if calibration
+        else UNFITTED_CALIBRATION,
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.card import Placement
 from service.pipeline.ink import InkImage
-from service.pipeline.segment import ZoneSegments, segment_zone
+from service.pipeline.segment import Line, ZoneSegments, segment_zone
 
 CHARACTER_IOU = 0.80
 RUBBISH_IOU = 0.62
@@ -44,20 +44,12 @@ def match_segments(zone: ZoneSegments, owner: NDArray[np.uint8], count: int) -> 
     Only ink that was extracted counts: ink lost before the cuts is not the segmentation's fault.
     """
     line, cuts = zone.line, zone.cuts
-    height, width = line.ink.shape
-    truth = cv2.warpAffine(
-        owner,
-        line.to_working,
-        (width, height),
-        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-    )
     solid = line.ink > _SOLID
-    owners = _nearest(np.asarray(truth, np.uint8))[solid].astype(np.int64)
+    owners = line_truth(line, owner)[solid].astype(np.int64)
     pieces = cuts.piece[solid].astype(np.int64)
     table = np.zeros((len(cuts.boxes), count + 1), np.int64)
     np.add.at(table, (pieces, owners), 1)
-    running = np.concatenate([np.zeros((1, count + 1), np.int64), np.cumsum(table, axis=0)])
-    inside = running[zone.last] - running[zone.first]
+    inside = zone.members().astype(np.int64) @ table
     size = inside.sum(axis=1, keepdims=True)
     union = size + table.sum(axis=0)[None, :] - inside
     overlap = (inside / np.maximum(union, 1))[:, 1:]
@@ -78,6 +70,18 @@ def match_segments(zone: ZoneSegments, owner: NDArray[np.uint8], count: int) -> 
         held.sum(axis=1) > 1,
         overlap.max(axis=0),
     )
+
+
+def line_truth(line: Line, owner: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The owner map (see match_segments) in the frame of a line, the rims given out; u8 [H, W]."""
+    height, width = line.ink.shape
+    truth = cv2.warpAffine(
+        owner,
+        line.to_working,
+        (width, height),
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+    )
+    return _nearest(np.asarray(truth, np.uint8))
 
 
 def _nearest(owner: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -5,8 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from service.errors import InputError
 from service.pipeline.reader import ChequeReader, Reading
+from training.curves import reliability_picture, risk_coverage_picture
 from training.pictures import Wrong, montage
 from training.scoring import Judged, Scores, load_truth, score
 
@@ -59,8 +62,10 @@ def evaluate_folder(
     field_only: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Scores:
-    """Read the files of a truth.csv; writes readings.jsonl, scores.json and wrong.png into `out`.
+    """Read the files of a truth.csv; writes readings, scores and pictures into `out`.
 
+    They are readings.jsonl, scores.json, wrong.png and, of the images that hold an amount,
+    reliability.png and risk_coverage.png.
     Raises ValueError for an unusable truth, FileNotFoundError where one of its images is missing.
     """
     expected, key = load_truth(truth)
@@ -79,4 +84,9 @@ def evaluate_folder(
     scores = score(judged)
     (out / "scores.json").write_text(json.dumps(asdict(scores), indent=1) + "\n")
     montage(wrong, out / "wrong.png")
+    rows = [one for one in judged if one.expected != ""]
+    confidences = np.array([one.confidence for one in rows])
+    right = np.array([one.correct for one in rows], bool)
+    reliability_picture(confidences, right, images.name, out / "reliability.png")
+    risk_coverage_picture(confidences, right, images.name, out / "risk_coverage.png")
     return scores

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from service.pipeline.card import load_card
+from service.pipeline.card import card_text, load_card
 from service.pipeline.recognize import OnnxRecognizer
 from training.evaluate import (
     TESTS,
@@ -138,7 +138,7 @@ def into_card(report: Report, model: Path) -> None:
     card = json.loads(path.read_text())
     card["scores"] = {**card.get("scores", {}), **as_scores(report)}
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    part.write_text(card_text(card))
     part.replace(path)
 
 

@@ -166,7 +166,7 @@ def recalibrate(folder: Path, calibration: Calibration, source: dict[str, Any]) 
     path = folder / "card.json"
     card = json.loads(path.read_text()) | _entries(calibration, source)
     part = path.with_suffix(".part")
-    part.write_text(_dump(card))
+    part.write_text(card_text(card))
     part.replace(path)
 
 
@@ -187,7 +187,7 @@ def write_version(model: Path, to: Path, calibration: Calibration, source: dict[
                 shutil.copyfile(file, part / file.name)
         card = json.loads((model / "card.json").read_text())
         card |= {"version": to.name, **_entries(calibration, source)}
-        (part / "card.json").write_text(_dump(card))
+        (part / "card.json").write_text(card_text(card))
         part.rename(to)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
@@ -198,7 +198,7 @@ def _entries(calibration: Calibration, source: dict[str, Any]) -> dict[str, Any]
     return {"calibration": asdict(calibration), "calibrated_on": source}
 
 
-def _dump(card: dict[str, Any]) -> str:
+def card_text(card: dict[str, Any]) -> str:
     """A card as JSON to be read by people too: a list of numbers takes one line."""
     text = json.dumps(card, indent=1, ensure_ascii=False)
     return _NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n"

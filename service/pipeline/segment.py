@@ -510,6 +510,11 @@ class ZoneSegments:
     boxes: NDArray[np.float32]
     features: NDArray[np.float32]
 
+    def members(self) -> NDArray[np.bool_]:
+        """Which pieces each segment has; bool [S, P]."""
+        pieces = np.arange(len(self.cuts.boxes))
+        return (pieces >= self.first[:, None]) & (pieces < self.last[:, None])
+
 
 def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
     """Every grouping of neighbouring pieces that could be one character."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.pipeline.card import Calibration, load_card
+from service.pipeline.card import Calibration, Tally, load_card
 from service.pipeline.segment import FEATURES
 from training.card import UNFITTED_CALIBRATION, UNFITTED_WEIGHTS, build_card, chain_of
 from training.data.fonts import SOURCES
@@ -62,8 +62,7 @@ def test_segment_weights_in_another_order_are_refused() -> None:
 def test_the_chain_of_an_earlier_card_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "card.json"
     weights = {**UNFITTED_WEIGHTS, "null": 9.0}
-    path.write_text(
-        json.dumps({"weights": weights, "calibration": asdict(Calibration(2.0, 1.0)), "x": 1})
-    )
+    counted = Calibration(2.0, 1.0, Tally(9, (3.0,), (8,), (1,)))
+    path.write_text(json.dumps({"weights": weights, "calibration": asdict(counted), "x": 1}))
     assert chain_of(path) == (weights, Calibration(2.0, 1.0))
     assert chain_of(None) == (UNFITTED_WEIGHTS, UNFITTED_CALIBRATION)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from typing import NamedTuple
 
@@ -124,6 +124,31 @@ def compile_rule(
     )
     start = compiler.entries(rule, ())
     return _assemble(name, compiler, start, stray)
+
+
+def reweighted(grammar: Grammar, weight_penalty: Floats) -> Grammar:
+    """The same grammar with other penalties f64[W] for its named weights."""
+    old = grammar.automaton
+    of_label = weight_penalty[np.maximum(grammar.class_weight, 0)]
+    nameless = np.where(np.isfinite(old.class_penalty), 0.0, np.inf)
+    automaton = replace(
+        old,
+        class_penalty=np.where(grammar.class_weight >= 0, of_label, nameless),
+        penalty=_summed(grammar.transition_uses, weight_penalty, len(old.src)),
+        rubbish_penalty=weight_penalty[grammar.stray_weight],
+        final_penalty=_summed(grammar.final_uses, weight_penalty, len(old.finals)),
+    )
+    return replace(
+        grammar,
+        version=_version(automaton, grammar.labels, grammar.currency, grammar.negative),
+        automaton=automaton,
+        graph=_spelled_out(automaton, grammar.rubbish)[0],
+        weight_penalty=weight_penalty,
+    )
+
+
+def _summed(uses: Ints, weight_penalty: Floats, size: int) -> Floats:
+    return np.bincount(uses[:, 0], weight_penalty[uses[:, 1]], minlength=size)
 
 
 # What may come next: (state, or -1 - index of an End; the weights it takes to go there).

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from service.errors import ModelError
 from service.pipeline.card import ModelCard
 
-_LARGEST_ODDS = 14.0
+LARGEST_ODDS = 14.0
 
 
 class Recognizer(Protocol):
@@ -64,6 +64,6 @@ def against_rubbish(
     comparable. symbol: added to every symbol. stray: f32 [N], penalty of leaving a segment on the
     path unread, as ink that belongs to no character.
     """
-    odds = np.clip(penalties - penalties[:, -1:], -_LARGEST_ODDS, _LARGEST_ODDS) + symbol
+    odds = np.clip(penalties - penalties[:, -1:], -LARGEST_ODDS, LARGEST_ODDS) + symbol
     odds[:, -1] = stray
     return np.asarray(odds, np.float32)

@@ -1,0 +1,191 @@
+"""Segmented images with nothing known but their amounts: what global training learns from.
+
+Images go through the service's own stages up to the segmentation graph; what comes after is
+trained. Shards of them are kept, so that an interrupted run goes on.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.card import Placement
+from service.pipeline.field import locate_fields
+from service.pipeline.field_features import field_penalties
+from service.pipeline.image import load_cheque
+from service.pipeline.ink import extract_ink
+from service.pipeline.reader import enough_fields
+from service.pipeline.segment import SegmentationGraph, segment_fields
+from training.calibrate import png
+from training.data.glyphs import Split
+from training.dataset import PLACEMENT, Sources
+from training.synth.bank import GlyphBank
+from training.synth.cheque import make_cheque
+from training.synth.field import FieldMaker
+from training.synth.hand import HandWriter
+
+Kind = Literal["fields", "cheques", "strings"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+SHARD = 250
+
+
+@dataclass(frozen=True, slots=True)
+class StringSample:
+    """One image's segmentation graph, without the penalties that are trained, and its amount.
+
+    graph: its penalty holds only what is fixed. field_features f32 [F, D] of each candidate, and
+    field_fixed f32 [F]: a candidate's penalty is -log sigmoid(weights . features) + fixed.
+    """
+
+    graph: SegmentationGraph
+    field_features: NDArray[np.float32]
+    field_fixed: NDArray[np.float32]
+    amount_minor: int
+
+
+def cut_image(
+    data: bytes, amount_minor: int, *, field_only: bool, placement: Placement = PLACEMENT
+) -> StringSample | None:
+    """An image file as the service would cut it; None where it holds no ink.
+
+    Raises InputError for data that is no usable image.
+    """
+    image = load_cheque(data, field_only=field_only)
+    ink = extract_ink(image.grey)
+    candidates = locate_fields(image, ink, field_only=field_only)
+    if not field_only:
+        candidates = enough_fields(candidates)
+    plain = [replace(candidate, penalty=0.0) for candidate in candidates]
+    graph = segment_fields(ink, plain, placement)
+    if len(graph.crops) == 0:
+        return None
+    features = np.stack([candidate.features for candidate in candidates])
+    own = np.array([candidate.penalty for candidate in candidates], np.float32)
+    return StringSample(graph, features, own - field_penalties(features), amount_minor)
+
+
+def build_strings(
+    sources: Sources, folder: Path, kind: Kind, shards: int, split: Split, workers: int = 2
+) -> Iterator[int]:
+    """Write the missing shards of a kind; yields each one's number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [n for n in range(shards) if not _shard(folder, kind, n).exists()]
+    if not missing:
+        return
+    with get_context("spawn").Pool(workers, _start, (sources, kind, split)) as pool:
+        yield from pool.imap_unordered(_build, [(folder, kind, n) for n in missing])
+
+
+def load_strings(folder: Path, kind: Kind, shards: int | None = None) -> list[StringSample]:
+    """The samples of a kind's first shards, or of all."""
+    found: list[StringSample] = []
+    for path in sorted(folder.glob(f"{kind}-????.npz"))[:shards]:
+        found += unpack(path)
+    return found
+
+
+_GRAPH = tuple(field.name for field in fields(SegmentationGraph))
+
+
+def pack(samples: Sequence[StringSample], path: Path) -> None:
+    """Write samples as one file: every array end to end, and how much of it is whose."""
+    held: dict[str, NDArray[np.generic]] = {}
+    columns: dict[str, Iterable[NDArray[np.generic]]] = {
+        name: [np.atleast_1d(getattr(sample.graph, name)) for sample in samples] for name in _GRAPH
+    }
+    columns["field_features"] = [sample.field_features for sample in samples]
+    columns["field_fixed"] = [sample.field_fixed for sample in samples]
+    for name, parts in columns.items():
+        held[name] = np.concatenate(list(parts))
+        held[f"{name}.count"] = np.array([len(part) for part in parts])
+    held["amount_minor"] = np.array([sample.amount_minor for sample in samples], np.int64)
+    part = path.with_suffix(".part.npz")
+    np.savez(part, **held)  # type: ignore[arg-type]
+    part.replace(path)
+
+
+def unpack(path: Path) -> list[StringSample]:
+    """The samples of a file that pack wrote."""
+    with np.load(path) as file:
+        held = {name: file[name] for name in file.files}
+    names = (*_GRAPH, "field_features", "field_fixed")
+    parts = {
+        name: np.split(held[name], np.cumsum(held[f"{name}.count"])[:-1]) for name in names
+    }
+    samples = []
+    for index, amount in enumerate(held["amount_minor"].tolist()):
+        own = {name: parts[name][index] for name in names}
+        graph = {name: own[name] for name in _GRAPH} | {"num_nodes": int(own["num_nodes"][0])}
+        samples.append(
+            StringSample(
+                SegmentationGraph(**graph), own["field_features"], own["field_fixed"], amount
+            )
+        )
+    return samples
+
+
+_Maker = Callable[[int], StringSample | None]
+_maker: _Maker | None = None  # one a worker process
+
+
+def _start(sources: Sources, kind: Kind, split: Split) -> None:
+    global _maker
+    cv2.setNumThreads(1)
+    _maker = _makers[kind](sources, split)
+
+
+def _build(job: tuple[Path, Kind, int]) -> int:
+    folder, kind, number = job
+    assert _maker is not None
+    made = [_maker(seed) for seed in range(number * SHARD, (number + 1) * SHARD)]
+    pack([sample for sample in made if sample is not None], _shard(folder, kind, number))
+    return number
+
+
+def _fields(sources: Sources, split: Split) -> _Maker:
+    maker = FieldMaker.load(sources.data, sources.fonts, split)
+
+    def make(seed: int) -> StringSample | None:
+        # Other fields than those that the characters were cut from.
+        field = maker.make(10_000_000 + seed)
+        return cut_image(png(field.image), field.amount_minor, field_only=True)
+
+    return make
+
+
+def _cheques(sources: Sources, split: Split) -> _Maker:
+    hand = HandWriter(GlyphBank.load(sources.data, split))
+
+    def make(seed: int) -> StringSample | None:
+        cheque = make_cheque(10_000_000 + seed, hand=hand.write, split=split)
+        if cheque.amount_minor is None:
+            return None
+        return cut_image(png(cheque.image), cheque.amount_minor, field_only=False)
+
+    return make
+
+
+def _strings(sources: Sources, split: Split) -> _Maker:
+    from training.synth.strings import StringMaker
+
+    maker = StringMaker.load(sources.data, split)
+
+    def make(seed: int) -> StringSample | None:
+        string = maker.make(seed)
+        if string.amount_minor is None:
+            return None
+        return cut_image(png(string.image), string.amount_minor, field_only=True)
+
+    return make
+
+
+_makers = {"fields": _fields, "cheques": _cheques, "strings": _strings}
+
+
+def _shard(folder: Path, kind: Kind, number: int) -> Path:
+    return folder / f"{kind}-{number:04d}.npz"

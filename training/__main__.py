@@ -62,6 +62,7 @@ class Material(StrEnum):
 
     fields = "fields"
     cheques = "cheques"
+    check = "check"
 
 
 @app.command()
@@ -331,7 +332,7 @@ def segments(
 def synth(
     material: Annotated[Material, typer.Argument(help="What to make.")] = Material.fields,
     to: Annotated[Path, typer.Option(help="Folder to write to.")] = _RUNS / "synth",
-    count: Annotated[int, typer.Option(help="How many.", min=1)] = 120,
+    count: Annotated[int, typer.Option("--count", "--fields", help="How many.", min=1)] = 120,
     seed: Annotated[int, typer.Option(help="Seed of the first, counted on.", min=0)] = 0,
     split: Annotated[str, typer.Option(help="Writers and fonts: train, valid or test.")] = "train",
     single: Annotated[
@@ -340,13 +341,21 @@ def synth(
     data: Data = None,
     fonts: Fonts = None,
 ) -> None:
-    """Draw synthetic fields or whole cheques onto sheets, to be looked at."""
+    """Draw synthetic fields or whole cheques onto sheets, to be looked at, or check fields."""
     from training.data.folder import data_folder
-    from training.sheets import cheques, fields, write_sheets
+    from training.sheets import check_fields, cheques, fields, write_sheets
 
     with _explained(), _progress() as bar:
         seeds = range(seed, seed + count)
         folder = data_folder(data)
+        if material is Material.check:
+            task = bar.add_task("checked", total=count)
+            found = check_fields(folder, fonts, split, seeds, lambda: bar.advance(task))
+            _say(
+                f"{found.fields} fields, {found.fields_a_second:.0f} a second of processor time, "
+                f"{found.violations.total()} violations {dict(found.violations) or ''}"
+            )
+            raise typer.Exit(1 if found.violations else 0)
         if material is Material.fields:
             made, cell, columns = fields(folder, fonts, split, seeds), (90, 260), 6
         else:

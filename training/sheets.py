@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from training.data.glyphs import SPLITS, Split
 from training.pictures import sheet, write_png
+from training.synth.check import Check, check
 from training.synth.cheque import make_cheque
-from training.synth.field import FieldMaker
+from training.synth.field import FieldMaker, SyntheticField
 
 _CELLS = 60
 
@@ -33,6 +35,25 @@ def fields(data: Path, fonts: Path | None, split: str, seeds: range) -> Iterator
     for seed in seeds:
         field = maker.make(seed)
         yield Sample(seed, field.image, field.text, field.amount_minor, field.currency)
+
+
+def check_fields(
+    data: Path,
+    fonts: Path | None,
+    split: str,
+    seeds: range,
+    progress: Callable[[], None] = lambda: None,
+) -> Check:
+    """Make the fields of the seeds, in one thread, and check the truth of each."""
+    cv2.setNumThreads(1)
+    maker = FieldMaker.load(data, fonts, _split(split))
+
+    def made() -> Iterator[SyntheticField]:
+        for seed in seeds:
+            progress()
+            yield maker.make(seed)
+
+    return check(made())
 
 
 def cheques(data: Path, split: str, seeds: range) -> Iterator[Sample]:

@@ -1,7 +1,8 @@
 """Amounts as people and machines write them: a wide, realistic distribution of written forms.
 
-Nothing here is fitted to any evaluation set: lengths are about log-uniform, digits of amounts that
-are not round are uniform, and the forms are those that cheques of these currencies are known for.
+Nothing here is fitted to any evaluation set: whole units have one to seven digits, most often four
+or five; digits of amounts that are not round are uniform, and the forms are those that cheques of
+these currencies are known for.
 """
 
 import re
@@ -16,9 +17,9 @@ Part = tuple[str, Style]
 
 CURRENCIES = ("USD", "GBP", "EUR", "INR")
 
-_CURRENCY_SHARES = (0.20, 0.10, 0.12, 0.16)
+_CURRENCY_SHARES = (0.18, 0.08, 0.11, 0.16)
 _CENTS = {"USD": 0.6, "GBP": 0.55, "EUR": 0.55, "INR": 0.2, "": 0.14}
-_LENGTHS = (0.02, 0.07, 0.18, 0.26, 0.25, 0.13, 0.09)
+_LENGTHS = (0.02, 0.05, 0.13, 0.24, 0.27, 0.18, 0.11)
 _WHOLE_ENDINGS = (".-", "-", "=", ".=", ",-", ".--", "--", ".", ",", "#", "*", ".--")
 # A "$" says which dollar only together with cents as they are written in the United States.
 _US_DOLLARS = re.compile(
@@ -67,9 +68,7 @@ def sample_amount(rng: np.random.Generator, currency: str | None = None) -> Writ
     if currency not in forms:
         raise ValueError(f"no written forms for {currency}")
     major = _sample_major(rng)
-    cents = _sample_cents(
-        rng, {"USD": 0.6, "GBP": 0.55, "EUR": 0.55, "INR": 0.2, "": 0.14}[currency]
-    )
+    cents = _sample_cents(rng, _CENTS[currency])
     return forms[currency](rng, major, cents)
 
 
@@ -79,11 +78,11 @@ def _sample_major(rng: np.random.Generator) -> int:
     digits = rng.integers(0, 10, length)
     digits[0] = rng.integers(1, 10)
     kind = rng.random()
-    if kind < 0.30 and length > 1:
+    if kind < 0.33 and length > 1:
         digits[int(rng.integers(1, length)) :] = 0
-    elif kind < 0.38 and length > 2:
+    elif kind < 0.40 and length > 2:
         digits[int(rng.integers(1, length)) :] = rng.integers(0, 10)
-    elif kind < 0.42 and length > 1:
+    elif kind < 0.43 and length > 1:
         digits[-1] = 5
     return int("".join(str(int(d)) for d in digits))
 
@@ -262,7 +261,7 @@ def _inr(rng: np.random.Generator, major: int, cents: int) -> WrittenAmount:
 def _free(rng: np.random.Generator, major: int, cents: int) -> WrittenAmount:
     """South American and other forms in which no currency is written, or a "$" of any."""
     minor = 100 * major + cents
-    sign = _pick(rng, "$", "$ ") if _chance(rng, 0.12) else ""
+    sign = _pick(rng, "$", "$ ") if _chance(rng, 0.22) else ""
     separator = _pick(rng, ".", ".", ".", ".", ",", "", "", "", " ")
     whole = _grouped(major, separator) if separator else str(major)
     if cents == 0 and _chance(rng, 0.93):
@@ -273,14 +272,14 @@ def _free(rng: np.random.Generator, major: int, cents: int) -> WrittenAmount:
         point = {".": ",", ",": "."}.get(separator, _pick(rng, ".", ",", "-"))
         body = ((f"{whole}{point}{cents:02d}", "line"),)
     front, back = "", ""
-    if _chance(rng, 0.07) and len(body) == 1 and body[0][0][-1].isdigit():
+    if _chance(rng, 0.1) and len(body) == 1 and body[0][0][-1].isdigit():
         front, back = _fillers(rng)
     return _written(sign + front, body, minor, None, back)
 
 
 def _ending(rng: np.random.Generator, separator: str) -> str:
     """What closes a whole amount against additions, most often nothing."""
-    if _chance(rng, 0.42):
+    if _chance(rng, 0.36):
         return ""
     if separator == "," and _chance(rng, 0.5):
         return _pick(rng, ".-", "-", "=", ".", ".=")

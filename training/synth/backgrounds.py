@@ -189,7 +189,7 @@ def _security_print(rng: np.random.Generator, height: int, width: int, scale: fl
     if kind < 0.25:
         return _words(rng, height, width, scale)
     plane = np.ones((height, width), np.float32)
-    strength = rng.choice((rng.uniform(0.05, 0.16), rng.uniform(0.14, 0.38)), p=(0.38, 0.62))
+    strength = rng.choice((rng.uniform(0.05, 0.16), rng.uniform(0.14, 0.38)), p=(0.32, 0.68))
     families = int(rng.choice([1, 2, 3], p=[0.45, 0.42, 0.13]))
     period = rng.uniform(2.6, 8.0) * scale
     for _ in range(families):
@@ -267,7 +267,7 @@ def form(
     words and parts of letters, stamps and strokes intrude from outside it.
     """
     plane = np.ones((height, width), np.float32)
-    if rng.random() < 0.60:
+    if rng.random() < 0.66:
         _draw_rules(rng, plane, box, scale)
     if rng.random() < 0.20:
         _intrude(rng, plane, box, scale)
@@ -307,7 +307,7 @@ def _draw_rules(
         if rng.random() < 0.12:
             _line(plane, (-2, y - 3 * thick, width + 2, y - 3 * thick + tilt), thick, level)
     if sides[1]:
-        y = min(height - 1.0, y1 + rng.uniform(-1.3, 1.5) * reach)
+        y = min(height - 1.0, y1 + rng.uniform(-1.8, 1.3) * reach)
         dotted = rng.random() < 0.08
         step = rng.uniform(4, 9) * scale if dotted else width + 4
         for start in np.arange(-2, width + 2, step):

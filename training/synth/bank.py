@@ -17,9 +17,11 @@ from training.data.glyphs import GlyphSet, Split
 from training.data.mnist import load_mnist
 from training.data.pendigits import load_pendigits
 from training.data.unipen import load_unipen_digits, load_unipen_symbols
-from training.synth.strokes import Glyph, mask_glyph, pen_glyph
+from training.synth.strokes import Glyph, PenGlyph, mask_glyph, pen_glyph
+from training.synth.zeros import is_slashed
 
 DIGITS = "0123456789"
+SLASHED = "\u00d8"
 _LEAST_DIGITS = 6
 _SYMBOLS = frozenset(".,-/=*#$£x()%+|")
 _BITMAP_SYMBOLS = frozenset("$£x#*+%-/|")
@@ -27,7 +29,7 @@ _BITMAP_SYMBOLS = frozenset("$£x#*+%-/|")
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """What one person wrote: glyphs by symbol, most digits among them.
+    """What one person wrote: glyphs by symbol, most digits among them; slashed zeros by SLASHED.
 
     source: the set's name. known: False where the glyphs are of unknown people.
     """
@@ -93,7 +95,7 @@ def _writers(held: GlyphSet) -> tuple[Writer, ...]:
     people: dict[str, dict[str, list[Glyph]]] = defaultdict(lambda: defaultdict(list))
     for row, (label, writer) in enumerate(zip(held.labels, held.writers, strict=True)):
         if label in DIGITS and len(label) == 1 and (glyph := _glyph(held, row)) is not None:
-            people[writer][label].append(glyph)
+            people[writer][_symbol(label, glyph)].append(glyph)
     found: list[Writer] = []
     rest: dict[str, list[Glyph]] = defaultdict(list)
     for writer, glyphs in sorted(people.items()):
@@ -105,6 +107,13 @@ def _writers(held: GlyphSet) -> tuple[Writer, ...]:
     if rest:
         found.append(Writer(held.name, False, {s: tuple(g) for s, g in rest.items()}))
     return tuple(found)
+
+
+def _symbol(label: str, glyph: Glyph) -> str:
+    """The symbol a glyph is kept by: zeros with a stroke through them are rare on cheques."""
+    if label == "0" and isinstance(glyph, PenGlyph) and is_slashed(glyph.points, glyph.starts):
+        return SLASHED
+    return label
 
 
 def _glyph(held: GlyphSet, row: int) -> Glyph | None:

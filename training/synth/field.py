@@ -24,7 +24,8 @@ _ATTEMPTS = 12
 _LEAST_PIXELS = 3
 _LEAST_SHARE = 0.72
 _SLACK_PIXELS = 4
-_LEAST_CONTRAST = 22.0
+_LEAST_CONTRAST = 26.0
+_LEAST_DARKER = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +181,11 @@ def _legible(image: NDArray[np.uint8], owner: NDArray[np.uint8], bitonal: bool) 
     """Whether a person could read it: ink darker than paper, or few bits lost and few added."""
     inked = owner > 0
     paper_level = float(np.median(image[~inked])) if not inked.all() else 255.0
+    levels = np.bincount(owner.ravel(), image.ravel()) / np.maximum(1, np.bincount(owner.ravel()))
+    if (levels[1:] > paper_level - _LEAST_DARKER).any():
+        return False
     if bitonal:
-        return bool((image[inked] == 0).mean() > 0.45 and (image[~inked] == 0).mean() < 0.22)
+        return bool((image[inked] == 0).mean() > 0.45 and (image[~inked] == 0).mean() < 0.18)
     return paper_level - float(np.percentile(image[inked], 30)) > _LEAST_CONTRAST
 
 
@@ -208,7 +212,7 @@ def _compose(
     plane = paper(rng, *shape, 1 / how.scale)
     box = (max(0, left), max(0, top), min(shape[1], left + columns), min(shape[0], top + rows))
     plane *= form(rng, *shape, box, 1 / how.scale)
-    density = min(1.0, rng.normal(0.8, 0.16)) if hand else rng.uniform(0.5, 1.0)
+    density = min(1.0, rng.normal(0.84, 0.14)) if hand else rng.uniform(0.5, 1.0)
     density = max(0.4, density)
     depth = coverage.astype(np.float32)
     depth *= np.float32(density / 255)

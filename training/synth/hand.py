@@ -4,6 +4,7 @@ Digits come from one writer of the public sets where possible, or from hand-desi
 the writer bends in one way of their own; everything is drawn with one pen.
 """
 
+import re
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.synth.amounts import WrittenAmount
-from training.synth.bank import DIGITS, GlyphBank, Writer
+from training.synth.bank import DIGITS, SLASHED, GlyphBank, Writer
 from training.synth.ink import InkLayer, compose_ink
 from training.synth.strokes import (
     SDF_HEIGHT,
@@ -27,19 +28,23 @@ from training.synth.strokes import (
     sample_pen,
 )
 from training.synth.templates import Template, template_shares, templates
+from training.synth.zeros import Chain, chain_points, sample_chain
 
 # Shares of where a hand's digits come from.
 SOURCES: dict[str, float] = {
-    "unipen_digits": 0.36,
-    "pendigits": 0.08,
+    "unipen_digits": 0.34,
+    "pendigits": 0.07,
     "kensanata": 0.14,
     "mnist": 0.07,
     "optdigits": 0.015,
     "semeion": 0.01,
     "bhmsds": 0.015,
-    "templates": 0.31,
+    "templates": 0.34,
 }
 _DESCENDING = frozenset("1479")
+# Written in many ways: from templates more often than the others.
+_VARIED = frozenset("14579")
+_CENTS = re.compile(r"(.*\d[.,-])(\d\d)")
 _FAR = 1 << 20
 
 
@@ -103,6 +108,10 @@ class Hand:
     low_dash: float
     high_point: float
     template_share: float
+    slashed: bool
+    chain: Chain | None
+    zero_shrink: float
+    small_cents: bool
     shapes: dict[str, tuple[Template, Floats] | Glyph | None] = field(default_factory=dict)
 
 
@@ -135,7 +144,11 @@ def sample_hand(rng: np.random.Generator, bank: GlyphBank, height: float) -> Han
         ligature=float(rng.choice([0.0, 0.7], p=[0.92, 0.08])),
         low_dash=float(rng.choice([0.05, 0.9], p=[0.75, 0.25])),
         high_point=float(rng.choice([0.0, 0.7], p=[0.92, 0.08])),
-        template_share=1.0 if drawn else float(rng.choice([0.0, 0.12, 0.3], p=[0.5, 0.35, 0.15])),
+        template_share=1.0 if drawn else float(rng.choice([0.0, 0.12, 0.3], p=[0.45, 0.35, 0.2])),
+        slashed=bool(rng.random() < 0.02),
+        chain=sample_chain(rng) if rng.random() < 0.25 else None,
+        zero_shrink=float(rng.choice([1.0, rng.uniform(0.72, 0.95)], p=[0.6, 0.4])),
+        small_cents=bool(rng.random() < 0.15),
     )
 
 
@@ -176,6 +189,11 @@ class HandWriter:
                 )
             elif style == "bar":
                 page.underline()
+            elif style == "line" and hand.small_cents and (split := _CENTS.fullmatch(symbols)):
+                x = page.line(split[1], x, 1.0, 0.0)
+                x = page.line(split[2], x, *_raised(rng))
+                if rng.random() < 0.4:
+                    page.underline()
             else:
                 scale, base = _raised(rng) if style == "superscript" else (1.0, 0.0)
                 x = page.line(symbols, x, scale, base)
@@ -215,16 +233,27 @@ class _Page:
         front = _Front(self.height, start)
         walk, wide, follows = 0.0, 0.0, ""
         before: _Box | None = None
-        for symbol in symbols:
+        place, row = 0, 0
+        while place < len(symbols):
+            symbol = symbols[place]
+            place += 1
             if symbol == " ":
                 wide = float(rng.uniform(0.3, 0.7))
                 continue
             walk += float(rng.normal(0.0, hand.drift)) - 0.25 * walk
             y = (base + walk) * self.height + hand.slope * front.right
-            coverage, _, top = self._draw(symbol, unit, y, follows)
             gap = _gap(rng, hand, follows, symbol, wide)
             if before is None and start == 0:
                 gap = 0.0
+            zeros = _zeros(symbols, place - 1)
+            if hand.chain and owned and zeros > 1 and rng.random() < 0.85:
+                before = self._chain(front, zeros, unit, y, gap)
+                place += zeros - 1
+                follows, wide = "0", 0.0
+                continue
+            row = row + 1 if symbol == "0" and follows in "0.," else 0
+            size = hand.zero_shrink**row if _ends_in_zeros(symbols, place - 1) else 1.0
+            coverage, _, top = self._draw(symbol, max(size, 0.4) * unit, y, follows)
             x, left, right = front.place(coverage, top, gap * unit, unit, hand.tuck)
             if owned:
                 self.text.append(symbol)
@@ -233,6 +262,25 @@ class _Page:
             self._after(box, before, unit)
             before, follows, wide = box, symbol, 0.0
         return front.right
+
+    def _chain(self, front: "_Front", count: int, unit: float, y: float, gap: float) -> _Box:
+        """Write zeros in a row without lifting the pen; returns the last one's box."""
+        rng, hand = self.rng, self.hand
+        assert hand.chain is not None
+        size = hand.zero_size * float(np.exp(rng.normal(0, hand.size_spread)))
+        stretch = size * float(np.clip(hand.stretch, 0.8, 1.5)) * hand.zero_width
+        drawn = []
+        for points in chain_points(rng, hand.chain, count):
+            points[:, 0] = unit * (stretch * points[:, 0] - size * hand.slant * points[:, 1])
+            points[:, 1] = unit * size * points[:, 1] + y
+            drawn.append(draw_strokes(rng, points, (0,), hand.pen))
+        whole = compose_ink([(*patch, 0) for patch in drawn], "", margin=0)
+        least, top = min(left for _, left, _ in drawn), min(top for _, _, top in drawn)
+        x, left, right = front.place(whole.coverage, top, gap * unit, unit, hand.tuck)
+        for coverage, beside, high in drawn:
+            self.text.append("0")
+            self.patches.append((coverage, beside - least + x, high, len(self.text)))
+        return _Box("0", max(left, right - int(unit)), right, top, len(self.text))
 
     def _after(self, box: _Box, before: _Box | None, unit: float) -> None:
         """What a hand adds to a character: the ligature of zeros, rarely a correction."""
@@ -344,7 +392,8 @@ class _Page:
     def _shape(self, symbol: str) -> tuple[Template, Floats] | Glyph | None:
         """What the writer's symbol is: bent template strokes, one glyph, or None for several."""
         known = self._has(symbol)
-        share = self.hand.template_share if symbol in DIGITS else 0.4
+        share = self.hand.template_share * (1.6 if symbol in _VARIED else 1.0)
+        share = share if symbol in DIGITS else 0.4
         if templates(symbol) and (not known or self.rng.random() < share):
             drawn = self.rng.random()
             chosen = int(np.searchsorted(np.cumsum(template_shares(symbol))[:-1], drawn))
@@ -364,7 +413,8 @@ class _Page:
         if held is None:
             assert self.hand.writer is not None
             held = self.hand.writer.glyphs
-        some = held[symbol]
+        slashed = held.get(SLASHED) if symbol == "0" and self.hand.slashed else None
+        some = slashed or held[symbol]
         return some[int(self.rng.integers(len(some)))]
 
 
@@ -480,6 +530,16 @@ def _gap(rng: np.random.Generator, hand: Hand, follows: str, symbol: str, wide: 
     if follows and rng.random() < hand.touch:
         return -float(rng.uniform(0.0, 0.09))
     return max(0.0, hand.gap + float(rng.normal(0, hand.gap_spread)))
+
+
+def _zeros(symbols: str, place: int) -> int:
+    """How many zeros stand in a row from a place on."""
+    return len(symbols[place:]) - len(symbols[place:].lstrip("0"))
+
+
+def _ends_in_zeros(symbols: str, place: int) -> bool:
+    """Whether no other digit follows."""
+    return not any(symbol in "123456789" for symbol in symbols[place:])
 
 
 def _near(unit: float) -> NDArray[np.uint8]:

@@ -79,18 +79,18 @@ def sample_pen(rng: np.random.Generator, height: float) -> Pen:
     """A ballpoint, gel pen, fountain pen or felt tip for digits of that height, px."""
     kind = rng.random()
     if kind < 0.5:
-        width = float(np.exp(rng.normal(np.log(0.084), 0.22)))
+        width = float(np.exp(rng.normal(np.log(0.097), 0.22)))
         return Pen(
             width=max(1.1, width * height),
             pressure=rng.uniform(0.05, 0.22),
             speed=rng.uniform(0.0, 0.25),
             taper=rng.uniform(0.0, 0.35),
-            ink=rng.uniform(0.75, 1.0),
-            fade=rng.uniform(0.05, 0.45),
+            ink=rng.uniform(0.8, 1.0),
+            fade=rng.uniform(0.05, 0.4),
             skips=rng.choice([0.0, 0.0, 0.04, 0.15]),
         )
     if kind < 0.85:
-        width = float(np.exp(rng.normal(np.log(0.1), 0.2)))
+        width = float(np.exp(rng.normal(np.log(0.116), 0.2)))
         return Pen(
             width=max(1.2, width * height),
             pressure=rng.uniform(0.03, 0.3),
@@ -99,7 +99,7 @@ def sample_pen(rng: np.random.Generator, height: float) -> Pen:
             ink=rng.uniform(0.85, 1.0),
             fade=rng.uniform(0.0, 0.3),
         )
-    width = float(np.exp(rng.normal(np.log(0.13), 0.18)))
+    width = float(np.exp(rng.normal(np.log(0.142), 0.18)))
     return Pen(
         width=max(1.4, width * height),
         pressure=rng.uniform(0.02, 0.1),
@@ -286,6 +286,8 @@ def draw_mask(glyph: MaskGlyph, matrix: Floats, pen: Pen) -> tuple[Coverage, int
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=-127,
     )
+    # What is no distance would overflow the cast below.
+    signed = np.clip(np.nan_to_num(signed, nan=-127.0), -127.0, 127.0)
     scale = float(np.sqrt(abs(whole[0, 0] * whole[1, 1] - whole[0, 1] * whole[1, 0])))
     own = glyph.width * scale
     shift = float(np.clip(0.42 * (pen.width - own), -glyph.core * scale, (SDF_PAD - 1) * scale))

@@ -1,17 +1,22 @@
 """Handwriting: every character has ink of its own, in its place, from writers of the split."""
 
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from training.data.folder import VARIABLE, data_folder
+from training.data.fonts import Font
 from training.data.glyphs import GlyphSet, Stroke
-from training.synth.amounts import WrittenAmount, sample_amount, text_of
-from training.synth.bank import GlyphBank
+from training.synth.amounts import Part, WrittenAmount, sample_amount, text_of
+from training.synth.bank import SLASHED, GlyphBank
 from training.synth.hand import HandWriter
 from training.synth.ink import InkLayer
+from training.synth.printed import Printer
+
+DATA = os.environ.get(VARIABLE, "")
 
 
 def strokes_of(digit: int, rng: np.random.Generator) -> tuple[Stroke, ...]:
@@ -139,14 +144,64 @@ def test_a_slanted_fraction_is_text(writer: HandWriter) -> None:
     assert set(np.unique(layer.owner)) >= set(range(1, 8))
 
 
+FORMS: tuple[tuple[Part, ...], ...] = (
+    (("7", "line"), ("xx", "numerator"), ("/", "bar"), ("100", "denominator")),
+    (("7", "line"), ("NO", "numerator"), ("/", "bar"), ("100", "denominator")),
+    (("7", "line"), ("N0", "numerator"), ("-", "bar"), ("100", "denominator")),
+    (("7.", "line"), ("25", "numerator"), ("-", "bar"), ("xx", "denominator")),
+    (("7", "line"), ("25", "superscript"), ("-", "bar")),
+    (("7", "line"), ("00", "superscript")),
+    (("7 xx/100", "line"),),
+    (("$70.000,50-", "line"),),
+    (("500.000.-", "line"),),
+)
+
+
+@pytest.mark.parametrize("parts", FORMS)
+def test_pen_and_print_give_every_character_of_a_form_ink(
+    writer: HandWriter, font: Font, parts: tuple[Part, ...]
+) -> None:
+    written = WrittenAmount(parts, 700, None, text_of(parts))
+    for seed in range(40):
+        for hand in (writer, Printer([font])):
+            layer = hand.write(np.random.default_rng(seed), written, 32.0)
+            assert layer.text == written.text.replace(" ", "")
+            owners = set(np.unique(layer.owner[layer.coverage > 30])) - {0}
+            assert owners == set(range(1, len(layer.text) + 1))
+
+
+def test_zeros_at_the_end_may_shrink_and_cents_stand_higher(writer: HandWriter) -> None:
+    shares, raised = [], 0
+    for seed in range(120):
+        places = boxes(writer.write(np.random.default_rng(seed), line("8000"), 40.0))
+        high = places[:, 3] - places[:, 1]
+        shares.append(high[3] / high[1])
+        places = boxes(writer.write(np.random.default_rng(seed), line("88.88"), 40.0))
+        raised += bool(places[3:, 3].max() < places[:2, 3].min() - 4)
+    assert np.mean(shares) < 0.95
+    assert min(shares) < 0.7
+    assert 4 <= raised <= 40
+
+
+def test_slashed_zeros_are_kept_apart() -> None:
+    t = np.linspace(0, 1, 40)[:, None]
+    angle = 2 * np.pi * t
+    around = np.concatenate([30 * np.cos(angle), 50 * np.sin(angle)], axis=1).astype(np.float32)
+    stroke = np.concatenate([70 * t - 35, 55 - 110 * t], axis=1).astype(np.float32)
+    zeros: tuple[tuple[Stroke, ...], ...] = ((around,), (around, stroke))
+    held = GlyphSet("unipen_digits", None, zeros * 4, ("0",) * 8, ("w",) * 8, ("train",) * 8)
+    (person,) = GlyphBank.of([held], []).writers["unipen_digits"]
+    assert {symbol: len(some) for symbol, some in person.glyphs.items()} == {"0": 4, SLASHED: 4}
+
+
 def test_a_symbol_without_glyph_is_refused(writer: HandWriter) -> None:
     with pytest.raises(ValueError, match="@"):
         writer.write(np.random.default_rng(0), line("12@"), 30.0)
 
 
-@pytest.mark.skipif(not os.environ.get(VARIABLE), reason=f"{VARIABLE} names no training data")
+@pytest.mark.skipif(not DATA, reason=f"{VARIABLE} names no training data")
 def test_the_real_bank_of_a_split() -> None:
-    bank = GlyphBank.load(data_folder(), "valid", most_mnist=200)
+    bank = GlyphBank.load(data_folder(Path(DATA)), "valid", most_mnist=200)
     assert {"unipen_digits", "pendigits", "kensanata", "mnist"} <= set(bank.writers)
     assert len(bank.writers["kensanata"]) == 2
     written = HandWriter(bank).write(np.random.default_rng(0), line("**1.234.567,89**"), 30.0)

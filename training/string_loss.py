@@ -46,13 +46,14 @@ class ChainWeights(nn.Module):
     def entries(self) -> dict[str, Any]:
         """The weights as a card holds them, rounded."""
         first = grammar_for(None, None, self.grammar_now.labels[:-1])
-        table = zip(first.weight_names, first.weight_penalty, self.grammar.tolist(), strict=True)
+        weights = self.grammar.detach().tolist()
+        table = zip(first.weight_names, first.weight_penalty.tolist(), weights, strict=True)
         return {
             "segment": _named(FEATURES, self.segment),
-            "symbol": round(float(self.symbol), 4),
-            "stray": round(float(self.stray), 4),
-            "stray_ink": round(float(self.stray_ink), 4),
-            "null": round(float(self.null), 4),
+            "symbol": round(self.symbol.item(), 4),
+            "stray": round(self.stray.item(), 4),
+            "stray_ink": round(self.stray_ink.item(), 4),
+            "null": round(self.null.item(), 4),
             "field": _named(tuple(FIELD_WEIGHTS), self.field),
             "grammar": {
                 name: round(new, 4) for name, old, new in table if abs(new - old) >= 5e-4
@@ -65,7 +66,7 @@ def _parameter(value: float | Sequence[float]) -> nn.Parameter:
 
 
 def _named(names: Sequence[str], values: Tensor) -> dict[str, float]:
-    return {n: round(v, 4) for n, v in zip(names, values.tolist(), strict=True)}
+    return {n: round(v, 4) for n, v in zip(names, values.detach().tolist(), strict=True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class _Search(torch.autograd.Function):
         ctx: Any, odds: Tensor, arcs: Tensor, added: Tensor, null: Tensor, weights: Tensor,
         batch: "Batch", loss: Loss, runner: Runner,
     ) -> Tensor:  # fmt: skip
-        jobs = batch.jobs(odds.detach(), arcs.detach(), added.detach(), float(null))
+        jobs = batch.jobs(odds.detach(), arcs.detach(), added.detach(), null.item())
         grammar = reweighted(batch.grammar, weights.detach().numpy().astype(np.float64))
         found = runner(jobs, grammar, loss)
         ctx.found = found
@@ -252,7 +253,7 @@ class Batch:
     def right(self, log_probabilities: Tensor, chain: ChainWeights) -> list[bool]:
         """Whether the best amount of each sample is the true one, as the service reads it."""
         with torch.no_grad():
-            jobs = self.jobs(*self.tensors(log_probabilities, chain), float(chain.null))
+            jobs = self.jobs(*self.tensors(log_probabilities, chain), chain.null.item())
             grammar = reweighted(self.grammar, chain.grammar.numpy().astype(np.float64))
         return [_reads_right(job, grammar) for job in jobs]
 

@@ -21,7 +21,7 @@ from service.pipeline.image import load_cheque
 from service.pipeline.ink import extract_ink
 from service.pipeline.reader import enough_fields
 from service.pipeline.segment import SegmentationGraph, segment_fields
-from training.calibrate import png
+from training.encode import png
 from training.data.glyphs import Split
 from training.dataset import PLACEMENT, Sources
 from training.synth.bank import GlyphBank

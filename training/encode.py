@@ -1,0 +1,14 @@
+"""Pictures as the files that the service is given."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """A picture u8 [H, W] or [H, W, 3] (red, green, blue) as a PNG file."""
+    bgr = image if image.ndim == 2 else np.ascontiguousarray(image[:, :, ::-1])
+    done, data = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise ValueError("the image could not be written as PNG")
+    return data.tobytes()

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 import onnxruntime as ort
 import torch
 from torch import Tensor, nn
+
+from training.lenet import ProductionNet
 
 PARITY = 1e-4
 
@@ -61,6 +64,34 @@ def export(network: nn.Module, card: dict[str, Any], folder: Path) -> float:
         json.dumps({**card, "sha256": digest}, indent=1, ensure_ascii=False) + "\n"
     )
     return difference
+
+
+def load_exported(folder: Path) -> ProductionNet:
+    """The production network of an exported model, ready to be trained on.
+
+    What was folded into the convolutions at export stays there; batch norm then adds their bias
+    alone. Raises ValueError for a model of another network.
+    """
+    held = {
+        one.name.removeprefix("network."): torch.from_numpy(onnx.numpy_helper.to_array(one).copy())
+        for one in onnx.load(str(folder / "model.onnx")).graph.initializer
+    }
+    try:
+        widths = [len(held[f"features.{layer}.weight"]) for layer in (0, 4, 8)]
+        network = ProductionNet(len(held["head.6.bias"]), (*widths, len(held["head.2.bias"])))
+        state = network.state_dict()
+        for layer in ("features.0", "features.4", "features.8", "head.2", "head.6"):
+            state[f"{layer}.weight"] = held[f"{layer}.weight"]
+        for layer, norm in ((0, 1), (4, 5), (8, 9)):
+            state[f"features.{norm}.bias"] = held[f"features.{layer}.weight_bias"]
+        for layer in ("head.2", "head.6"):
+            state[f"{layer}.bias"] = held[f"{layer}.bias"]
+    except KeyError as error:
+        raise ValueError(f"the model in {folder} is not the production network") from error
+    for norm in ("features.1", "features.5", "features.9", "head.3"):
+        state[f"{norm}.weight"] = torch.full_like(state[f"{norm}.weight"], (1 + 1e-5) ** 0.5)
+    network.load_state_dict(state)
+    return network.eval()
 
 
 def _difference(module: nn.Module, path: Path) -> float:

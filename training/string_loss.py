@@ -74,13 +74,13 @@ class Job:
     """One sample's numbers, ready for the search.
 
     lattice: its penalties are those of arcs with the fields' own, and of labels against rubbish.
-    added f64 [F]: what else enters each field; amount_minor: None where the best reading is asked.
+    added f64 [F]: what else enters each field; amounts: what the truth may be.
     """
 
     lattice: Lattice
     added: Floats
     null: float
-    amount_minor: int
+    amounts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def solve(job: Job, grammar: Grammar, loss: Loss) -> JobGradient:
         free = [_free(lattice, field, grammar, viterbi) for field in entrances.fields.tolist()]
         totals = np.array([one.penalty for one in free])
         lattice = normalised(lattice, entrances, job.added - totals)
-    true = gradient(lattice, grammar, job.amount_minor, viterbi=viterbi)
+    true = _either([gradient(lattice, grammar, a, viterbi=viterbi) for a in job.amounts], viterbi)
     if true.penalty == np.inf:
         zeros = np.zeros_like(job.lattice.class_penalty), np.zeros(len(lattice.src))
         return JobGradient(np.inf, *zeros, np.zeros_like(job.added), 0.0, 0 * true.weights)
@@ -137,6 +137,22 @@ def solve(job: Job, grammar: Grammar, loss: Loss) -> JobGradient:
     for one, through in zip(free, added.tolist(), strict=bool(free)):
         labels, arcs = labels - through * one.labels, arcs - through * one.arcs
     return JobGradient(value, labels, arcs, added, null, weights)
+
+
+def _either(found: Sequence[Gradient], viterbi: bool) -> Gradient:
+    """One of several penalties or another: the least, or all together."""
+    best_one = min(found, key=lambda one: one.penalty)
+    if viterbi or len(found) == 1 or best_one.penalty == np.inf:
+        return best_one
+    total = best_one.penalty
+    total -= float(np.log(sum(np.exp(best_one.penalty - one.penalty) for one in found)))
+    shares = [float(np.exp(total - one.penalty)) for one in found]
+
+    def mixed(name: str) -> Floats:
+        parts = [share * getattr(one, name) for share, one in zip(shares, found, strict=True)]
+        return np.sum(parts, axis=0)
+
+    return Gradient(total, mixed("labels"), mixed("arcs"), mixed("weights"))
 
 
 def _merged(a: float, b: float) -> float:
@@ -246,7 +262,7 @@ class Batch:
                 arcs[arc : arc + a].numpy(), graph.field, odds[segment : segment + n].numpy(),
             )  # fmt: skip
             own = added[field : field + f].numpy()
-            found.append(Job(lattice, own, null, sample.amount_minor))
+            found.append(Job(lattice, own, null, tuple(sample.amounts.tolist())))
             segment, arc, field = segment + n, arc + a, field + f
         return found
 
@@ -277,7 +293,7 @@ def _reads_right(job: Job, grammar: Grammar) -> bool:
     free = [_free(job.lattice, field, grammar, False) for field in entrances.fields.tolist()]
     totals = np.array([one.penalty for one in free])
     found = best(normalised(job.lattice, entrances, job.added - totals), grammar, 1)
-    return bool(found) and found[0].amount_minor == job.amount_minor
+    return bool(found) and found[0].amount_minor in job.amounts
 
 
 def _tensor(parts: Sequence[NDArray[np.float32]]) -> Tensor:

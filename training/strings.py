@@ -40,16 +40,17 @@ class StringSample:
 
     graph: its penalty holds only what is fixed. field_features f32 [F, D] of each candidate, and
     field_fixed f32 [F]: a candidate's penalty is -log sigmoid(weights . features) + fixed.
+    amounts i64 [n]: the true amount in minor units; several where the truth leaves open which.
     """
 
     graph: SegmentationGraph
     field_features: NDArray[np.float32]
     field_fixed: NDArray[np.float32]
-    amount_minor: int
+    amounts: NDArray[np.int64]
 
 
 def cut_image(
-    data: bytes, amount_minor: int, *, field_only: bool, placement: Placement = PLACEMENT
+    data: bytes, amounts: Sequence[int], *, field_only: bool, placement: Placement = PLACEMENT
 ) -> StringSample | None:
     """An image file as the service would cut it; None where it holds no ink.
 
@@ -66,7 +67,7 @@ def cut_image(
         return None
     features = np.stack([candidate.features for candidate in candidates])
     own = np.array([candidate.penalty for candidate in candidates], np.float32)
-    return StringSample(graph, features, own - field_penalties(features), amount_minor)
+    return StringSample(graph, features, own - field_penalties(features), np.array(amounts, np.int64))
 
 
 def build_strings(
@@ -90,6 +91,7 @@ def load_strings(folder: Path, kind: Kind, shards: int | None = None) -> list[St
 
 
 _GRAPH = tuple(field.name for field in fields(SegmentationGraph))
+_OWN = ("field_features", "field_fixed", "amounts")
 
 
 def pack(samples: Sequence[StringSample], path: Path) -> None:
@@ -98,12 +100,11 @@ def pack(samples: Sequence[StringSample], path: Path) -> None:
     columns: dict[str, Iterable[NDArray[np.generic]]] = {
         name: [np.atleast_1d(getattr(sample.graph, name)) for sample in samples] for name in _GRAPH
     }
-    columns["field_features"] = [sample.field_features for sample in samples]
-    columns["field_fixed"] = [sample.field_fixed for sample in samples]
+    for name in _OWN:
+        columns[name] = [getattr(sample, name) for sample in samples]
     for name, parts in columns.items():
         held[name] = np.concatenate(list(parts))
         held[f"{name}.count"] = np.array([len(part) for part in parts])
-    held["amount_minor"] = np.array([sample.amount_minor for sample in samples], np.int64)
     part = path.with_suffix(".part.npz")
     np.savez(part, **held)  # type: ignore[arg-type]
     part.replace(path)
@@ -113,19 +114,15 @@ def unpack(path: Path) -> list[StringSample]:
     """The samples of a file that pack wrote."""
     with np.load(path) as file:
         held = {name: file[name] for name in file.files}
-    names = (*_GRAPH, "field_features", "field_fixed")
+    names = (*_GRAPH, *_OWN)
     parts = {
         name: np.split(held[name], np.cumsum(held[f"{name}.count"])[:-1]) for name in names
     }
     samples = []
-    for index, amount in enumerate(held["amount_minor"].tolist()):
+    for index in range(len(parts["num_nodes"])):
         own = {name: parts[name][index] for name in names}
         graph = {name: own[name] for name in _GRAPH} | {"num_nodes": int(own["num_nodes"][0])}
-        samples.append(
-            StringSample(
-                SegmentationGraph(**graph), own["field_features"], own["field_fixed"], amount
-            )
-        )
+        samples.append(StringSample(SegmentationGraph(**graph), *(own[name] for name in _OWN)))
     return samples
 
 
@@ -153,7 +150,7 @@ def _fields(sources: Sources, split: Split) -> _Maker:
     def make(seed: int) -> StringSample | None:
         # Other fields than those that the characters were cut from.
         field = maker.make(10_000_000 + seed)
-        return cut_image(png(field.image), field.amount_minor, field_only=True)
+        return cut_image(png(field.image), [field.amount_minor], field_only=True)
 
     return make
 
@@ -165,7 +162,7 @@ def _cheques(sources: Sources, split: Split) -> _Maker:
         cheque = make_cheque(10_000_000 + seed, hand=hand.write, split=split)
         if cheque.amount_minor is None:
             return None
-        return cut_image(png(cheque.image), cheque.amount_minor, field_only=False)
+        return cut_image(png(cheque.image), [cheque.amount_minor], field_only=False)
 
     return make
 
@@ -179,7 +176,7 @@ def _strings(sources: Sources, split: Split) -> _Maker:
         string = maker.make(seed)
         if string.amount_minor is None:
             return None
-        return cut_image(png(string.image), string.amount_minor, field_only=True)
+        return cut_image(png(string.image), [string.amount_minor], field_only=True)
 
     return make
 

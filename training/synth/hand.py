@@ -198,7 +198,7 @@ class HandWriter:
                 scale, base = _raised(rng) if style == "superscript" else (1.0, 0.0)
                 x = page.line(symbols, x, scale, base)
         layer = compose_ink(page.patches, "".join(page.text))
-        return _faded(rng, layer, hand.pen, height)
+        return faded(rng, layer, hand.pen, height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +370,7 @@ class _Page:
             pen = replace(pen, width=pen.width * float(rng.uniform(0.95, 1.5)))
         if isinstance(glyph, MaskGlyph):
             return draw_mask(glyph, matrix, pen)
-        points = _restless(rng, glyph.points, hand.unrest)
+        points = restless(rng, glyph.points, hand.unrest)
         points[:, :2] = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
         return draw_strokes(rng, points, glyph.starts, pen)
 
@@ -398,7 +398,7 @@ class _Page:
             drawn = self.rng.random()
             chosen = int(np.searchsorted(np.cumsum(template_shares(symbol))[:-1], drawn))
             template = templates(symbol)[chosen]
-            return template, _bent(self.rng, template.controls)
+            return template, bent(self.rng, template.controls)
         if not known:
             raise ValueError(f"no glyph and no template for {symbol!r}")
         return self._recorded(symbol) if self.rng.random() < 0.4 else None
@@ -453,7 +453,7 @@ class _Front:
         return x, x + first, int(ends.max()) + x
 
 
-def _bent(rng: np.random.Generator, controls: Floats) -> Floats:
+def bent(rng: np.random.Generator, controls: Floats) -> Floats:
     """Control points of a template as one person would have them."""
     moved = controls + rng.normal(0, rng.uniform(0.005, 0.03), controls.shape).astype(np.float32)
     # A smooth bend of the whole figure keeps its curves round.
@@ -469,7 +469,7 @@ def _bent(rng: np.random.Generator, controls: Floats) -> Floats:
     return moved
 
 
-def _restless(rng: np.random.Generator, points: Floats, unrest: float) -> Floats:
+def restless(rng: np.random.Generator, points: Floats, unrest: float) -> Floats:
     """A copy of the points moved by a slow wave, as no one writes the same twice."""
     moved = points.copy()
     a, b, c, d = rng.uniform(0, 2 * np.pi, 4)
@@ -552,7 +552,7 @@ def _raised(rng: np.random.Generator) -> tuple[float, float]:
     return 1.0 - smaller, -float(rng.uniform(0.6, 1.15)) * smaller - float(rng.uniform(0.0, 0.15))
 
 
-def _faded(rng: np.random.Generator, layer: InkLayer, pen: Pen, height: float) -> InkLayer:
+def faded(rng: np.random.Generator, layer: InkLayer, pen: Pen, height: float) -> InkLayer:
     """The layer with the pen's ink: paler, and uneven along the line."""
     if pen.fade < 0.02 and pen.ink > 0.98:
         return layer

@@ -13,7 +13,7 @@ from typing import Any
 
 from service.errors import ModelError
 
-_NUMBERS = re.compile(r"\[[\s\d.,eE+-]+\]")
+_NUMBERS = re.compile(r"\[([\s\d.,eE+-]+)\]")
 RUBBISH = ""
 SPACE = " "
 
@@ -230,4 +230,4 @@ def _with(card: dict[str, Any], fitted: tuple[Fitted, ...]) -> dict[str, Any]:
 def card_text(card: dict[str, Any]) -> str:
     """A card as JSON to be read by people too: a list of numbers takes one line."""
     text = json.dumps(card, indent=1, ensure_ascii=False)
-    return _NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n"
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"

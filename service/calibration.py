@@ -16,7 +16,7 @@ from rich.table import Table
 from service.errors import InputError
 from service.listing import read_file
 from service.options import Reader, ReadingOptions
-from service.pipeline.card import Calibration, write_version
+from service.pipeline.card import Calibration, Fitted, write_version
 from service.pipeline.decision import (
     error_bound,
     fit_calibration,
@@ -192,13 +192,12 @@ def write(
         "wrong_candidates": sum(not one.right for one in read),
         "unreadable": sum(one.error is not None for one in judged),
         "sha256": digest(sample),
-        "field_only": options.field_only,
         "currency": options.currency,
         "locale": options.locale,
         "date": datetime.now(UTC).date().isoformat(),
     }
     try:
-        write_version(model, to, calibration, source)
+        write_version(model, to, Fitted(calibration, source, options.field_only))
     except FileExistsError:
         refuse_existing(to)
         raise

@@ -141,7 +141,11 @@ def calibrate(
         judged = []
         with _progress(sys.stderr.isatty(), len(sample.labels)) as bar:
             for one in calibration.read_sample(
-                reader, reader.calibration, sample, options, settings.max_bytes
+                reader,
+                reader.calibration(field_only=field_only),
+                sample,
+                options,
+                settings.max_bytes,
             ):
                 judged.append(one)
                 bar.advance(bar.task_ids[0])

@@ -434,15 +434,16 @@ def _print_report(report: Any) -> None:
 
 
 def _print_calibration(held: dict[str, Any]) -> None:
-    for name, part in held["read_rightly"].items():
-        _say(f"{name}: {100 * part['share']:.1f} % of {part['images']} read rightly")
-    table = Table("error borne", "accepted %", "wrong", "error bound %", "least confidence %")
-    for bound, found in held["accepted_at"].items():
-        row = ["nothing", "", "", ""] if found is None else [
-            f"{100 * found['share']:.1f}", f"{found['wrong']} of {found['accepted']}",
-            f"{100 * found['error_bound']:.2f}", f"{100 * found['least_confidence']:.2f}",
-        ]  # fmt: skip
-        table.add_row(f"{100 * float(bound):g} %", *row)
+    table = Table("", "error borne", "accepted %", "wrong", "error bound %", "least confidence %")
+    for kind, part in held.items():
+        for name, read in part["read_rightly"].items():
+            _say(f"{kind}s {name}: {100 * read['share']:.1f} % of {read['images']} read rightly")
+        for bound, found in part["accepted_at"].items():
+            row = ["nothing", "", "", ""] if found is None else [
+                f"{100 * found['share']:.1f}", f"{found['wrong']} of {found['accepted']}",
+                f"{100 * found['error_bound']:.2f}", f"{100 * found['least_confidence']:.2f}",
+            ]  # fmt: skip
+            table.add_row(f"{kind}s", f"{100 * float(bound):g} %", *row)
     console.print(table)
 
 

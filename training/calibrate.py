@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 import service.pipeline
-from service.pipeline.card import Calibration, recalibrate, write_version
+from service.pipeline.card import Calibration, Fitted, recalibrate, write_version
 from service.pipeline.decision import (
     DEFAULT_MAX_ERROR,
     calibrated,
@@ -27,7 +27,7 @@ from service.pipeline.decision import (
     uncalibrated,
 )
 from service.pipeline.reader import ChequeReader
-from training.curves import reliability_picture, risk_coverage_picture
+from training.curves import Judged, reliability_picture, risk_coverage_picture
 from training.dataset import Sources
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque
@@ -38,6 +38,7 @@ FIRST_SEED = 5_000_000
 BOUNDS = (0.001, 0.005, 0.01, 0.02, 0.05)
 
 Kind = Literal["field", "cheque"]
+KINDS: Final[tuple[Kind, ...]] = ("field", "cheque")
 Job = tuple[Kind, int]
 
 
@@ -87,7 +88,9 @@ class Desk:
         reading = self._reader.read(_png(image), field_only=job[0] == "field")
         return Outcome(
             *job, hand, expected, reading.amount_minor,
-            uncalibrated(reading.confidence, self._reader.calibration),
+            uncalibrated(
+                reading.confidence, self._reader.calibration(field_only=job[0] == "field")
+            ),
             hangs_on_confidence(reading.reject_reason),
         )  # fmt: skip
 
@@ -117,6 +120,7 @@ def read_synthetic(
     progress(done)
     kept.parent.mkdir(parents=True, exist_ok=True)
     with kept.open("a", encoding="utf-8") as lines:
+        lines.write("\n" * (lines.tell() > 0))  # ends a line that an interruption cut short
         for outcome in _read(model, sources, missing, workers):
             lines.write(json.dumps(asdict(outcome)) + "\n")
             lines.flush()
@@ -132,7 +136,7 @@ def state_of(model: Path) -> str:
     The card's calibration and scores are left out: no reading depends on them.
     """
     card = json.loads((model / "card.json").read_text())
-    for name in ("calibration", "calibrated_on", "scores", "version"):
+    for name in ("calibration", "field_calibration", "calibrated_on", "scores", "version"):
         card.pop(name, None)
     digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
     for file in sorted(Path(service.pipeline.__path__[0]).glob("*.py")):
@@ -148,28 +152,32 @@ def calibration_of(outcomes: Sequence[Outcome]) -> Calibration:
     )
 
 
-def confidences(outcomes: Sequence[Outcome]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Confidences f64 [N] and whether right, bool [N], of what hangs on them.
+def crosswise(outcomes: Sequence[Outcome], name: str) -> Judged:
+    """Confidences of what hangs on them, each half calibrated on the other.
 
-    Each half is calibrated on the other, so that none is judged by a fit that has seen it.
+    So none is judged by a fit that has seen it.
     """
     read = [one for one in outcomes if one.hangs]
     halves = [read[0::2], read[1::2]]
-    fits = [calibration_of(half) for half in halves]
+    fits = [calibration_of(half) for half in reversed(halves)]
     shown = [
         (calibrated(one.posterior, fit), one.right)
-        for half, fit in zip(halves, reversed(fits), strict=True)
+        for half, fit in zip(halves, fits, strict=True)
         for one in half
     ]
-    return np.array([one[0] for one in shown]), np.array([one[1] for one in shown], bool)
+    return Judged(
+        name,
+        np.array([one[0] for one in shown]),
+        np.array([one[1] for one in shown], bool),
+        len(outcomes),
+    )
 
 
 def source_of(outcomes: Sequence[Outcome], state: str) -> dict[str, Any]:
     """What the card says of the sample."""
     return {
         "sample": "synthetic images of the writers, fonts and layouts held out as valid",
-        "fields": sum(one.kind == "field" for one in outcomes),
-        "cheques": sum(one.kind == "cheque" for one in outcomes),
+        "images": len(outcomes),
         "by_hand": sum(one.hand for one in outcomes),
         "first_seed": min(one.seed for one in outcomes),
         "reader": state,
@@ -178,29 +186,29 @@ def source_of(outcomes: Sequence[Outcome], state: str) -> dict[str, Any]:
 
 
 def summary(outcomes: Sequence[Outcome], calibration: Calibration) -> dict[str, Any]:
-    """Shares read rightly by kind, and what is accepted at each of BOUNDS."""
+    """Shares read rightly, by hand and printed, and what is accepted at each of BOUNDS."""
     parts: dict[str, list[Outcome]] = {}
     for one in outcomes:
-        parts.setdefault(f"{one.kind}, {'by hand' if one.hand else 'printed'}", []).append(one)
-    accepted = {}
-    for bound in BOUNDS:
-        found = largest_acceptance(calibration, bound)
-        accepted[str(bound)] = found and {
-            "least_confidence": found.confidence,
-            "accepted": found.accepted,
-            "share": found.accepted / len(outcomes),
-            "wrong": found.wrong,
-            "error_bound": error_bound(found.wrong, found.accepted),
-        }
+        parts.setdefault("by hand" if one.hand else "printed", []).append(one)
     return {
         "images": len(outcomes),
-        "slope": calibration.slope,
-        "shift": calibration.shift,
+        "calibration": asdict(calibration),
         "read_rightly": {
             name: {"images": len(part), "share": sum(one.right for one in part) / len(part)}
             for name, part in sorted(parts.items())
         },
-        "accepted_at": accepted,
+        "accepted_at": {
+            str(bound): found
+            and {
+                "least_confidence": found.confidence,
+                "accepted": found.accepted,
+                "share": found.accepted / len(outcomes),
+                "wrong": found.wrong,
+                "error_bound": error_bound(found.wrong, found.accepted),
+            }
+            for bound in BOUNDS
+            for found in [largest_acceptance(calibration, bound)]
+        },
     }
 
 
@@ -214,55 +222,40 @@ def calibrate_model(
     to: Path | None = None,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> tuple[dict[str, Any], Path]:
-    """Read synthetic images, fit, write the calibration into the model's card, draw it.
+    """Read synthetic images, fit, write the calibrations into the model's card, draw them.
 
-    runs: folder that gets, in a folder of this state of the reader, the outcomes and then
+    Cropped amounts and whole cheques are calibrated apart; a kind of which none is wanted keeps
+    what it has. runs: gets, in a folder of this state of the reader, the outcomes and then
     calibration.json, reliability.png and risk_coverage.png. to: a new version is written there and
-    the model left as it is. Returns what calibration.json holds and its folder. Raises ValueError
-    where the images are too few for the default bound, FileExistsError where `to` is there.
+    the model left as it is. Returns what calibration.json holds, by kind, and its folder. Raises
+    ValueError where a kind's images are too few for the default bound, or `to` is there.
     """
     if to is not None and to.exists():
-        raise FileExistsError(f"{to} is there already")
-    if len(wanted) < (needed := sample_needed(DEFAULT_MAX_ERROR)):
-        raise ValueError(f"{len(wanted)} images are too few, at least {needed} are needed")
+        raise ValueError(f"{to} is there already")
+    kinds: list[Kind] = [kind for kind in KINDS if any(kind == job[0] for job in wanted)]
+    needed = sample_needed(DEFAULT_MAX_ERROR)
+    for kind in kinds:
+        if (count := sum(kind == job[0] for job in wanted)) < needed:
+            raise ValueError(f"{count} images are too few for a {kind}: {needed} are needed")
     state = state_of(model)
     folder = runs / state
-    outcomes = read_synthetic(model, sources, wanted, folder / "outcomes.jsonl", workers, progress)
-    calibration = calibration_of(outcomes)
-    if to is None:
-        recalibrate(model, calibration, source_of(outcomes, state))
-    else:
-        write_version(model, to, calibration, source_of(outcomes, state))
-    held = {
-        **summary(outcomes, calibration),
-        "reader": state,
-        "tally": asdict(calibration)["tally"],
-    }
-    (folder / "calibration.json").write_text(json.dumps(held, indent=1) + "\n")
-    draw(outcomes, calibration, folder)
-    return held, folder
-
-
-def draw(outcomes: Sequence[Outcome], calibration: Calibration, folder: Path) -> None:
-    """Write reliability.png, of confidences fitted crosswise, and risk_coverage.png."""
-    shown, right = confidences(outcomes)
-    title = "synthetic, held out"
-    reliability_picture(shown, right, title, folder / "reliability.png")
-    read = [one for one in outcomes if one.hangs]
-    found = [(bound, largest_acceptance(calibration, bound)) for bound in BOUNDS]
-    marks = [
-        (one.accepted / len(outcomes), one.wrong / one.accepted, f"{100 * bound:g} %")
-        for bound, one in found
-        if one is not None
+    every = read_synthetic(model, sources, wanted, folder / "outcomes.jsonl", workers, progress)
+    parts = {kind: [one for one in every if one.kind == kind] for kind in kinds}
+    fits = {kind: calibration_of(part) for kind, part in parts.items()}
+    fitted = [
+        Fitted(fits[kind], source_of(parts[kind], state), field_only=kind == "field")
+        for kind in kinds
     ]
-    risk_coverage_picture(
-        np.array([one.posterior for one in read]),
-        np.array([one.right for one in read], bool),
-        title,
-        folder / "risk_coverage.png",
-        images=len(outcomes),
-        marks=marks,
-    )
+    if to is None:
+        recalibrate(model, *fitted)
+    else:
+        write_version(model, to, *fitted)
+    held: dict[str, Any] = {kind: summary(parts[kind], fits[kind]) for kind in kinds}
+    (folder / "calibration.json").write_text(json.dumps(held, indent=1) + "\n")
+    shown = [crosswise(part, f"{kind}s") for kind, part in parts.items()]
+    reliability_picture(shown, "Synthetic, held out", folder / "reliability.png")
+    risk_coverage_picture(shown, "Synthetic, held out", folder / "risk_coverage.png")
+    return held, folder
 
 
 def _load(kept: Path) -> dict[Job, Outcome]:

@@ -77,19 +77,19 @@ def load_exported(folder: Path) -> ProductionNet:
         for one in onnx.load(str(folder / "model.onnx")).graph.initializer
     }
     try:
-        widths = [len(held[f"features.{layer}.weight"]) for layer in (0, 4, 8)]
-        network = ProductionNet(len(held["head.6.bias"]), (*widths, len(held["head.2.bias"])))
+        a, b, c = (len(held[f"features.{layer}.weight"]) for layer in (0, 4, 8))
+        network = ProductionNet(len(held["head.6.bias"]), (a, b, c, len(held["head.2.bias"])))
         state = network.state_dict()
         for layer in ("features.0", "features.4", "features.8", "head.2", "head.6"):
             state[f"{layer}.weight"] = held[f"{layer}.weight"]
-        for layer, norm in ((0, 1), (4, 5), (8, 9)):
-            state[f"features.{norm}.bias"] = held[f"features.{layer}.weight_bias"]
+        for convolution, norm in ((0, 1), (4, 5), (8, 9)):
+            state[f"features.{norm}.bias"] = held[f"features.{convolution}.weight_bias"]
         for layer in ("head.2", "head.6"):
             state[f"{layer}.bias"] = held[f"{layer}.bias"]
     except KeyError as error:
         raise ValueError(f"the model in {folder} is not the production network") from error
-    for norm in ("features.1", "features.5", "features.9", "head.3"):
-        state[f"{norm}.weight"] = torch.full_like(state[f"{norm}.weight"], (1 + 1e-5) ** 0.5)
+    for layer in ("features.1", "features.5", "features.9", "head.3"):
+        state[f"{layer}.weight"] = torch.full_like(state[f"{layer}.weight"], (1 + 1e-5) ** 0.5)
     network.load_state_dict(state)
     return network.eval()
 

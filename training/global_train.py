@@ -18,7 +18,16 @@ from service.pipeline.card import ModelCard
 from service.pipeline.grammar import grammar_for
 from training.augment import Distortion, distort
 from training.pretrain import Pool, draw
-from training.string_loss import Batch, ChainWeights, Job, JobGradient, Loss, Runner, run_here, solve
+from training.string_loss import (
+    Batch,
+    ChainWeights,
+    Job,
+    JobGradient,
+    Loss,
+    Runner,
+    run_here,
+    solve,
+)
 from training.strings import StringSample
 
 
@@ -121,9 +130,13 @@ def tune(
         possible = torch.isfinite(losses)
         bounded = -torch.logaddexp(-losses[possible], losses.new_tensor(-recipe.hopeless))
         total = bounded.sum() / len(drawn)
-        told.append((float(total.detach()), float((~possible | (losses > recipe.hopeless)).double().mean())))
+        told.append(
+            (float(total.detach()), float((~possible | (losses > recipe.hopeless)).double().mean()))
+        )
         if pools and recipe.characters > 0:
-            total = total + recipe.characters * _character_loss(chain.network, pools, recipe, generator)
+            total = total + recipe.characters * _character_loss(
+                chain.network, pools, recipe, generator
+            )
         optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(chain.network.parameters(), 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from service.errors import InputError
 from service.pipeline.reader import ChequeReader, Reading
-from training.curves import reliability_picture, risk_coverage_picture
+from training import curves
 from training.pictures import Wrong, montage
 from training.scoring import Judged, Scores, load_truth, score
 
@@ -85,8 +85,12 @@ def evaluate_folder(
     (out / "scores.json").write_text(json.dumps(asdict(scores), indent=1) + "\n")
     montage(wrong, out / "wrong.png")
     rows = [one for one in judged if one.expected != ""]
-    confidences = np.array([one.confidence for one in rows])
-    right = np.array([one.correct for one in rows], bool)
-    reliability_picture(confidences, right, images.name, out / "reliability.png")
-    risk_coverage_picture(confidences, right, images.name, out / "risk_coverage.png")
+    shown = curves.Judged(
+        "readings",
+        np.array([one.confidence for one in rows]),
+        np.array([one.correct for one in rows], bool),
+        len(rows),
+    )
+    curves.reliability_picture([shown], images.name, out / "reliability.png")
+    curves.risk_coverage_picture([shown], images.name, out / "risk_coverage.png")
     return scores

@@ -55,9 +55,7 @@ class ChainWeights(nn.Module):
             "stray_ink": round(self.stray_ink.item(), 4),
             "null": round(self.null.item(), 4),
             "field": _named(tuple(FIELD_WEIGHTS), self.field),
-            "grammar": {
-                name: round(new, 4) for name, old, new in table if abs(new - old) >= 5e-4
-            },
+            "grammar": {name: round(new, 4) for name, old, new in table if abs(new - old) >= 5e-4},
         }
 
 

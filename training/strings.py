@@ -21,9 +21,9 @@ from service.pipeline.image import load_cheque
 from service.pipeline.ink import extract_ink
 from service.pipeline.reader import enough_fields
 from service.pipeline.segment import SegmentationGraph, segment_fields
-from training.encode import png
 from training.data.glyphs import Split
 from training.dataset import PLACEMENT, Sources
+from training.encode import png
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque
 from training.synth.field import FieldMaker
@@ -67,7 +67,9 @@ def cut_image(
         return None
     features = np.stack([candidate.features for candidate in candidates])
     own = np.array([candidate.penalty for candidate in candidates], np.float32)
-    return StringSample(graph, features, own - field_penalties(features), np.array(amounts, np.int64))
+    return StringSample(
+        graph, features, own - field_penalties(features), np.array(amounts, np.int64)
+    )
 
 
 def build_strings(
@@ -115,9 +117,7 @@ def unpack(path: Path) -> list[StringSample]:
     with np.load(path) as file:
         held = {name: file[name] for name in file.files}
     names = (*_GRAPH, *_OWN)
-    parts = {
-        name: np.split(held[name], np.cumsum(held[f"{name}.count"])[:-1]) for name in names
-    }
+    parts = {name: np.split(held[name], np.cumsum(held[f"{name}.count"])[:-1]) for name in names}
     samples = []
     for index in range(len(parts["num_nodes"])):
         own = {name: parts[name][index] for name in names}

@@ -148,7 +148,8 @@ def reweighted(grammar: Grammar, weight_penalty: Floats) -> Grammar:
 
 
 def _summed(uses: Ints, weight_penalty: Floats, size: int) -> Floats:
-    return np.bincount(uses[:, 0], weight_penalty[uses[:, 1]], minlength=size)
+    total = np.bincount(uses[:, 0], weight_penalty[uses[:, 1]], minlength=size)
+    return total.astype(np.float64)
 
 
 # What may come next: (state, or -1 - index of an End; the weights it takes to go there).

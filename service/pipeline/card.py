@@ -6,14 +6,14 @@ import math
 import os
 import re
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from service.errors import ModelError
 
-_NUMBERS = re.compile(r"\[[\s\d.,eE+-]+\]")
+_NUMBERS = re.compile(r"\[([\s\d.,eE+-]+)\]")
 RUBBISH = ""
 SPACE = " "
 
@@ -74,6 +74,18 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Fitted:
+    """A calibration to be written into a card; source: what the card says of its sample.
+
+    field_only: it is of readings of cropped amounts.
+    """
+
+    calibration: Calibration
+    source: dict[str, Any]
+    field_only: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """A recognizer's card.
 
@@ -81,8 +93,10 @@ class ModelCard:
     penalty per unit of each of `segment.FEATURES`. symbol_penalty: added to every symbol on a path;
     stray_penalty: to every segment left unread, and stray_ink_penalty for each square of the line's
     size that its ink covers. null_penalty: of the hypothesis that a field is no amount.
-    field_weights: in place of `field_features.WEIGHTS`, empty for those. grammar_weights: penalties
-    in place of the grammar's own, by name.
+    calibration: of readings of whole images, where the place of the amount can be mistaken too;
+    field_calibration: of those of cropped amounts. field_weights: in place of
+    `field_features.WEIGHTS`, empty for those. grammar_weights: penalties in place of the grammar's
+    own, by name.
     """
 
     name: str
@@ -96,6 +110,7 @@ class ModelCard:
     stray_ink_penalty: float
     null_penalty: float
     calibration: Calibration
+    field_calibration: Calibration
     field_weights: tuple[float, ...] = ()
     grammar_weights: tuple[tuple[str, float], ...] = ()
 
@@ -103,6 +118,10 @@ class ModelCard:
     def model_version(self) -> str:
         """Name and version as reported with every reading."""
         return f"{self.name}/{self.version}"
+
+    def calibration_of(self, *, field_only: bool) -> Calibration:
+        """The calibration of readings of cropped amounts, or of whole images."""
+        return self.field_calibration if field_only else self.calibration
 
 
 def load_card(folder: Path) -> ModelCard:
@@ -140,11 +159,20 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         stray_ink_penalty=float(weights["stray_ink"]),
         null_penalty=float(weights["null"]),
         calibration=parse_calibration(raw["calibration"]),
+        field_calibration=_field_calibration(raw),
         field_weights=tuple(float(one) for one in weights.get("field", {}).values()),
         grammar_weights=tuple(
             (str(name), float(one)) for name, one in sorted(weights.get("grammar", {}).items())
         ),
     )
+
+
+def _field_calibration(raw: dict[str, Any]) -> Calibration:
+    """That of whole images, without its tally, where the card has none for cropped amounts."""
+    own = raw.get("field_calibration")
+    if own is not None:
+        return parse_calibration(own)
+    return replace(parse_calibration(raw["calibration"]), tally=None)
 
 
 def parse_calibration(raw: dict[str, Any]) -> Calibration:
@@ -161,20 +189,20 @@ def parse_calibration(raw: dict[str, Any]) -> Calibration:
     return Calibration(float(raw["slope"]), float(raw["shift"]), counts)
 
 
-def recalibrate(folder: Path, calibration: Calibration, source: dict[str, Any]) -> None:
-    """Put another calibration, and what sample it comes from, into the card of a model."""
+def recalibrate(folder: Path, *fitted: Fitted) -> None:
+    """Put other calibrations, and what samples they come from, into the card of a model."""
     path = folder / "card.json"
-    card = json.loads(path.read_text()) | _entries(calibration, source)
+    card = _with(json.loads(path.read_text()), fitted)
     part = path.with_suffix(".part")
     part.write_text(card_text(card))
     part.replace(path)
 
 
-def write_version(model: Path, to: Path, calibration: Calibration, source: dict[str, Any]) -> None:
-    """Write a copy of the model as the version `to`.name, with another calibration.
+def write_version(model: Path, to: Path, *fitted: Fitted) -> None:
+    """Write a copy of the model as the version `to`.name, with other calibrations.
 
-    source: what sample the calibration comes from. All or nothing is written, and nothing over a
-    folder that is there: raises FileExistsError.
+    What is not fitted anew stays as it was. All or nothing is written, and nothing over a folder
+    that is there: raises FileExistsError.
     """
     if to.exists():
         raise FileExistsError(f"{to} is there already")
@@ -185,20 +213,29 @@ def write_version(model: Path, to: Path, calibration: Calibration, source: dict[
         for file in sorted(model.iterdir()):
             if file.is_file() and file.name != "card.json":
                 shutil.copyfile(file, part / file.name)
-        card = json.loads((model / "card.json").read_text())
-        card |= {"version": to.name, **_entries(calibration, source)}
-        (part / "card.json").write_text(card_text(card))
+        card = _with(json.loads((model / "card.json").read_text()), fitted)
+        (part / "card.json").write_text(card_text(card | {"version": to.name}))
         part.rename(to)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
 
 
-def _entries(calibration: Calibration, source: dict[str, Any]) -> dict[str, Any]:
-    return {"calibration": asdict(calibration), "calibrated_on": source}
+def _with(card: dict[str, Any], fitted: tuple[Fitted, ...]) -> dict[str, Any]:
+    sources = card.get("calibrated_on")
+    card = {
+        **card,
+        "field_calibration": asdict(_field_calibration(card)),
+        "calibrated_on": dict(sources) if isinstance(sources, dict) else {},
+    }
+    for one in fitted:
+        name = "field_calibration" if one.field_only else "calibration"
+        card[name] = asdict(one.calibration)
+        card["calibrated_on"][name] = one.source
+    return card
 
 
 def card_text(card: dict[str, Any]) -> str:
     """A card as JSON to be read by people too: a list of numbers takes one line."""
     text = json.dumps(card, indent=1, ensure_ascii=False)
-    return _NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n"
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"

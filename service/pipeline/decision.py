@@ -36,7 +36,7 @@ _RISK: Final = 0.05
 _THRESHOLDS: Final = tuple(round(12 - 0.1 * step, 1) for step in range(151))
 # The first threshold tested is the highest that accepts this share of the candidates: with fewer, a
 # single early error would end a test that the many after it could have passed.
-_FIRST_SHARE: Final = 0.25
+_FIRST_SHARE: Final = 1 / 3
 _LARGEST_LOGIT = 30.0
 
 

@@ -18,6 +18,11 @@ _PAPER_KERNEL = 0.30
 _MIN_CONTRAST = 18.0
 _WEAK = 0.50
 _STRONG = 0.68
+_FAINTEST = 0.5
+_PEAK = 0.85
+_NEAR = 0.012
+_TEXTURE_WINDOW = 5
+_TEXTURE = 0.25
 _PAGE = 250
 _PAGE_RULE = 0.075
 _PAGE_UPRIGHT = 0.065
@@ -53,10 +58,10 @@ def extract_ink(grey: NDArray[np.uint8]) -> InkImage:
     """
     darkness = _darkness(grey)
     rules, darkness = _without_rules(darkness)
-    level = _ink_level(darkness)
-    weak = (darkness > _WEAK * level).astype(np.uint8)
-    mask = _grow(darkness > _STRONG * level, weak)
-    ink = np.asarray(cv2.convertScaleAbs(darkness, alpha=255.0 / level), np.uint8)
+    level = _local_level(darkness, _ink_level(darkness))
+    share = np.asarray(cv2.divide(darkness, level, dtype=cv2.CV_32F), np.float32)
+    mask = _grow(share > _STRONG, (share > _WEAK).view(np.uint8))
+    ink = np.asarray(cv2.convertScaleAbs(share, alpha=255.0), np.uint8)
     return InkImage(ink=ink * mask, mask=mask.astype(bool), rules=rules)
 
 
@@ -81,6 +86,24 @@ def _ink_level(darkness: NDArray[np.uint8]) -> float:
     if dark.size == 0:
         return _MIN_CONTRAST * 4
     return max(float(np.percentile(dark, 70)), _MIN_CONTRAST)
+
+
+def _local_level(darkness: NDArray[np.uint8], level: float) -> NDArray[np.float32]:
+    """The darkness of a full stroke near each pixel; f32 [H, W], at most `level`.
+
+    Print and pens of one page differ, those of one amount do not: on a page it is less where
+    nothing darker is near, and not so much is as dark that it is a texture.
+    """
+    height, width = darkness.shape
+    if min(height, width) <= _PAGE:
+        return np.full(darkness.shape, level, np.float32)
+    reach = max(5, round(_NEAR * width)) | 1
+    near = cv2.dilate(darkness, np.ones((reach, reach), np.uint8))
+    _, faint = cv2.threshold(darkness, _FAINTEST * _WEAK * level, 255, cv2.THRESH_BINARY)
+    window = (_TEXTURE_WINDOW * reach, _TEXTURE_WINDOW * reach)
+    _, texture = cv2.threshold(cv2.blur(faint, window), 255 * _TEXTURE, 255, cv2.THRESH_BINARY)
+    peak = cv2.convertScaleAbs(cv2.max(near, texture), alpha=_PEAK)
+    return np.clip(peak, np.float32(_FAINTEST * level), np.float32(level))
 
 
 def _grow(strong: NDArray[np.bool_], weak: NDArray[np.uint8]) -> NDArray[np.uint8]:

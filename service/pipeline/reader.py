@@ -118,10 +118,9 @@ class ChequeReader:
         """Name and version of the model."""
         return self._card.model_version
 
-    @property
-    def calibration(self) -> Calibration:
+    def calibration(self, *, field_only: bool) -> Calibration:
         """The calibration of its confidences."""
-        return self._card.calibration
+        return self._card.calibration_of(field_only=field_only)
 
     def read(
         self,
@@ -145,11 +144,12 @@ class ChequeReader:
         image = load_cheque(data, field_only=field_only, limits=self._limits)
         loaded = perf_counter() - started
         reading = self._interpret(image, grammar, field_only, bound)
-        upright = uncalibrated(reading.confidence, self._card.calibration)
+        calibration = self.calibration(field_only=field_only)
+        upright = uncalibrated(reading.confidence, calibration)
         if upright < _UPRIGHT and not field_only:
             turned = self._interpret(image.turned(), grammar, field_only, bound)
             stages = {k: v + turned.stages[k] for k, v in reading.stages.items()}
-            over = uncalibrated(turned.confidence, self._card.calibration)
+            over = uncalibrated(turned.confidence, calibration)
             if _odds(over) * _TURNED_ODDS > _odds(upright):
                 reading = turned
             reading = replace(reading, stages=stages)
@@ -172,20 +172,18 @@ class ChequeReader:
         lattice = recognition_graph(graph, fields, penalties, self._card, self._free)
         found = best(lattice, grammar, ALTERNATIVES, distinct="amount")
         everything = forward_of_everything(lattice, grammar, self._card.null_penalty)
-        alternatives = tuple(self._alternative(lattice, grammar, one, everything) for one in found)
+        calibration = self.calibration(field_only=field_only)
+        alternatives = tuple(
+            _alternative(lattice, grammar, one, everything, calibration) for one in found
+        )
         alternatives = (
             *alternatives[:1],
             *sorted(alternatives[1:], key=lambda a: a.confidence, reverse=True),
         )
         clock.lap("search")
-        return self._reading(image, graph, grammar, found, alternatives, max_error, clock)
-
-    def _alternative(
-        self, lattice: Lattice, grammar: Grammar, one: Interpretation, everything: float
-    ) -> Alternative:
-        spelled = forward_of_amount(lattice, grammar, one.amount_minor)
-        probability = calibrated(posterior(spelled, everything), self._card.calibration)
-        return Alternative(one.text, one.digits, one.amount_minor, one.currency, probability)
+        return self._reading(
+            image, graph, grammar, found, alternatives, max_error, calibration, clock
+        )
 
     def _reading(
         self,
@@ -195,6 +193,7 @@ class ChequeReader:
         found: list[Interpretation],
         alternatives: tuple[Alternative, ...],
         max_error: float,
+        calibration: Calibration,
         clock: "_Clock",
     ) -> Reading:
         first = found[0] if found else None
@@ -203,7 +202,7 @@ class ChequeReader:
             first.amount_minor if first else None,
             confidence,
             max_error,
-            self._card.calibration,
+            calibration,
             negative=first is not None and first.negative,
             blank=len(graph.crops) == 0,
         )
@@ -249,6 +248,18 @@ def enough_fields(fields: list[FieldCandidate]) -> list[FieldCandidate]:
             return fields[:number]
         sure += math.exp(-max(field.penalty, 0.0))
     return fields
+
+
+def _alternative(
+    lattice: Lattice,
+    grammar: Grammar,
+    one: Interpretation,
+    everything: float,
+    calibration: Calibration,
+) -> Alternative:
+    spelled = forward_of_amount(lattice, grammar, one.amount_minor)
+    probability = calibrated(posterior(spelled, everything), calibration)
+    return Alternative(one.text, one.digits, one.amount_minor, one.currency, probability)
 
 
 def _odds(probability: float) -> float:

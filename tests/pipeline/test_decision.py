@@ -140,8 +140,8 @@ def test_thresholds_with_too_few_are_skipped_only_without_an_error() -> None:
     assert largest_acceptance(clean, 0.01) == Acceptance(sigmoid(5.0), 400, 0)
     assert largest_acceptance(clean, 0.02) == Acceptance(sigmoid(5.0), 400, 0)
     spoiled = counted((6.0, 140, 1), (5.0, 600, 1), candidates=600)
-    assert largest_acceptance(spoiled, 0.01) == Acceptance(sigmoid(5.0), 600, 1)  # 140 < 600 / 4
-    spoiled = counted((6.0, 150, 1), (5.0, 600, 1), candidates=600)
+    assert largest_acceptance(spoiled, 0.01) == Acceptance(sigmoid(5.0), 600, 1)  # 140 < 600 / 3
+    spoiled = counted((6.0, 210, 1), (5.0, 600, 1), candidates=600)
     assert largest_acceptance(spoiled, 0.01) is None
 
 

@@ -100,3 +100,24 @@ def test_odd_shapes_are_no_trouble(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     result = extract_ink(rng.integers(0, 256, shape, dtype=np.uint8))
     assert result.ink.shape == result.mask.shape == shape
+
+
+def test_faint_print_of_a_page_is_kept_beside_what_is_darker() -> None:
+    page = paper(560, 1300)
+    for y in range(60, 500, 50):
+        cv2.putText(page, "Words in black", (40, y), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 20, 3)
+    cv2.putText(page, "7,250.00", (1000, 195), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 115, 3)
+    result = extract_ink(page)
+    assert kept(result.mask, page == 115) > 0.9
+    assert kept(result.mask, page == 20) > 0.95
+    assert result.ink[page == 115].mean() > 200
+
+
+def test_a_texture_as_dark_as_faint_print_stays_paper() -> None:
+    page = paper(560, 1300)
+    for x in range(900, 1060, 8):
+        cv2.line(page, (x, 100), (x + 30, 250), 115, 3)
+    for y in range(60, 500, 50):
+        cv2.putText(page, "Words in black ink", (40, y), cv2.FONT_HERSHEY_SIMPLEX, 1.8, 20, 4)
+    mask = extract_ink(page).mask
+    assert mask[120:230, 930:1050].mean() < 0.02

@@ -96,14 +96,12 @@ class FieldMaker:
         written = _amount(rng, holding)
         hand = bool(rng.random() < self._hand_share)
         how = sample_settings(rng)
-        height = _digit_height(rng) / how.scale
+        height = digit_height(rng) / how.scale
         ink = self._write(rng, written, height, hand)
-        drawn = _pixels(ink.owner, len(ink.text))
-        image, owner = _compose(rng, ink, height, how, hand)
-        image, owner = capture(rng, image, owner, how)
-        seen = _pixels(owner, len(ink.text))
-        if not (_visible(drawn, seen, how.scale) and _legible(image, owner, bool(how.binarizer))):
+        taken = photograph(rng, ink, height, how, hand)
+        if taken is None:
             return None
+        image, owner = taken
         return SyntheticField(image, owner, ink.text, written.amount_minor, written.currency, hand)
 
     def _write(
@@ -117,6 +115,24 @@ class FieldMaker:
         size = height * rng.uniform(0.55, 1.15)
         printed = self._printer.write(rng, _part(((sign, "line"),), written), size)
         return _beside(rng, printed, writer.write(rng, rest, height), height)
+
+
+def photograph(
+    rng: np.random.Generator, ink: InkLayer, height: float, how: Settings, hand: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    """Lay ink with digits ``height`` pixels tall on a cheque's paper, crop and capture it.
+
+    Returns the image u8 [H, W] with the owner map in its frame; None where some owner's ink came
+    to be hidden, cut away or too pale to be seen.
+    """
+    owners = max(len(ink.text), int(ink.owner.max()))
+    drawn = _pixels(ink.owner, owners)
+    image, owner = _compose(rng, ink, height, how, hand)
+    image, owner = capture(rng, image, owner, how)
+    seen = _pixels(owner, owners)
+    if _visible(drawn, seen, how.scale) and _legible(image, owner, bool(how.binarizer)):
+        return image, owner
+    return None
 
 
 def _part(parts: tuple[Part, ...], whole: WrittenAmount) -> WrittenAmount:
@@ -162,7 +178,7 @@ def _amount(rng: np.random.Generator, holding: str) -> WrittenAmount:
             return written
 
 
-def _digit_height(rng: np.random.Generator) -> float:
+def digit_height(rng: np.random.Generator) -> float:
     """Digit height in finished pixels: 16 to 48, most about 28."""
     return float(np.clip(np.exp(rng.normal(np.log(28.5), 0.24)), 16, 48))
 

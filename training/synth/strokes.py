@@ -122,6 +122,18 @@ def pen_glyph(strokes: tuple[Floats, ...]) -> PenGlyph:
     joined = np.concatenate(strokes)
     low, high = joined.min(axis=0), joined.max(axis=0)
     size = max(float(high[1] - low[1]), 0.25 * float(high[0] - low[0]), 1e-6)
+    return pen_line(strokes, size)
+
+
+def pen_line(strokes: tuple[Floats, ...], size: float) -> PenGlyph:
+    """Smooth and resample recorded strokes in units of ``size``, their lowest point at y = 0.
+
+    strokes as pen_glyph takes them; the leftmost point comes to x = 0. Raises ValueError where
+    there is no point at all.
+    """
+    if not any(len(s) for s in strokes):
+        raise ValueError("no pen points")
+    low = np.concatenate(strokes).min(axis=0)
     pieces = [_resample((s - low) / size) for s in strokes if len(s)]
     points = np.concatenate(pieces)
     points[:, 1] -= points[:, 1].max()

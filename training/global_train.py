@@ -31,6 +31,9 @@ from training.string_loss import (
 from training.strings import StringSample
 
 
+MILD = Distortion(rotate=0.05, shear=0.08, scale=0.08, shift=0.7, bend=0.5, thick=0.2)
+
+
 @dataclass(frozen=True, slots=True)
 class GlobalRecipe:
     """How to tune the chain.
@@ -40,7 +43,8 @@ class GlobalRecipe:
     characters: weight of the cross entropy on single crops beside the strings, of which
     single_crops a step, so that what was learned on them is not forgotten. hopeless: penalty beyond
     which a sample counts as beyond reading, and pulls less (the constant of equation 9). average:
-    decay of the moving average of all weights, which is what is kept.
+    decay of the moving average of all weights, which is what is kept. distortion: of every segment
+    by itself, None for none.
     """
 
     loss: Loss = "discriminative_forward"
@@ -55,6 +59,7 @@ class GlobalRecipe:
     average: float = 0.99
     seed: int = 0
     every: int = 50
+    distortion: Distortion | None = MILD
 
 
 class Chain(nn.Module):
@@ -126,17 +131,18 @@ def tune(
             group["lr"] = peak * min(1.0, (step + 1) / 20) * (1.0 - step / steps)
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
         drawn = _draw_samples(samples, recipe.batch, generator)
-        losses = chain.losses(Batch(drawn, chain.weights.grammar_now), recipe.loss, runner)
+        batch = Batch(drawn, chain.weights.grammar_now)
+        if recipe.distortion is not None:
+            batch.crops = distort(batch.crops, recipe.distortion, generator)
+        losses = chain.losses(batch, recipe.loss, runner)
         possible = torch.isfinite(losses)
         bounded = -torch.logaddexp(-losses[possible], losses.new_tensor(-recipe.hopeless))
         total = bounded.sum() / len(drawn)
-        told.append(
-            (float(total.detach()), float((~possible | (losses > recipe.hopeless)).double().mean()))
-        )
+        beyond = ~possible | (losses.detach() > recipe.hopeless)
+        told.append((float(total.detach()), float(beyond.double().mean())))
         if pools and recipe.characters > 0:
-            total = total + recipe.characters * _character_loss(
-                chain.network, pools, recipe, generator
-            )
+            single = _character_loss(chain.network, pools, recipe, generator)
+            total = total + recipe.characters * single
         optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(chain.network.parameters(), 1.0)

@@ -148,7 +148,8 @@ def _either(found: Sequence[Gradient], viterbi: bool) -> Gradient:
 
     def mixed(name: str) -> Floats:
         parts = [share * getattr(one, name) for share, one in zip(shares, found, strict=True)]
-        return np.sum(parts, axis=0)
+        both: Floats = np.sum(parts, axis=0)
+        return both
 
     return Gradient(total, mixed("labels"), mixed("arcs"), mixed("weights"))
 
@@ -267,7 +268,8 @@ class Batch:
     def right(self, log_probabilities: Tensor, chain: ChainWeights) -> list[bool]:
         """Whether the best amount of each sample is the true one, as the service reads it."""
         with torch.no_grad():
-            jobs = self.jobs(*self.tensors(log_probabilities, chain), chain.null.item())
+            odds, arcs, added = self.tensors(log_probabilities, chain)
+            jobs = self.jobs(odds, arcs, added, chain.null.item())
             grammar = reweighted(self.grammar, chain.grammar.numpy().astype(np.float64))
         return [_reads_right(job, grammar) for job in jobs]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -120,7 +120,7 @@ def unpack(path: Path) -> list[StringSample]:
     parts = {name: np.split(held[name], np.cumsum(held[f"{name}.count"])[:-1]) for name in names}
     samples = []
     for index in range(len(parts["num_nodes"])):
-        own = {name: parts[name][index] for name in names}
+        own: dict[str, Any] = {name: parts[name][index] for name in names}
         graph = {name: own[name] for name in _GRAPH} | {"num_nodes": int(own["num_nodes"][0])}
         samples.append(StringSample(SegmentationGraph(**graph), *(own[name] for name in _OWN)))
     return samples

@@ -159,7 +159,7 @@ def gradient(
 
 def _parting(automaton: Automaton) -> Floats:
     """A trifle for each transition, so that of paths that are equally good one is the best."""
-    return 1e-7 * np.random.default_rng(0).random(len(automaton.src))
+    return 1e-6 * np.random.default_rng(0).random(len(automaton.src))
 
 
 class _Arcs(NamedTuple):

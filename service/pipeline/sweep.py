@@ -254,7 +254,7 @@ class Sweep:
         with np.errstate(invalid="ignore"):
             ahead = whole - part
         if self.merge is lowest:
-            return np.asarray(ahead >= -1e-9 * (1.0 + np.abs(whole)), np.float64)
+            return np.asarray(ahead >= -1e-11 * (1.0 + np.abs(whole)), np.float64)
         return np.asarray(np.exp(np.nan_to_num(ahead, nan=-np.inf, neginf=-np.inf)), np.float64)
 
 

@@ -11,7 +11,14 @@ SERVICE = Path(__file__).resolve().parent.parent / "service"
 
 @pytest.mark.parametrize(
     "module",
-    ["service", "service.api", "service.cli", "service.listing", "service.pipeline.reader"],
+    [
+        "service",
+        "service.api",
+        "service.calibration",
+        "service.cli",
+        "service.listing",
+        "service.pipeline.reader",
+    ],
 )
 def test_no_torch_and_no_training(module: str) -> None:
     code = (

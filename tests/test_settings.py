@@ -15,6 +15,7 @@ def test_the_defaults_serve_this_machine_alone() -> None:
     assert not settings.asks_for_key
     assert settings.max_bytes == 10 * 1024 * 1024
     assert settings.readers >= 1
+    assert settings.max_error == 0.01
 
 
 def test_the_environment_is_read_and_arguments_come_before_it(
@@ -39,6 +40,8 @@ def test_the_environment_is_read_and_arguments_come_before_it(
         ({"CHEQUE_AUTH": "none"}, "CHEQUE_AUTH"),
         ({"CHEQUE_PORT": "80 80"}, "CHEQUE_PORT"),
         ({"CHEQUE_READERS": "0"}, "CHEQUE_READERS"),
+        ({"CHEQUE_MAX_ERROR": "0"}, "CHEQUE_MAX_ERROR"),
+        ({"CHEQUE_MAX_ERROR": "1"}, "CHEQUE_MAX_ERROR"),
         ({"CHEQUE_MAX_BYTES": "20000000"}, "CHEQUE_MAX_BYTES"),
     ],
 )

@@ -2,9 +2,9 @@
 
 A confidence is fitted: a logistic map makes the posterior of a reading a probability. What is
 accepted is not left to that fit: it is tested. The labelled sample of the calibration is counted at
-thresholds that were fixed beforehand, and a fixed-sequence test over them (Holm's closed testing in
-its simplest form; Angelopoulos et al., "Learn then Test", 2021, section 2.2) finds the lowest one
-whose error is below the caller's bound.
+thresholds that were fixed beforehand, and a fixed-sequence test over them (Maurer, Hothorn and
+Lehmacher, 1995; for the risk of a model Angelopoulos et al., "Learn then Test", 2021) finds the
+lowest one whose error is below the caller's bound.
 """
 
 import math

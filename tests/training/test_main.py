@@ -133,7 +133,8 @@ def test_a_folder_of_images_is_read(model: Path, tmp_path: Path, cheque: bytes) 
     lines = (tmp_path / "out/readings.jsonl").read_text().splitlines()
     assert [json.loads(line)["file"] for line in lines] == ["good.png", "none.png"]
     assert json.loads((tmp_path / "out/scores.json").read_text())["n"] == 1
-    assert (tmp_path / "out/wrong.png").exists()
+    for picture in ("wrong", "reliability", "risk_coverage"):
+        assert (tmp_path / f"out/{picture}.png").exists()
 
 
 def test_mnist_prints_the_table(mnist_folder: Path, tmp_path: Path) -> None:
@@ -171,7 +172,16 @@ def test_what_is_wrong_is_said_in_one_line(
 
 def test_help_names_every_command() -> None:
     printed = run("--help")
-    for command in ("fetch", "fonts", "pretrain", "export", "evaluate", "synth", "mnist"):
+    for command in (
+        "fetch",
+        "fonts",
+        "pretrain",
+        "export",
+        "calibrate",
+        "evaluate",
+        "synth",
+        "mnist",
+    ):
         assert command in printed
 
 

@@ -1,0 +1,108 @@
+"""Calibrations in the card of a model, and what the reader makes of them."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from service.errors import ModelError
+from service.pipeline.card import Calibration, Fitted, Tally, load_card, recalibrate, write_version
+from service.pipeline.decision import uncalibrated
+from service.pipeline.reader import ChequeReader
+from service.settings import load_settings
+
+MODEL = load_settings().model_dir
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+CHEQUE = (SAMPLES / "us-personal-04.tif").read_bytes()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A copy of the shipped model without any tally, as one that was just exported."""
+    folder = Path(shutil.copytree(MODEL, tmp_path / "1"))
+    card = json.loads((folder / "card.json").read_text())
+    card.pop("field_calibration", None)
+    card |= {"calibration": {"slope": 1.25, "shift": -0.5}, "calibrated_on": "an earlier sample"}
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
+def test_a_card_without_a_tally_accepts_nothing(model: Path) -> None:
+    card = load_card(model)
+    assert card.calibration == card.field_calibration == Calibration(1.25, -0.5)
+    for field_only in (False, True):
+        reading = ChequeReader(model).read(CHEQUE, max_error=0.5, field_only=field_only)
+        assert (reading.decision, reading.reject_reason) == ("reject", "not_calibrated")
+
+
+def test_the_reader_accepts_what_the_sample_supports(model: Path) -> None:
+    before = ChequeReader(model).read(CHEQUE)
+    posterior = uncalibrated(before.confidence, Calibration(1.25, -0.5))
+    logit = math.log(posterior / (1 - posterior))
+    counted = Tally(1000, (logit + 0.1, logit - 0.1), (400, 700), (0, 20))
+    recalibrate(model, Fitted(Calibration(0.8, 0.3, counted), {"images": 1000}, field_only=False))
+    reader = ChequeReader(model, max_error=0.05)
+    decided = {
+        bound: reader.read(CHEQUE, max_error=bound).reject_reason
+        for bound in (None, 0.05, 0.01, 0.001)
+    }
+    assert decided == {
+        None: None, 0.05: None, 0.01: "low_confidence", 0.001: "error_bound_unsupported",
+    }  # fmt: skip
+    assert reader.read(CHEQUE).decision == "accept"
+    assert reader.read(CHEQUE, field_only=True).reject_reason == "not_calibrated"
+    card = load_card(model)
+    assert card.calibration == Calibration(0.8, 0.3, counted)
+    assert card.field_calibration == Calibration(1.25, -0.5)
+
+
+@pytest.mark.parametrize("name", ["us-personal-04.tif", "us-photo-01.jpg", "us-blank-01.jpg"])
+def test_another_calibration_changes_no_reading(model: Path, name: str) -> None:
+    data = (SAMPLES / name).read_bytes()
+    turned = ChequeReader(model).read(data)
+    doubting = Calibration(0.4, -4.0)
+    recalibrate(model, Fitted(doubting, {}, field_only=False))
+    other = ChequeReader(model).read(data)
+    assert (other.amount_minor, other.field_box) == (turned.amount_minor, turned.field_box)
+    assert uncalibrated(other.confidence, doubting) == pytest.approx(
+        uncalibrated(turned.confidence, Calibration(1.25, -0.5))
+    )
+
+
+def test_a_version_keeps_all_but_what_is_fitted(model: Path, tmp_path: Path) -> None:
+    path = model / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "grammar": {"weights": [1, 2]}}))
+    (model / "notes.txt").write_text("kept")
+    counted = Calibration(1.1, 0.1, Tally(9, (2.0, 1.5), (5, 9), (0, 1)))
+    write_version(model, tmp_path / "2", Fitted(counted, {"images": 9}, field_only=True))
+    old, new = (json.loads((tmp_path / one / "card.json").read_text()) for one in ("1", "2"))
+    changed = {"version", "field_calibration", "calibrated_on"}
+    assert {name for name in new if new[name] != old.get(name)} == changed
+    assert new["calibrated_on"] == {"field_calibration": {"images": 9}}
+    assert load_card(tmp_path / "2").field_calibration == counted
+    assert (tmp_path / "2" / "notes.txt").read_text() == "kept"
+    with pytest.raises(FileExistsError):
+        write_version(model, tmp_path / "2", Fitted(counted, {}, field_only=True))
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        {"slope": 0.0, "shift": 0.0},
+        {"slope": 1.0},
+        {"slope": 1.0, "shift": math.nan},
+        {"slope": 1.0, "shift": 0.0, "tally": {"candidates": 9}},
+        {
+            "slope": 1.0,
+            "shift": 0.0,
+            "tally": {"candidates": 9, "logits": [1.0], "accepted": [4], "wrong": [5]},
+        },
+    ],
+)
+def test_an_impossible_calibration_is_refused(model: Path, calibration: object) -> None:
+    path = model / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "calibration": calibration}))
+    with pytest.raises(ModelError, match="malformed"):
+        load_card(model)

@@ -30,7 +30,6 @@ from training.string_loss import (
 )
 from training.strings import StringSample
 
-
 MILD = Distortion(rotate=0.05, shear=0.08, scale=0.08, shift=0.7, bend=0.5, thick=0.2)
 
 

@@ -1,0 +1,143 @@
+"""Adaptation to a bank's own cheques, of which nothing but the amounts is known (section VII)."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from service.calibration import Sample
+from service.errors import InputError
+from service.pipeline.card import load_card
+from training.export import load_exported
+from training.global_train import Chain, GlobalRecipe, Progress, tune, workers
+from training.pretrain import Pool
+from training.strings import StringSample, cut_image
+
+RECIPE = GlobalRecipe(rate=3e-4, hopeless=16.0, every=20, average=0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptPlan:
+    """How to adapt: the model, how many passes over the images, what part of them is held back.
+
+    own: share of a batch that is the bank's, the rest is synthetic. patience: checks in a row
+    without a lower loss on what is held back after which training ends.
+    """
+
+    model: Path
+    passes: int = 16
+    held_back: float = 0.2
+    own: float = 0.6
+    patience: int = 4
+    workers: int = 2
+    recipe: GlobalRecipe = RECIPE
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """What came out: the chain, and how it reads what was held back, before and after.
+
+    kept: samples seen when the chain that is kept was reached. held_back: names of its images.
+    """
+
+    chain: Chain
+    kept: int
+    trained_on: int
+    held_back: tuple[str, ...]
+    loss_before: float
+    loss_after: float
+    right_before: float
+    right_after: float
+
+
+def amounts_of(label: str, key: str) -> tuple[int, ...]:
+    """The amounts in minor units that a label may mean.
+
+    Digits do not say whether the last two are cents.
+    """
+    if key == "amount_minor":
+        return (int(label),)
+    whole = int(label) * 100
+    return (whole, int(label)) if len(label) > 2 else (whole,)
+
+
+def cut_sample(sample: Sample, *, field_only: bool) -> Iterator[tuple[str, StringSample | None]]:
+    """Every image of a labelled sample with its graph; None where nothing can be learned from it.
+
+    That is where it has no amount, cannot be read as an image, or holds no ink.
+    """
+    for name, label in sample.labels.items():
+        if label == "":
+            yield name, None
+            continue
+        data = (sample.folder / name).read_bytes()
+        try:
+            yield name, cut_image(data, amounts_of(label, sample.key), field_only=field_only)
+        except InputError:
+            yield name, None
+
+
+def parted(names: Sequence[str], share: float) -> tuple[list[str], list[str]]:
+    """Names to train on and to hold back: every so manieth of them in their order."""
+    every = max(round(1 / share), 2)
+    back = [name for index, name in enumerate(names) if index % every == every // 2]
+    return [name for name in names if name not in set(back)], back
+
+
+def adapt(
+    plan: AdaptPlan,
+    images: dict[str, StringSample],
+    synthetic: Sequence[StringSample],
+    pools: Sequence[Pool],
+    *,
+    checkpoint: Path | None = None,
+    progress: Callable[[Progress, float], None] | None = None,
+) -> Adapted:
+    """Tune the whole chain of a model to images; the chain that reads the held-back ones best.
+
+    synthetic, pools: fields and single characters mixed in, so that nothing is forgotten.
+    progress: called with where training stands and the loss on what is held back.
+    """
+    if len(images) < 10:
+        raise ValueError(f"{len(images)} usable images are too few to adapt to; 10 are the least")
+    card = load_card(plan.model)
+    chain = Chain(load_exported(plan.model), card)
+    training, back = parted(sorted(images), plan.held_back)
+    own, held_back = ([images[name] for name in names] for names in (training, back))
+    fields = math.ceil(plan.passes * len(own) / plan.own)
+    recipe = replace(plan.recipe, fields=fields)
+    kinds = [(own, plan.own), (synthetic, 1 - plan.own)] if synthetic else [(own, 1.0)]
+    told: list[Progress] = []
+    with workers(plan.workers, card.labels) as runner:
+
+        def loss_of(one: Chain) -> float:
+            with torch.no_grad():
+                losses = [one.losses(b, recipe.loss, runner) for b in one.batches(held_back, 64)]
+            return float(torch.cat(losses).clamp(max=recipe.hopeless).mean())
+
+        before = loss_of(chain)
+        right_before = chain.share_right(held_back)
+        best, least, kept, since = copy.deepcopy(chain), before, 0, 0
+
+        def watch(seen: int, averaged: Chain) -> bool:
+            nonlocal best, least, kept, since
+            loss = loss_of(averaged)
+            since += 1
+            if loss < least:
+                best, least, kept, since = copy.deepcopy(averaged), loss, seen, 0
+            if progress is not None:
+                progress(told[-1], loss)
+            return since >= plan.patience
+
+        tune(
+            chain, kinds, pools, recipe, runner=runner, checkpoint=checkpoint,
+            progress=told.append, watch=watch,
+        )  # fmt: skip
+    right = best.share_right(held_back)
+    return Adapted(
+        best, kept, len(own), tuple(back), before, least, right_before, float(np.round(right, 4))
+    )

@@ -17,16 +17,16 @@ class Distortion:
     contrast: natural logarithm of the exponent of the ink.
     """
 
-    rotate: float = 0.14
-    shear: float = 0.22
-    scale: float = 0.16
-    shift: float = 1.6
-    bend: float = 1.0
-    thick: float = 0.3
+    rotate: float = 0.11
+    shear: float = 0.15
+    scale: float = 0.13
+    shift: float = 1.3
+    bend: float = 0.8
+    thick: float = 0.2
     contrast: float = math.log(1.4)
 
 
-PLANAR = Distortion(bend=0.0, thick=0.0, contrast=0.0)
+PLANAR = Distortion(0.14, 0.22, 0.16, 1.6, bend=0.0, thick=0.0, contrast=0.0)
 """Nothing but the planar affine distortions of section III-C."""
 
 

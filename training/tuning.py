@@ -118,6 +118,5 @@ def write_tuned(chain: Chain, model: Path, to: Path, training: dict[str, Any]) -
 
 def description(plan: TuningPlan) -> dict[str, Any]:
     """What the card says of a run."""
-    return {
-        "global": {"recipe": asdict(plan.recipe), "samples": plan.samples, "shares": plan.shares}
-    }
+    recipe = asdict(plan.recipe)
+    return {"global": {"recipe": recipe, "samples": plan.samples, "shares": plan.shares}}

@@ -329,6 +329,62 @@ def segments(
 
 
 @app.command()
+def fields(
+    model: Model = _MODEL,
+    cheques: Annotated[
+        int, typer.Option(help="Held-out synthetic cheques to measure.", min=1)
+    ] = 300,
+    seed: Annotated[int, typer.Option(help="Seed of the first, counted on.", min=0)] = 0,
+    read: Annotated[bool, typer.Option(help="Also read them with the whole chain.")] = True,
+    refit: Annotated[
+        bool, typer.Option("--fit", help="Fit the locator's weights anew and print them.")
+    ] = False,
+    examples: Annotated[int, typer.Option(help="Cheques to fit to.", min=1)] = 1000,
+    out: Annotated[Path, typer.Option(help="Folder for the picture of misses.")] = _RUNS / "fields",
+    data: Data = None,
+) -> None:
+    """Measure on whole synthetic cheques whether the amount's field is found, and its ink."""
+    from training import fields as located
+    from training.data.folder import data_folder
+    from training.synth.bank import GlyphBank
+    from training.synth.hand import HandWriter
+
+    with _explained(), _progress() as bar:
+        hand = HandWriter(GlyphBank.load(data_folder(data), "valid")).write
+        held_out = located.cheques(hand, "valid", range(seed, seed + cheques))
+        if refit:
+            from training import field_fit
+
+            task = bar.add_task("cheques", total=examples + cheques)
+            writer = HandWriter(GlyphBank.load(data_folder(data), "train")).write
+            shown = located.cheques(writer, "train", range(seed, seed + examples))
+            fitted = field_fit.refit(shown, held_out, lambda: bar.advance(task))
+        else:
+            from service.pipeline.reader import ChequeReader
+
+            task = bar.add_task("cheques", total=cheques)
+            misses: list[Any] = []
+            found = []
+            reader = ChequeReader(model) if read else None
+            for one in located.measure(
+                held_out, reader, lambda *miss: misses.append(located.miss_picture(*miss))
+            ):
+                found.append(one)
+                bar.advance(task)
+            located.write_misses(misses, out / "misses.png")
+    if refit:
+        _say(field_fit.as_table(fitted.weights))
+        for name, shares in (("before", fitted.before), ("after", fitted.after)):
+            _say(f"{name}: recall at 1, 2, 3, 4: " + ", ".join(f"{100 * s:.1f}" for s in shares))
+        return
+    table = Table(*located.COLUMNS)
+    for row in located.table(found):
+        table.add_row(*row)
+    console.print(table)
+    _say(f"wrote {out / 'misses.png'}")
+
+
+@app.command()
 def synth(
     material: Annotated[Material, typer.Argument(help="What to make.")] = Material.fields,
     to: Annotated[Path, typer.Option(help="Folder to write to.")] = _RUNS / "synth",

@@ -64,6 +64,24 @@ class FieldCandidate:
     features: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Every run of words of a page, before any is chosen.
+
+    boxes: i32 [R, 4], a currency sign that adjoins taken in; features: f32 [R, len(FEATURES)].
+    marks: the page's marks of ink; page: its width and height.
+    """
+
+    boxes: NDArray[np.int32]
+    features: NDArray[np.float32]
+    marks: Marks
+    page: tuple[int, int]
+
+    def zone(self, run: int) -> Zone:
+        """The zone that a run becomes as a candidate."""
+        return Zone("amount", _tightened(self.boxes[run], self.marks, self.page))
+
+
 def locate_fields(
     image: ChequeImage,
     ink: InkImage,
@@ -91,23 +109,31 @@ def locate_fields(
             if ink.mask.any()
             else []
         )
+    places = find_places(ink)
+    if places is None:
+        return []
+    candidates: list[FieldCandidate] = []
+    for rank, candidate in enumerate(
+        _choose(places, field_penalties(places.features, weights), most)
+    ):
+        candidates.append(candidate)
+        if rank < _MOST_SPLIT:
+            candidates.extend(_with_cents_apart(candidate, places.marks, (width, height)))
+    return sorted(candidates[:most], key=lambda candidate: candidate.penalty)
+
+
+def find_places(ink: InkImage) -> Places | None:
+    """All runs of words of a page; None where there is no word."""
+    height, width = ink.mask.shape
     mask = without_rules(ink)
     marks, words = find_words(find_marks(mask), width)
     if not len(words.boxes):
-        return []
+        return None
     ruling = find_ruling(ink.rules, width, height)
     runs = find_runs(words, width).joined_with(runs_within(words, ruling.boxes))
     signs = sign_likeness(mask, marks.boxes[words.ends.ravel()]).reshape(-1, 2)
     features = field_features(runs, words, signs, ruling, (width, height))
-    boxes = _with_signs(runs, words, signs, marks)
-    candidates: list[FieldCandidate] = []
-    penalties = field_penalties(features, weights)
-    chosen = _choose(boxes, features, penalties, marks, (width, height), most)
-    for rank, candidate in enumerate(chosen):
-        candidates.append(candidate)
-        if rank < _MOST_SPLIT:
-            candidates.extend(_with_cents_apart(candidate, marks, (width, height)))
-    return sorted(candidates[:most], key=lambda candidate: candidate.penalty)
+    return Places(_with_signs(runs, words, signs, marks), features, marks, (width, height))
 
 
 def _with_signs(
@@ -127,29 +153,20 @@ def _with_signs(
     return np.where(adjoins[:, None], joined, runs.boxes)
 
 
-def _choose(
-    boxes: NDArray[np.int32],
-    features: NDArray[np.float32],
-    penalties: NDArray[np.float32],
-    marks: Marks,
-    page: tuple[int, int],
-    most: int,
-) -> list[FieldCandidate]:
+def _choose(places: Places, penalties: NDArray[np.float32], most: int) -> list[FieldCandidate]:
     """The cheapest boxes that are really different places, and near-equal extents of one place."""
     chosen: list[FieldCandidate] = []
     kept: list[int] = []
     for index in np.argsort(penalties, kind="stable")[:200]:
         if kept and penalties[index] > penalties[kept[0]] + _MARGIN:
             break
-        if _repeats(boxes, penalties, int(index), kept):
+        if _repeats(places.boxes, penalties, int(index), kept):
             continue
         kept.append(int(index))
-        box = _tightened(boxes[index], marks, page)
-        if any(box == candidate.zones[0].box for candidate in chosen):
+        zone = places.zone(int(index))
+        if any(zone == candidate.zones[0] for candidate in chosen):
             continue
-        chosen.append(
-            FieldCandidate((Zone("amount", box),), float(penalties[index]), features[index])
-        )
+        chosen.append(FieldCandidate((zone,), float(penalties[index]), places.features[index]))
         if len(chosen) == most:
             break
     return chosen

@@ -16,6 +16,8 @@ FloatArray = NDArray[np.float32]
 
 MOST_BOXES = 60
 _MOST_RULES = 150
+_CENTS = 3.2
+_NEXT = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +83,32 @@ class Ruling:
         )
         return np.asarray(inside.all(axis=2) @ ink, np.float32)
 
-    def dividers(self, runs: IntArray, core: FloatArray) -> FloatArray:
-        """Upright rules inside each run per character height: boxes of a digit each, as for dates;
-        f32 [R], at most 1."""
+    def dividers(
+        self, runs: IntArray, core: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Upright rules at each run: boxes of a digit each, as for dates, or a cell for the cents.
+
+        Returns f32 [R] each: rules inside the run per character height, at most 1; whether the only
+        one inside cuts off as much as two digits at the right end; whether one follows right after.
+        """
+        none = np.zeros(len(runs), np.float32)
         if not len(self.vertical) or not len(runs):
-            return np.zeros(len(runs), np.float32)
-        x = (self.vertical[:, 0] + self.vertical[:, 2]) / 2
+            return none, none, none
+        x = ((self.vertical[:, 0] + self.vertical[:, 2]) / 2)[None]
         y0, y1 = self.vertical[:, 1], self.vertical[:, 3]
-        within = x[None] > runs[:, 0, None] + 0.3 * core[:, None]
-        within &= x[None] < runs[:, 2, None] - 0.3 * core[:, None]
         shared = np.minimum(y1[None], runs[:, 3, None]) - np.maximum(y0[None], runs[:, 1, None])
-        within &= shared > 0.5 * (runs[:, 3] - runs[:, 1])[:, None]
+        beside = shared > 0.5 * (runs[:, 3] - runs[:, 1])[:, None]
+        right, unit = runs[:, 2, None], core[:, None]
+        within = beside & (x > runs[:, 0, None] + 0.3 * unit) & (x < right - 0.3 * unit)
+        count = within.sum(axis=1)
         characters = np.maximum((runs[:, 2] - runs[:, 0]) / core, 1.0)
-        return np.asarray(np.minimum(within.sum(axis=1) / characters, 1.0), np.float32)
+        last = (within & (x > right - _CENTS * unit) & (x < right - 0.5 * unit)).any(axis=1)
+        follows = beside & (x > right - 0.2 * unit) & (x < right + _NEXT * unit)
+        return (
+            np.minimum(count / characters, 1.0).astype(np.float32),
+            (last & (count == 1)).astype(np.float32),
+            np.asarray(follows.any(axis=1), np.float32),
+        )
 
 
 def without_rules(ink: InkImage) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from service.pipeline.field import FieldCandidate, Zone, locate_fields
 from service.pipeline.field_features import FEATURES, WEIGHTS, field_penalties
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage
+from service.pipeline.ruling import Ruling
 
 Page = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -214,3 +215,20 @@ def test_other_weights_give_other_penalties_of_the_same_features() -> None:
     for candidate in locate_fields(_image(page), ink, weights=weights):
         expected = np.logaddexp(0.0, -float(candidate.features @ weights))
         assert candidate.penalty == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_cell_for_the_cents_is_told_from_cells_of_a_date() -> None:
+    def ruling(*sides: int) -> Ruling:
+        upright = np.array([(x, 90, x + 2, 150) for x in sides], np.int32).reshape(-1, 4)
+        nothing = np.zeros((0, 4), np.int32)
+        return Ruling(nothing, upright, nothing)
+
+    runs = np.array([(100, 100, 300, 130), (100, 100, 235, 130)], np.int32)
+    core = np.full(2, 30.0, np.float32)
+    _, cents, follows = ruling(240).dividers(runs, core)
+    assert cents.tolist() == [1.0, 0.0]
+    assert follows.tolist() == [0.0, 1.0]
+    share, cents, _ = ruling(120, 150, 180, 210, 240, 270).dividers(runs, core)
+    assert share[0] > 0.8
+    assert not cents.any()
+    assert not any(part.any() for part in ruling().dividers(runs, core))

@@ -4,24 +4,31 @@ Exit codes: 0 done, 1 a download or a file was not what it should be, 2 the call
 material is missing, 130 interrupted (the same command goes on where it stopped).
 """
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
+
+from training import chain_commands
+from training.console import (
+    MODEL,
+    RUNS,
+    Data,
+    Fonts,
+    Model,
+    Runs,
+    Samples,
+    Seed,
+    Threads,
+    console,
+    explained,
+    progress_bars,
+    say,
+    use_threads,
+)
 
 app = typer.Typer(
     name="training",
@@ -31,30 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-console = Console()
-
-Data = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the training sets. [default: $CHEQUE_TRAINING_DATA]"),
-]
-Fonts = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of the fonts. [default: fonts in $CHEQUE_TRAINING_CACHE, or the user's cache]"
-    ),
-]
-Runs = Annotated[Path, typer.Option(help="Folder for checkpoints, logs and results.")]
-Seed = Annotated[int, typer.Option(help="Seed of all that is random.", min=0)]
-Threads = Annotated[
-    int | None, typer.Option(help="CPU threads of torch. [default: as torch chooses]", min=1)
-]
-Samples = Annotated[
-    int | None, typer.Option(help="Crops to see, in place of the recipe's number.", min=1)
-]
-Model = Annotated[Path, typer.Option(help="Folder of model.onnx and card.json.")]
-
-_RUNS = Path("runs")
-_MODEL = Path("models/amounts/1")
 
 
 class Material(StrEnum):
@@ -78,7 +61,7 @@ def fetch(
     from training.data.origins import ORIGINS
     from training.data.origins import fetch as fetch_sets
 
-    with _explained():
+    with explained():
         if data is not None:
             data.mkdir(parents=True, exist_ok=True)
         fetch_sets(sets or list(ORIGINS), data_folder(data))
@@ -89,7 +72,7 @@ def fonts(folder: Fonts = None) -> None:
     """Download the openly licensed fonts that machine print is drawn with."""
     from training.data.fonts import fetch_fonts
 
-    with _explained(), _progress() as bar:
+    with explained(), progress_bars() as bar:
         task = bar.add_task("fonts", total=None)
 
         def show(number: int, total: int, name: str) -> None:
@@ -97,14 +80,14 @@ def fonts(folder: Fonts = None) -> None:
 
         missing = fetch_fonts(folder, show)
     if missing:
-        _say(f"not to be had here, left out: {', '.join(missing)}")
+        say(f"not to be had here, left out: {', '.join(missing)}")
 
 
 @app.command()
 def pretrain(
     data: Data = None,
     fonts: Fonts = None,
-    runs: Runs = _RUNS,
+    runs: Runs = RUNS,
     name: Annotated[str, typer.Option(help="Name of the run, a folder in --runs.")] = "amounts",
     shards: Annotated[int, typer.Option(help="Thousands of synthetic fields.", min=1)] = 80,
     samples: Samples = None,
@@ -120,13 +103,13 @@ def pretrain(
     from training.dataset import Sources
     from training.pretrain import Recipe
 
-    with _explained():
-        _use(threads)
+    with explained():
+        use_threads(threads)
         recipe = Recipe(seed=seed)
         recipe = recipe if samples is None else replace(recipe, samples=samples)
         sources = Sources(data_folder(data), fonts)
         plan = recipes.Plan(runs / name, sources, shards, workers, recipe)
-        with _progress() as bar:
+        with progress_bars() as bar:
             task = bar.add_task("fields, thousands", total=shards + 1)
             for done in recipes.build_fields(plan):
                 bar.update(task, completed=done)
@@ -140,15 +123,15 @@ def pretrain(
                 bar.update(task, completed=seen, description=text)
 
             recipes.train_production(plan, show)
-    _say(f"wrote {plan.network_file}")
+    say(f"wrote {plan.network_file}")
 
 
 @app.command()
 def export(
-    network: Annotated[Path, typer.Option(help="The network file that pretrain wrote.")] = _RUNS
+    network: Annotated[Path, typer.Option(help="The network file that pretrain wrote.")] = RUNS
     / "amounts"
     / "network.pt",
-    to: Annotated[Path, typer.Option(help="Folder of the model to write.")] = _MODEL,
+    to: Annotated[Path, typer.Option(help="Folder of the model to write.")] = MODEL,
     chain: Annotated[
         Path | None,
         typer.Option(
@@ -164,7 +147,7 @@ def export(
     from training.mnist import load_trial
     from training.recipes import load_network
 
-    with _explained():
+    with explained():
         held: Any
         if network.is_dir():
             held, outcome = load_trial(network)
@@ -180,15 +163,15 @@ def export(
         )  # fmt: skip
         with console.status("exporting"):
             difference = write(held, made, to)
-    _say(f"wrote {to}; torch and ONNX differ by at most {difference:.1g}")
+    say(f"wrote {to}; torch and ONNX differ by at most {difference:.1g}")
 
 
 @app.command()
 def evaluate(
-    model: Model = _MODEL,
+    model: Model = MODEL,
     data: Data = None,
     fonts: Fonts = None,
-    runs: Runs = _RUNS,
+    runs: Runs = RUNS,
     out: Annotated[
         Path | None, typer.Option(help="Folder for pictures and tables. [default: RUNS/evaluation]")
     ] = None,
@@ -212,11 +195,11 @@ def evaluate(
 
     folder = out or runs / "evaluation"
     folder.mkdir(parents=True, exist_ok=True)
-    with _explained():
+    with explained():
         if images is not None:
             from training.readings import evaluate_folder
 
-            with _progress() as bar:
+            with progress_bars() as bar:
                 task = bar.add_task("reading", total=None)
                 scores = evaluate_folder(
                     model, images, truth or images / "truth.csv", folder, field_only=field_only,
@@ -226,7 +209,7 @@ def evaluate(
             return
         from training.data.folder import data_folder
 
-        with _progress() as bar:
+        with progress_bars() as bar:
             task = bar.add_task("sets", total=None)
 
             def show(done: int, total: int, name: str) -> None:
@@ -241,7 +224,7 @@ def evaluate(
 
 @app.command()
 def calibrate(
-    model: Model = _MODEL,
+    model: Model = MODEL,
     fields: Annotated[int, typer.Option(help="Synthetic fields to read.", min=0)] = 1000,
     cheques: Annotated[int, typer.Option(help="Synthetic cheques to read.", min=0)] = 2000,
     seed: Seed = 0,
@@ -249,7 +232,7 @@ def calibrate(
         Path | None,
         typer.Option(help="Folder of a new version. [default: the model's own card is changed]"),
     ] = None,
-    runs: Runs = _RUNS,
+    runs: Runs = RUNS,
     workers: Annotated[int, typer.Option(help="Processes that read.", min=1)] = 2,
     data: Data = None,
     fonts: Fonts = None,
@@ -259,7 +242,7 @@ def calibrate(
     from training.data.folder import data_folder
     from training.dataset import Sources
 
-    with _explained(), _progress() as bar:
+    with explained(), progress_bars() as bar:
         task = bar.add_task("reading", total=fields + cheques)
         held, folder = calibrate_model(
             model, Sources(data_folder(data), fonts), jobs(fields, cheques, seed),
@@ -267,12 +250,12 @@ def calibrate(
             progress=lambda n: bar.update(task, completed=n),
         )  # fmt: skip
     _print_calibration(held)
-    _say(f"wrote the calibration to {to or model}, pictures to {folder}")
+    say(f"wrote the calibration to {to or model}, pictures to {folder}")
 
 
 @app.command()
 def blame(
-    model: Model = _MODEL,
+    model: Model = MODEL,
     count: Annotated[int, typer.Option(help="Synthetic fields to read.", min=1)] = 300,
     seed: Annotated[int, typer.Option(help="Seed of the first, counted on.", min=0)] = 0,
     data: Data = None,
@@ -283,7 +266,7 @@ def blame(
     from training.data.folder import data_folder
     from training.synth.field import FieldMaker
 
-    with _explained(), _progress() as bar:
+    with explained(), progress_bars() as bar:
         task = bar.add_task("reading", total=count)
         maker = FieldMaker.load(data_folder(data), fonts, "valid")
         found = blame_fields(
@@ -300,8 +283,7 @@ def segments(
     fields: Annotated[int, typer.Option(help="Synthetic fields to cut.", min=1)] = 300,
     seed: Seed = 0,
     hand: Annotated[bool, typer.Option("--hand/--print", help="Handwriting, or print.")] = True,
-    picture: Annotated[Path, typer.Option(help="PNG of the worst fields.")] = _RUNS
-    / "segments.png",
+    picture: Annotated[Path, typer.Option(help="PNG of the worst fields.")] = RUNS / "segments.png",
     data: Data = None,
     fonts: Fonts = None,
 ) -> None:
@@ -311,7 +293,7 @@ def segments(
     from training.dataset import PLACEMENT
     from training.synth.field import FieldMaker
 
-    with _explained(), _progress() as bar:
+    with explained(), progress_bars() as bar:
         task = bar.add_task("cutting", total=fields)
         maker = FieldMaker.load(data_folder(data), fonts, "valid", hand_share=float(hand))
         found = measurement.measure(
@@ -319,18 +301,18 @@ def segments(
         )
         shown = measurement.write_worst(found, picture)
     for title, value in measurement.figures(found):
-        _say(f"{value:8.4f}  {title}")
+        say(f"{value:8.4f}  {title}")
     table = Table("cause", "characters", "fields by it alone", "most often at")
     for cause, characters, alone, symbols in measurement.causes(found):
         table.add_row(cause, str(characters), str(alone), symbols)
     console.print(table)
     if shown:
-        _say(f"wrote the worst {shown} fields to {picture}")
+        say(f"wrote the worst {shown} fields to {picture}")
 
 
 @app.command()
 def fields(
-    model: Model = _MODEL,
+    model: Model = MODEL,
     cheques: Annotated[
         int, typer.Option(help="Held-out synthetic cheques to measure.", min=1)
     ] = 300,
@@ -340,7 +322,7 @@ def fields(
         bool, typer.Option("--fit", help="Fit the locator's weights anew and print them.")
     ] = False,
     examples: Annotated[int, typer.Option(help="Cheques to fit to.", min=1)] = 1000,
-    out: Annotated[Path, typer.Option(help="Folder for the picture of misses.")] = _RUNS / "fields",
+    out: Annotated[Path, typer.Option(help="Folder for the picture of misses.")] = RUNS / "fields",
     data: Data = None,
 ) -> None:
     """Measure on whole synthetic cheques whether the amount's field is found, and its ink."""
@@ -349,7 +331,7 @@ def fields(
     from training.synth.bank import GlyphBank
     from training.synth.hand import HandWriter
 
-    with _explained(), _progress() as bar:
+    with explained(), progress_bars() as bar:
         hand = HandWriter(GlyphBank.load(data_folder(data), "valid")).write
         held_out = located.cheques(hand, "valid", range(seed, seed + cheques))
         if refit:
@@ -373,21 +355,21 @@ def fields(
                 bar.advance(task)
             located.write_misses(misses, out / "misses.png")
     if refit:
-        _say(field_fit.as_table(fitted.weights))
+        say(field_fit.as_table(fitted.weights))
         for name, shares in (("before", fitted.before), ("after", fitted.after)):
-            _say(f"{name}: recall at 1, 2, 3, 4: " + ", ".join(f"{100 * s:.1f}" for s in shares))
+            say(f"{name}: recall at 1, 2, 3, 4: " + ", ".join(f"{100 * s:.1f}" for s in shares))
         return
     table = Table(*located.COLUMNS)
     for row in located.table(found):
         table.add_row(*row)
     console.print(table)
-    _say(f"wrote {out / 'misses.png'}")
+    say(f"wrote {out / 'misses.png'}")
 
 
 @app.command()
 def synth(
     material: Annotated[Material, typer.Argument(help="What to make.")] = Material.fields,
-    to: Annotated[Path, typer.Option(help="Folder to write to.")] = _RUNS / "synth",
+    to: Annotated[Path, typer.Option(help="Folder to write to.")] = RUNS / "synth",
     count: Annotated[int, typer.Option("--count", "--fields", help="How many.", min=1)] = 120,
     seed: Annotated[int, typer.Option(help="Seed of the first, counted on.", min=0)] = 0,
     split: Annotated[str, typer.Option(help="Writers and fonts: train, valid or test.")] = "train",
@@ -401,13 +383,13 @@ def synth(
     from training.data.folder import data_folder
     from training.sheets import check_fields, cheques, fields, write_sheets
 
-    with _explained(), _progress() as bar:
+    with explained(), progress_bars() as bar:
         seeds = range(seed, seed + count)
         folder = data_folder(data)
         if material is Material.check:
             task = bar.add_task("checked", total=count)
             found = check_fields(folder, fonts, split, seeds, lambda: bar.advance(task))
-            _say(
+            say(
                 f"{found.fields} fields, {found.fields_a_second:.0f} a second of processor time, "
                 f"{found.violations.total()} violations {dict(found.violations) or ''}"
             )
@@ -421,7 +403,7 @@ def synth(
             made, to, material.value, cell, columns, single=single,
             progress=lambda: bar.advance(task),
         )  # fmt: skip
-    _say(f"wrote {written} sheets to {to}")
+    say(f"wrote {written} sheets to {to}")
 
 
 @app.command()
@@ -435,15 +417,15 @@ def mnist(
     distorted: Annotated[bool, typer.Option(help="Train on distorted digits.")] = True,
     samples: Samples = None,
     data: Data = None,
-    runs: Runs = _RUNS,
+    runs: Runs = RUNS,
     threads: Threads = None,
 ) -> None:
     """Compare the networks of 1998 on MNIST; finished trials are not trained again."""
     from training import mnist as comparison
     from training.data.folder import data_folder
 
-    with _explained():
-        _use(threads)
+    with explained():
+        use_threads(threads)
         chosen = networks or list(comparison.NETWORKS)
         if unknown := set(chosen) - set(comparison.NETWORKS):
             raise ValueError(f"no network is called {', '.join(sorted(unknown))}")
@@ -454,7 +436,7 @@ def mnist(
             for network in chosen
             for way in ways
         ]
-        with _progress() as bar:
+        with progress_bars() as bar:
             every = bar.add_task("trials", total=len(trials))
             for trial in trials:
                 task = bar.add_task(trial.name, total=trial.recipe(samples).samples)
@@ -481,19 +463,19 @@ def _print_report(report: Any) -> None:
         )
     console.print(table)
     if report.rubbish is not None:
-        _say(
+        say(
             f"non-characters accepted at 1 % of characters rejected: "
             f"{100 * report.rubbish.accepted:.2f} % of {report.rubbish.others}; "
             f"characters wrong: {100 * report.rubbish.error:.2f} % of {report.rubbish.characters}"
         )
-    _say(f"100 crops in one call: {report.milliseconds:.2f} ms")
+    say(f"100 crops in one call: {report.milliseconds:.2f} ms")
 
 
 def _print_calibration(held: dict[str, Any]) -> None:
     table = Table("", "error borne", "accepted %", "wrong", "error bound %", "least confidence %")
     for kind, part in held.items():
         for name, read in part["read_rightly"].items():
-            _say(f"{kind}s {name}: {100 * read['share']:.1f} % of {read['images']} read rightly")
+            say(f"{kind}s {name}: {100 * read['share']:.1f} % of {read['images']} read rightly")
         for bound, found in part["accepted_at"].items():
             row = ["nothing", "", "", ""] if found is None else [
                 f"{100 * found['share']:.1f}", f"{found['wrong']} of {found['accepted']}",
@@ -523,44 +505,8 @@ def _print_comparison(rows: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def _say(line: str) -> None:
-    console.print(line, soft_wrap=True, markup=False, highlight=False)
-
-
-def _use(threads: int | None) -> None:
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
-
-
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """End with a message and an exit code where material is missing or not what it should be."""
-    from service.errors import ChequeReaderError
-    from training.data.download import DownloadError
-    from training.data.folder import DataMissingError
-    from training.data.fonts import FontError
-
-    try:
-        yield
-    except (DownloadError, FontError) as error:
-        typer.echo(f"training: {error}", err=True)
-        raise typer.Exit(1) from error
-    except (DataMissingError, ChequeReaderError, FileNotFoundError, ValueError) as error:
-        typer.echo(f"training: {error}", err=True)
-        raise typer.Exit(2) from error
-
-
-def _progress() -> Progress:
-    return Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
-        console=Console(stderr=True),
-    )
+app.command()(chain_commands.tune)
+app.command()(chain_commands.adapt)
 
 
 if __name__ == "__main__":

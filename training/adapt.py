@@ -3,19 +3,22 @@
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from service.calibration import Sample
+from service.calibration import Sample, digest
 from service.errors import InputError
 from service.pipeline.card import load_card
+from service.pipeline.decision import DEFAULT_MAX_ERROR, sample_needed
+from training.dataset import Sources, build_isolated
 from training.export import load_exported
 from training.global_train import Chain, GlobalRecipe, Progress, tune, workers
 from training.pretrain import Pool
-from training.strings import StringSample, cut_image
+from training.strings import SHARD, StringSample, build_strings, cut_image, load_strings
+from training.tuning import single_pools, write_tuned
 
 RECIPE = GlobalRecipe(rate=3e-4, hopeless=16.0, every=20, average=0.95)
 
@@ -140,4 +143,47 @@ def adapt(
     right = best.share_right(held_back)
     return Adapted(
         best, kept, len(own), tuple(back), before, least, right_before, float(np.round(right, 4))
+    )
+
+
+def build_mixture(sources: Sources, folder: Path, fields: int, workers: int = 2) -> Iterator[str]:
+    """Make the synthetic fields and single characters that are mixed in; yields what is made."""
+    shards = -(-fields // SHARD)
+    for number in build_strings(sources, folder, "fields", shards, "train", workers):
+        yield f"synthetic fields {SHARD * (number + 1)}"
+    yield from build_isolated(sources, folder, "train", 0, workers)
+
+
+def load_mixture(folder: Path, fields: int) -> tuple[list[StringSample], list[Pool]]:
+    """What build_mixture made."""
+    return load_strings(folder, "fields", -(-fields // SHARD)), single_pools(folder)
+
+
+def write_adapted(
+    adapted: Adapted, plan: AdaptPlan, sample: Sample, to: Path, *, field_only: bool
+) -> None:
+    """Write the adapted chain as a new version, calibrated where enough was held back."""
+    recipe = asdict(replace(plan.recipe, fields=adapted.kept))
+    training = {
+        "adapted": {
+            "from": load_card(plan.model).model_version,
+            "images": adapted.trained_on,
+            "held_back": len(adapted.held_back),
+            "sample_sha256": digest(sample),
+            "cropped": field_only,
+            "recipe": recipe,
+        }
+    }
+    write_tuned(adapted.chain, plan.model, to, training)
+
+
+def what_it_accepts(adapted: Adapted, to: Path, max_error: float = DEFAULT_MAX_ERROR) -> str:
+    """What the new version accepts, and what to do about it."""
+    needed, back = sample_needed(max_error), len(adapted.held_back)
+    enough = "enough" if back >= needed else "too few"
+    return (
+        f"{back} images held back are {enough} to count errors on: an error of "
+        f"{100 * max_error:g} % needs {needed} accepted without one. {to} keeps no threshold and "
+        f"accepts nothing, it ranks only; calibrate it to labelled cheques it was not adapted to "
+        f"(cheque-reader calibrate)"
     )

@@ -29,6 +29,7 @@ from service.pipeline.decision import (
 from service.pipeline.reader import ChequeReader
 from training.curves import Judged, reliability_picture, risk_coverage_picture
 from training.dataset import Sources
+from training.encode import png
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque
 from training.synth.field import FieldMaker
@@ -85,7 +86,7 @@ class Desk:
     def _outcome(
         self, job: Job, hand: bool, expected: int | None, image: NDArray[np.uint8]
     ) -> Outcome:
-        reading = self._reader.read(_png(image), field_only=job[0] == "field")
+        reading = self._reader.read(png(image), field_only=job[0] == "field")
         return Outcome(
             *job, hand, expected, reading.amount_minor,
             uncalibrated(
@@ -293,12 +294,3 @@ def _start(model: Path, sources: Sources) -> None:
 def _work(job: Job) -> Outcome:
     assert _desk is not None
     return _desk.read(job)
-
-
-def _png(image: NDArray[np.uint8]) -> bytes:
-    """The image as a file; colour is in the order red, green, blue."""
-    bgr = image if image.ndim == 2 else np.ascontiguousarray(image[:, :, ::-1])
-    done, data = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    if not done:
-        raise ValueError("the image could not be written as PNG")
-    return data.tobytes()

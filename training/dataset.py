@@ -42,6 +42,7 @@ ISOLATED: dict[str, tuple[Callable[[Path], GlyphSet], float]] = {
 }
 _DRAWINGS = 80_000
 _LEAST_COPIES = 2
+_MOST_COPIES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def isolated_crops(held: GlyphSet, seed: int) -> tuple[Bytes, Bytes]:
     crops: list[Bytes] = []
     labels: list[int] = []
     rows = [row for row, label in enumerate(held.labels) if label in LABELS[:-1]]
-    copies = max(_LEAST_COPIES, round(_DRAWINGS / max(len(rows), 1)))
+    copies = min(max(_LEAST_COPIES, round(_DRAWINGS / max(len(rows), 1))), _MOST_COPIES)
     for row in rows:
         glyph = glyph_of(held, row)
         if glyph is None:

@@ -38,7 +38,7 @@ class Recipe:
     two checkpoints. distortion: None where crops are taken as they are.
     """
 
-    samples: int = 8_000_000
+    samples: int = 6_000_000
     batch: int = 256
     rate: float = 2e-3
     decay: float = 2e-2

@@ -240,9 +240,7 @@ def test_gradients_of_grammar_weights_are_numerical_gradients(amount: int | None
             weights = ((name, known[name] + way * step),)
             tuned = grammar_for(None, None, oracle.LABELS, weights)
             totals.append(search.gradient(lattice, tuned, amount).penalty)
-        assert (totals[1] - totals[0]) / (2 * step) == pytest.approx(
-            found.weights[index], abs=1e-4
-        )
+        assert (totals[1] - totals[0]) / (2 * step) == pytest.approx(found.weights[index], abs=1e-4)
 
 
 def with_own_segments(lattice: search.Lattice) -> search.Lattice:

@@ -13,12 +13,12 @@ from service.pipeline.card import load_card
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.search import Lattice
 from service.pipeline.segment import FEATURES, SegmentationGraph
+from tests.pipeline import oracle
 from training.dataset import LABELS
 from training.global_train import Chain, GlobalRecipe, tune, workers
 from training.lenet import ProductionNet
 from training.string_loss import LOSSES, Batch, ChainWeights, Job, Loss, run_here, solve
 from training.strings import StringSample, pack, unpack
-from tests.pipeline import oracle
 
 MODEL = Path(__file__).parents[2] / "models" / "amounts" / "1"
 
@@ -46,7 +46,9 @@ def sample(seed: int, amount: int, fields: int = 1, others: tuple[int, ...] = ()
     )  # fmt: skip
     features = rng.normal(0, 1, (fields, len(ChainWeights(load_card(MODEL)).field)))
     fixed = rng.uniform(0.1, 0.5, fields)
-    return StringSample(graph, features.astype(np.float32), fixed.astype(np.float32), np.array([amount, *others]))
+    return StringSample(
+        graph, features.astype(np.float32), fixed.astype(np.float32), np.array([amount, *others])
+    )
 
 
 def outputs(samples: list[StringSample], seed: int = 0) -> torch.Tensor:
@@ -231,8 +233,6 @@ def test_a_card_takes_the_tuned_weights() -> None:
     name = chain.grammar_now.weight_names[3]
     assert list(held["grammar"]) == [name]
     assert list(held["segment"]) == list(FEATURES)
-    tuned = replace(
-        load_card(MODEL), grammar_weights=tuple(held["grammar"].items())
-    )
+    tuned = replace(load_card(MODEL), grammar_weights=tuple(held["grammar"].items()))
     again = ChainWeights(tuned)
     assert again.grammar.tolist() == pytest.approx(chain.grammar.tolist(), abs=1e-4)

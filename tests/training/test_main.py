@@ -65,18 +65,16 @@ def runs(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         2,
         "--samples",
         512,
-        "--copies",
-        1,
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipes, "build_field_crops", stand_in_fields)
         run("pretrain", *arguments)
-        before = (folder / "amounts/isolated-train-1-0.npz").stat().st_mtime_ns
+        before = (folder / "amounts/train/single-mnist.npz").stat().st_mtime_ns
         first = torch.load(folder / "amounts/network.pt", weights_only=True)["state"]
         run("pretrain", *arguments)
     after = torch.load(folder / "amounts/network.pt", weights_only=True)["state"]
     assert all(torch.equal(first[key], after[key]) for key in first)
-    assert (folder / "amounts/isolated-train-1-0.npz").stat().st_mtime_ns == before
+    assert (folder / "amounts/train/single-mnist.npz").stat().st_mtime_ns == before
     return folder
 
 

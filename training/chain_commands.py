@@ -1,0 +1,171 @@
+"""Commands that tune the whole chain on amounts: `tune` and `adapt`."""
+
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from training.console import (
+    MODEL,
+    RUNS,
+    Data,
+    Fonts,
+    Model,
+    Runs,
+    Seed,
+    console,
+    explained,
+    progress_bars,
+    say,
+)
+
+
+class LossName(StrEnum):
+    """The losses of section VI, one switch."""
+
+    viterbi = "viterbi"
+    discriminative_viterbi = "discriminative_viterbi"
+    forward = "forward"
+    discriminative_forward = "discriminative_forward"
+
+
+Workers = Annotated[int, typer.Option(help="Processes that cut and search.", min=1)]
+
+
+def tune(
+    model: Model = MODEL,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder of the version to write. [default: the next one]")
+    ] = None,
+    loss: Annotated[LossName, typer.Option(help="What is minimised.")] = (
+        LossName.discriminative_forward
+    ),
+    grammar: Annotated[bool, typer.Option(help="Tune the grammar's weights too.")] = True,
+    samples: Annotated[
+        int, typer.Option(help="Amounts to see, the same ones again where they run out.", min=1)
+    ] = 24_000,
+    fields: Annotated[int, typer.Option(help="Synthetic fields to make.", min=1)] = 12_000,
+    cheques: Annotated[int, typer.Option(help="Synthetic cheques to make.", min=0)] = 2_000,
+    strings: Annotated[int, typer.Option(help="Drawings of real strings.", min=0)] = 3_000,
+    data: Data = None,
+    fonts: Fonts = None,
+    runs: Runs = RUNS,
+    name: Annotated[str, typer.Option(help="Name of the run, a folder in --runs.")] = "global",
+    seed: Seed = 0,
+    workers: Workers = 2,
+) -> None:
+    """Tune the whole chain on amounts alone: recognizer, segments, fields, grammar (section VII)."""
+    import torch
+
+    from service.calibration import next_version
+    from training import tuning
+    from training.data.folder import data_folder
+    from training.dataset import Sources
+    from training.global_train import GlobalRecipe, Progress
+
+    with explained():
+        torch.set_num_threads(1)
+        recipe = GlobalRecipe(loss=loss.value, fields=samples, seed=seed)
+        recipe = recipe if grammar else replace(recipe, grammar_rate=0.0)
+        plan = tuning.TuningPlan(
+            model, runs / name, Sources(data_folder(data), fonts),
+            {"fields": fields, "cheques": cheques, "strings": strings},
+            workers=workers, recipe=recipe,
+        )  # fmt: skip
+        with progress_bars() as bar:
+            task = bar.add_task("material", total=None)
+            for done in tuning.build_material(plan):
+                bar.update(task, advance=1, description=done)
+            task = bar.add_task("tuning", total=samples)
+
+            def show(now: Progress, right: float) -> None:
+                text = f"tuning, loss {now.loss:.3f}, held-out fields {100 * right:.1f} % right"
+                bar.update(task, completed=now.fields, description=text)
+
+            chain = tuning.run_tuning(plan, show)
+        folder = to or next_version(model)
+        difference = tuning.write_tuned(chain, model, folder, tuning.description(plan))
+    say(f"wrote {folder}; torch and ONNX differ by at most {difference:.1g}")
+    say(f"it accepts nothing before: python -m training calibrate --model {folder}")
+
+
+def adapt(
+    images: Annotated[Path, typer.Option(help="Folder of the bank's own cheques.")],
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="csv with file and amount_minor or digits. [default: truth.csv there]"),
+    ] = None,
+    model: Model = MODEL,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder of the version to write. [default: the next one]")
+    ] = None,
+    field_only: Annotated[
+        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
+    ] = False,
+    passes: Annotated[int, typer.Option(help="Passes over the images, at most.", min=1)] = 16,
+    synthetic: Annotated[
+        int, typer.Option(help="Synthetic fields mixed in, 0 for none.", min=0)
+    ] = 1_000,
+    data: Data = None,
+    fonts: Fonts = None,
+    runs: Runs = RUNS,
+    name: Annotated[str, typer.Option(help="Name of the run, a folder in --runs.")] = "adapt",
+    seed: Seed = 0,
+    workers: Workers = 2,
+) -> None:
+    """Tune the whole chain to a bank's own cheques, of which only the amounts are known."""
+    import torch
+
+    from service.calibration import load_sample, next_version, refuse_existing
+    from training import adapt as adaptation
+    from training.data.folder import data_folder
+    from training.dataset import Sources
+    from training.global_train import Progress
+
+    with explained():
+        torch.set_num_threads(1)
+        folder = to or next_version(model)
+        refuse_existing(folder)
+        sample = load_sample(truth or images)
+        plan = adaptation.AdaptPlan(
+            model, passes=passes, workers=workers, recipe=replace(adaptation.RECIPE, seed=seed)
+        )
+        with progress_bars() as bar:
+            task = bar.add_task("cutting the images", total=len(sample.labels))
+            cut = {}
+            here = replace(sample, folder=images)
+            for image, one in adaptation.cut_sample(here, field_only=field_only):
+                bar.advance(task)
+                if one is not None:
+                    cut[image] = one
+            mixed, pools = [], []
+            if synthetic:
+                task = bar.add_task("synthetic fields", total=None)
+                sources = Sources(data_folder(data), fonts)
+                for done in adaptation.build_mixture(sources, runs / name, synthetic, workers):
+                    bar.update(task, advance=1, description=done)
+                mixed, pools = adaptation.load_mixture(runs / name, synthetic)
+            task = bar.add_task("adapting", total=None)
+
+            def show(now: Progress, loss: float) -> None:
+                text = f"adapting, loss {now.loss:.3f}, held back {loss:.3f}"
+                bar.update(task, completed=now.fields, description=text)
+
+            adapted = adaptation.adapt(plan, cut, mixed, pools, progress=show)
+        adaptation.write_adapted(adapted, plan, sample, folder, field_only=field_only)
+    table = Table("held back", "loss", "right %")
+    for row, loss, right in (
+        ("before", adapted.loss_before, adapted.right_before),
+        ("after", adapted.loss_after, adapted.right_after),
+    ):
+        table.add_row(row, f"{loss:.3f}", f"{100 * right:.1f}")
+    console.print(table)
+    left_out = len(sample.labels) - len(cut)
+    say(
+        f"wrote {folder}: adapted to {adapted.trained_on} images, {len(adapted.held_back)} held "
+        f"back, {left_out} of no use"
+    )
+    say(adaptation.what_it_accepts(adapted, folder))

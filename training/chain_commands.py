@@ -57,7 +57,7 @@ def tune(
     seed: Seed = 0,
     workers: Workers = 2,
 ) -> None:
-    """Tune the whole chain on amounts alone: recognizer, segments, fields, grammar (section VII)."""
+    """Tune the whole chain on amounts alone: recognizer, segments, fields and grammar."""
     import torch
 
     from service.calibration import next_version
@@ -124,6 +124,8 @@ def adapt(
     from training.data.folder import data_folder
     from training.dataset import Sources
     from training.global_train import Progress
+    from training.pretrain import Pool
+    from training.strings import StringSample
 
     with explained():
         torch.set_num_threads(1)
@@ -141,7 +143,8 @@ def adapt(
                 bar.advance(task)
                 if one is not None:
                     cut[image] = one
-            mixed, pools = [], []
+            mixed: list[StringSample] = []
+            pools: list[Pool] = []
             if synthetic:
                 task = bar.add_task("synthetic fields", total=None)
                 sources = Sources(data_folder(data), fonts)

@@ -139,11 +139,14 @@ def find_places(ink: InkImage) -> Places | None:
 def _with_signs(
     runs: Runs, words: Words, signs: NDArray[np.float32], marks: Marks
 ) -> NDArray[np.int32]:
-    """The runs' boxes, i32 [R, 4], with the currency sign that adjoins on the left, if any."""
+    """The runs' boxes, i32 [R, 4], with the currency sign that adjoins on the left, if any.
+
+    A run that begins with a sign of its own takes no second one, such as a form's printed one.
+    """
     before = words.before[runs.first]
     sign = marks.boxes[words.ends[before, 1]]
     high = runs.boxes[:, 3] - runs.boxes[:, 1]
-    adjoins = (before >= 0) & (signs[before, 1] > _SIGN)
+    adjoins = (before >= 0) & (signs[before, 1] > _SIGN) & (signs[runs.first, 0] <= _SIGN)
     adjoins &= words.gap_left[runs.first] < _SIGN_GAP * high
     adjoins &= sign[:, 3] - sign[:, 1] < _SIGN_HEIGHT * high
     joined = np.concatenate(

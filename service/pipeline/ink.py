@@ -26,6 +26,8 @@ _TEXTURE = 0.25
 _PAGE = 250
 _PAGE_RULE = 0.075
 _PAGE_UPRIGHT = 0.065
+_PAGE_HAIRLINE = 0.034
+_HAIRLINE = 4
 _BOX_SIDE = 0.02
 _RULE = 1.3
 _RULE_SHARE = 0.65
@@ -129,7 +131,14 @@ def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDAr
         upright = _lines(darkness.T, threshold, int(_BOX_SIDE * width), 2)
         shelf = _pixels(level, (height, width)).T
         free = int(_PAGE_UPRIGHT * width)
-        upright = [u for u in upright if u.length >= free or _ends_on(u, shelf)]
+        hairline = int(_PAGE_HAIRLINE * width)
+        upright = [
+            u
+            for u in upright
+            if u.length >= free
+            or _ends_on(u, shelf)
+            or (u.length >= hairline and u.thickness <= _HAIRLINE)
+        ]
     else:
         least = int(min(_RULE * min(height, width), _RULE_SHARE * width))
         level = _lines(darkness, threshold, least, 3)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from service.pipeline.card import Placement
 from service.pipeline.components import connected_components
 from service.pipeline.field import FieldCandidate
+from service.pipeline.groups import holdings, plausible, whole_components
 from service.pipeline.ink import InkImage
 
 CROP = 32
@@ -31,13 +32,13 @@ _MAX_CUT_INK = 0.40
 _CUT_WIDTHS = (0.40, 0.41, 0.8, 1.0)
 _CUT_STROKES = (0.0, 1.6, 1.8, 2.4)
 _FREE = 1.0
-_DEEP_WIDTH = 0.8
+_DEEP_WIDTH = 0.5
 _DEEP_INK = 0.65
-_CONTOUR_WEIGHT = 0.2
+_CONTOUR_WEIGHT = 0.35
 _CONTOUR_REACH = 0.35
 _LEAST_CLEAR = 0.003
 _LEAST_PIECE = 0.012
-_MIN_CUT_GAP = 0.08
+_MIN_CUT_GAP = 0.06
 _MAX_PIECES = 5
 _MAX_WIDTH = 1.6
 _MAX_APART_WIDTH = 1.1
@@ -518,33 +519,18 @@ class ZoneSegments:
 
 def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
     """Every grouping of neighbouring pieces that could be one character."""
-    count = len(cuts.boxes)
-    first: list[int] = []
-    last: list[int] = []
-    boxes: list[tuple[int, int, int, int]] = []
-    inner: list[float] = []
-    for i in range(count):
-        x0, y0, x1, y1 = cuts.boxes[i].tolist()
-        widest_gap = 0.0
-        for j in range(i + 1, min(count, i + _MAX_PIECES) + 1):
-            if j > i + 1:
-                bx0, by0, bx1, by1 = cuts.boxes[j - 1].tolist()
-                x0, y0, x1, y1 = min(x0, bx0), min(y0, by0), max(x1, bx1), max(y1, by1)
-                if cuts.joint[j - 2] == 0:
-                    widest_gap = max(widest_gap, float(cuts.gap[j - 2]))
-                widest = _MAX_WIDTH if widest_gap < _CLEAR_GAP else _MAX_APART_WIDTH
-                if x1 - x0 > widest * LINE_SIZE or widest_gap > _MAX_INNER_GAP:
-                    break
-            first.append(i)
-            last.append(j)
-            boxes.append((x0, y0, x1, y1))
-            inner.append(widest_gap)
-    box = np.array(boxes, np.float32).reshape(-1, 4)
-    a, b = np.array(first, np.int32), np.array(last, np.int32)
+    held = holdings(line.ink > _SOLID, cuts.piece, len(cuts.boxes), LINE_SIZE)
+    groups = dict.fromkeys(whole_components(held), 0.0) | _groups(cuts)
+    a, b = np.array(sorted(groups), np.int32).T
+    kept = plausible(held, a, b, LINE_SIZE)
+    a, b = a[kept], b[kept]
+    inner = [groups[group] for group in zip(a.tolist(), b.tolist(), strict=True)]
+    bounds = [_bounds(cuts.boxes[i:j]) for i, j in zip(a, b, strict=True)]
+    box = np.array(bounds, np.float32).reshape(-1, 4)
     crops = np.stack(
         [
-            _crop(line, cuts.piece, i, j, bounds, placement)
-            for i, j, bounds in zip(first, last, boxes, strict=True)
+            _crop(line, cuts.piece, i, j, own, placement)
+            for i, j, own in zip(a.tolist(), b.tolist(), bounds, strict=True)
         ]
     )
     ends = np.concatenate([[0.0], cuts.joint, [0.0]]).astype(np.float32)
@@ -566,6 +552,33 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
     return ZoneSegments(
         line, cuts, a, b, crops, _to_working(line, box), features.astype(np.float32)
     )
+
+
+def _groups(cuts: Cuts) -> dict[tuple[int, int], float]:
+    """Groupings (first piece, one past the last) that are narrow enough; the widest gap in each."""
+    count = len(cuts.boxes)
+    found: dict[tuple[int, int], float] = {}
+    for i in range(count):
+        x0, _, x1, _ = cuts.boxes[i].tolist()
+        widest_gap = 0.0
+        for j in range(i + 1, min(count, i + _MAX_PIECES) + 1):
+            if j > i + 1:
+                left, _, right, _ = cuts.boxes[j - 1].tolist()
+                x0, x1 = min(x0, left), max(x1, right)
+                if cuts.joint[j - 2] == 0:
+                    widest_gap = max(widest_gap, float(cuts.gap[j - 2]))
+                widest = _MAX_WIDTH if widest_gap < _CLEAR_GAP else _MAX_APART_WIDTH
+                if x1 - x0 > widest * LINE_SIZE or widest_gap > _MAX_INNER_GAP:
+                    break
+            found[i, j] = widest_gap
+    return found
+
+
+def _bounds(boxes: NDArray[np.int32]) -> tuple[int, int, int, int]:
+    """The box about boxes i32 [B, 4]."""
+    x0, y0 = boxes[:, :2].min(axis=0).tolist()
+    x1, y1 = boxes[:, 2:].max(axis=0).tolist()
+    return x0, y0, x1, y1
 
 
 def _to_working(line: Line, box: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -232,3 +232,11 @@ def test_a_cell_for_the_cents_is_told_from_cells_of_a_date() -> None:
     assert share[0] > 0.8
     assert not cents.any()
     assert not any(part.any() for part in ruling().dividers(runs, core))
+
+
+def test_an_amount_with_a_sign_of_its_own_leaves_the_printed_one_alone() -> None:
+    page = np.full((570, 1300), 255, np.uint8)
+    _put(page, "Some Person", 200, 195, 1.1)
+    _put(page, "$", 940, 200, 1.2)
+    box = _put(page, "$800.00", 1000, 200, 1.2)
+    assert _found(_locate(page), box)

@@ -121,3 +121,13 @@ def test_a_texture_as_dark_as_faint_print_stays_paper() -> None:
         cv2.putText(page, "Words in black ink", (40, y), cv2.FONT_HERSHEY_SIMPLEX, 1.8, 20, 4)
     mask = extract_ink(page).mask
     assert mask[120:230, 930:1050].mean() < 0.02
+
+
+def test_a_hairline_beside_the_amount_of_a_page_goes_and_a_tall_one_stays() -> None:
+    page = paper(560, 1300)
+    cv2.line(page, (1000, 140), (1000, 200), 90, 2)
+    cv2.line(page, (1036, 150), (1030, 196), 40, 4)
+    cv2.putText(page, "250.00", (1060, 195), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 40, 3)
+    mask = extract_ink(page).mask
+    assert mask[145:195, 996:1005].mean() < 0.02
+    assert kept(mask, page == 40) > 0.9

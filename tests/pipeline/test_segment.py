@@ -178,3 +178,31 @@ def test_hostile_ink_stays_bounded() -> None:
     ink = extract_ink(255 - page)
     graph = segment_fields(ink, [candidate(1200, 200)], PLACEMENT)
     assert len(graph.crops) < 600
+
+
+def test_a_wide_character_in_many_pieces_is_a_segment() -> None:
+    page = np.zeros((60, 260), np.uint8)
+    ring(page, 30, 30)
+    wave = np.array([(60 + x, 30 + round(14 * np.sin(x / 7))) for x in range(90)], np.int32)
+    cv2.polylines(page, [wave.reshape(-1, 1, 2)], False, 255, 4, cv2.LINE_AA)
+    ring(page, 190, 30)
+    assert closest(graph_of(page).boxes, (58, 14, 152, 46)) > 0.85
+
+
+def test_two_whole_characters_are_no_segment() -> None:
+    page = np.zeros((60, 110), np.uint8)
+    for x in (30, 59):
+        cv2.line(page, (x, 12), (x, 48), 255, 4)
+    boxes = graph_of(page).boxes
+    assert (boxes[:, 2] - boxes[:, 0] < 20).all()
+
+
+def test_members_are_the_pieces_between_first_and_last() -> None:
+    page = np.zeros((60, 150), np.uint8)
+    for x in (30, 57, 110):
+        ring(page, x, 30)
+    zone = segment_zone(page, (0, 0, 150, 60), PLACEMENT)
+    assert zone is not None
+    members = zone.members()
+    assert members.shape == (len(zone.first), len(zone.cuts.boxes))
+    assert (members.sum(axis=1) == zone.last - zone.first).all()

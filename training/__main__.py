@@ -201,11 +201,11 @@ def evaluate(
 
             with progress_bars() as bar:
                 task = bar.add_task("reading", total=None)
-                scores = evaluate_folder(
+                scores, blamed = evaluate_folder(
                     model, images, truth or images / "truth.csv", folder, field_only=field_only,
                     progress=lambda n, of: bar.update(task, completed=n, total=of),
                 )  # fmt: skip
-            _print_scores(asdict(scores))
+            _print_scores(asdict(scores) | {f"wrong: {one}": n for one, n in blamed.items() if n})
             return
         from training.data.folder import data_folder
 

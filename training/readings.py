@@ -10,6 +10,8 @@ import numpy as np
 from service.errors import InputError
 from service.pipeline.reader import ChequeReader, Reading
 from training import curves
+from training.adapt import amounts_of
+from training.forced import STAGES, Examiner, Stage
 from training.pictures import Wrong, montage
 from training.scoring import Judged, Scores, load_truth, score
 
@@ -61,29 +63,39 @@ def evaluate_folder(
     *,
     field_only: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Scores:
-    """Read the files of a truth.csv; writes readings, scores and pictures into `out`.
+) -> tuple[Scores, dict[str, int]]:
+    """Read the files of a truth.csv; returns the scores and the number of errors of each stage.
 
-    They are readings.jsonl, scores.json, wrong.png and, of the images that hold an amount,
-    reliability.png and risk_coverage.png.
+    They are readings.jsonl, scores.json, wrong-STAGE.png with the wrong readings that each stage is
+    to blame for and, of the images that hold an amount, reliability.png and risk_coverage.png.
     Raises ValueError for an unusable truth, FileNotFoundError where one of its images is missing.
     """
     expected, key = load_truth(truth)
     reader = ChequeReader(model)
     judged: list[Judged] = []
-    wrong: list[Wrong] = []
+    wrong: dict[str, list[Wrong]] = {stage: [] for stage in ("accepted", *STAGES)}
+    examiner = Examiner(model)
     out.mkdir(parents=True, exist_ok=True)
     with (out / "readings.jsonl").open("w", encoding="utf-8") as lines:
         for file, reading in read_folder(reader, images, expected, field_only=field_only):
             lines.write(to_json(file, reading) + "\n")
             one = judge(file, expected[file], key, reading)
             judged.append(one)
-            if one.accepted if one.expected == "" else not one.correct:
-                wrong.append(wrong_reading(images, one, reading))
+            if one.expected == "" and one.accepted:
+                wrong["accepted"].append(wrong_reading(images, one, reading))
+            elif one.expected != "" and not one.correct:
+                fault = _fault(examiner, images / file, one.expected, key, field_only=field_only)
+                wrong[fault].append(wrong_reading(images, one, reading))
             progress(len(judged), len(expected))
     scores = score(judged)
-    (out / "scores.json").write_text(json.dumps(asdict(scores), indent=1) + "\n")
-    montage(wrong, out / "wrong.png")
+    blamed = {stage: len(some) for stage, some in wrong.items()}
+    told = asdict(scores) | {"blamed": blamed}
+    (out / "scores.json").write_text(json.dumps(told, indent=1) + "\n")
+    for stage, some in wrong.items():
+        picture = out / f"wrong-{stage}.png"
+        picture.unlink(missing_ok=True)
+        if some:
+            montage(some, picture)
     rows = [one for one in judged if one.expected != ""]
     shown = curves.Judged(
         "readings",
@@ -93,4 +105,13 @@ def evaluate_folder(
     )
     curves.reliability_picture([shown], images.name, out / "reliability.png")
     curves.risk_coverage_picture([shown], images.name, out / "risk_coverage.png")
-    return scores
+    return scores, blamed
+
+
+def _fault(examiner: Examiner, image: Path, label: str, key: str, *, field_only: bool) -> Stage:
+    """The stage to blame for a wrong reading; an image that cannot be used has no field."""
+    try:
+        amounts = amounts_of(label, key)
+        return examiner.fault(image.read_bytes(), amounts, field_only=field_only).stage
+    except InputError:
+        return "field"

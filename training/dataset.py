@@ -16,6 +16,7 @@ from training.data.bitmaps import load_hasyv2, load_kensanata, load_optdigits, l
 from training.data.glyphs import GlyphSet, Split
 from training.data.mnist import load_mnist
 from training.data.pendigits import load_pendigits
+from training.data.spoiled import sound
 from training.data.unipen import load_unipen_digits, load_unipen_symbols
 from training.isolated import glyph_of, plain_crop, random_crop
 from training.synth.field import FieldMaker
@@ -99,7 +100,7 @@ def load_isolated(folder: Path) -> dict[str, tuple[Bytes, Bytes]]:
 
 def _draw_set(job: tuple[Path, Path, str, Split, int]) -> str:
     data, folder, name, split, seed = job
-    crops, labels = isolated_crops(ISOLATED[name][0](data).part(split), seed)
+    crops, labels = isolated_crops(sound(ISOLATED[name][0](data)).part(split), seed)
     part = _isolated(folder, name).with_suffix(".part.npz")
     np.savez(part, crops=crops, labels=labels)
     part.replace(_isolated(folder, name))

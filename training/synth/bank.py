@@ -16,6 +16,7 @@ from training.data.bitmaps import (
 from training.data.glyphs import GlyphSet, Split
 from training.data.mnist import load_mnist
 from training.data.pendigits import load_pendigits
+from training.data.spoiled import sound
 from training.data.unipen import load_unipen_digits, load_unipen_symbols
 from training.synth.strokes import Glyph, PenGlyph, mask_glyph, pen_glyph
 from training.synth.zeros import is_slashed
@@ -59,7 +60,7 @@ class GlyphBank:
         mnist = load_mnist(folder).part(split)
         mnist = mnist.take(list(range(min(most_mnist, len(mnist)))))
         sets = [
-            load(folder).part(split)
+            sound(load(folder)).part(split)
             for load in (
                 load_unipen_digits,
                 load_pendigits,
@@ -71,7 +72,7 @@ class GlyphBank:
         bhmsds = load_bhmsds(folder).part(split)
         rows = [i for i, s in enumerate(bhmsds.labels) if s in DIGITS]
         bhmsds = bhmsds.take(rows[::4])
-        marks = [load_unipen_symbols(folder).part(split), load_hasyv2(folder).part(split)]
+        marks = [sound(load_unipen_symbols(folder)).part(split), load_hasyv2(folder).part(split)]
         return cls.of([*sets, mnist, bhmsds], marks)
 
     @classmethod

@@ -70,7 +70,8 @@ class Chain(nn.Module):
 
     def __init__(self, network: nn.Module, card: ModelCard) -> None:
         super().__init__()
-        self.network, self.weights = network, ChainWeights(card)
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.weights = ChainWeights(card)
 
     def losses(self, batch: Batch, loss: Loss, runner: Runner = run_here) -> Tensor:
         """The loss of every sample of a batch, f64 [B]."""

@@ -60,13 +60,16 @@ class Judged:
     error: str | None = None
 
 
-def load_sample(path: Path) -> Sample:
+def load_sample(path: Path, images: Path | None = None) -> Sample:
     """The sample of a folder with truth.csv, or of a csv file with the images beside it.
+
+    images: their folder where it is another one.
 
     Columns are file and digits or amount_minor; where there are both, digits are compared. Raises
     InputError that names the file and line at fault.
     """
     truth = path / "truth.csv" if path.is_dir() else path
+    folder = images or truth.parent
     rows = _rows(truth)
     if not rows:
         raise InputError("empty_sample", f"{truth} lists no images")
@@ -82,10 +85,10 @@ def load_sample(path: Path) -> Sample:
         image, label = _entry(row, key, where)
         if image in labels:
             raise InputError("malformed_sample", f"{where}: {image} is listed twice")
-        if not (truth.parent / image).is_file():
-            raise InputError("missing_image", f"{where}: there is no file {truth.parent / image}")
+        if not (folder / image).is_file():
+            raise InputError("missing_image", f"{where}: there is no file {folder / image}")
         labels[image] = label
-    return Sample(truth.parent, key, labels)
+    return Sample(folder, key, labels)
 
 
 def _rows(truth: Path) -> list[tuple[int, dict[str, str]]]:

@@ -131,15 +131,14 @@ def adapt(
         torch.set_num_threads(1)
         folder = to or next_version(model)
         refuse_existing(folder)
-        sample = load_sample(truth or images)
+        sample = load_sample(truth or images, images)
         plan = adaptation.AdaptPlan(
             model, passes=passes, workers=workers, recipe=replace(adaptation.RECIPE, seed=seed)
         )
         with progress_bars() as bar:
             task = bar.add_task("cutting the images", total=len(sample.labels))
             cut = {}
-            here = replace(sample, folder=images)
-            for image, one in adaptation.cut_sample(here, field_only=field_only):
+            for image, one in adaptation.cut_sample(sample, field_only=field_only):
                 bar.advance(task)
                 if one is not None:
                     cut[image] = one

@@ -507,6 +507,7 @@ def _print_comparison(rows: list[dict[str, Any]]) -> None:
 
 app.command()(chain_commands.tune)
 app.command()(chain_commands.adapt)
+app.command()(chain_commands.ablate)
 
 
 if __name__ == "__main__":

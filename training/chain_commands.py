@@ -67,7 +67,7 @@ def tune(
     from training.global_train import GlobalRecipe, Progress
 
     with explained():
-        torch.set_num_threads(1)
+        torch.set_num_threads(workers)
         recipe = GlobalRecipe(loss=loss.value, fields=samples, seed=seed)
         recipe = recipe if grammar else replace(recipe, grammar_rate=0.0)
         plan = tuning.TuningPlan(
@@ -128,7 +128,7 @@ def adapt(
     from training.strings import StringSample
 
     with explained():
-        torch.set_num_threads(1)
+        torch.set_num_threads(workers)
         folder = to or next_version(model)
         refuse_existing(folder)
         sample = load_sample(truth or images, images)
@@ -171,3 +171,49 @@ def adapt(
         f"back, {left_out} of no use"
     )
     say(adaptation.what_it_accepts(adapted, folder))
+
+
+def ablate(
+    model: Annotated[Path, typer.Option(help="The model to begin with, trained on characters.")],
+    images: Annotated[
+        Path | None, typer.Option(help="Folder with truth.csv to test on as well.")
+    ] = None,
+    field_only: Annotated[
+        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
+    ] = False,
+    samples: Annotated[int, typer.Option(help="Amounts that each variant sees.", min=1)] = 6_400,
+    characters: Annotated[
+        Path, typer.Option(help="Folder of the training crops that pretrain made.")
+    ] = RUNS / "amounts" / "train",
+    material: Annotated[
+        Path, typer.Option(help="Folder of the run of `tune` whose material is used.")
+    ] = RUNS / "global",
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = RUNS / "ablation",
+    data: Data = None,
+    seed: Seed = 0,
+    workers: Workers = 2,
+) -> None:
+    """Train the chain without one part after the other, and LeNet-5 of 1998 in its place."""
+    import torch
+
+    from training import ablation, tuning
+    from training.data.folder import data_folder
+    from training.dataset import Sources
+    from training.global_train import GlobalRecipe
+
+    table = Table("trained", "synthetic fields right %", "correct_all", "read_at_1pct")
+    with explained():
+        torch.set_num_threads(workers)
+        recipe = GlobalRecipe(fields=samples, seed=seed)
+        sources = Sources(data_folder(data), None)
+        plan = tuning.TuningPlan(model, material, sources, workers=workers, recipe=recipe)
+        trials = ablation.run_ablation(
+            plan, characters, out, images=images, field_only=field_only, progress=say
+        )
+        for one in trials:
+            shares = [
+                "" if value is None else f"{value:.3f}"
+                for value in (one.correct_all, one.read_at_1pct)
+            ]
+            table.add_row(one.name, f"{100 * one.synthetic:.1f}", *shares)
+    console.print(table)

@@ -37,11 +37,6 @@ class TuningPlan:
     workers: int = 2
     recipe: GlobalRecipe = field(default_factory=GlobalRecipe)
 
-    @property
-    def log(self) -> Path:
-        """Where the learning curve goes, one JSON object a line."""
-        return self.folder / "log.jsonl"
-
 
 def build_material(plan: TuningPlan) -> Iterator[str]:
     """Make what is missing; yields what has been made."""
@@ -63,12 +58,15 @@ def run_tuning(
     plan: TuningPlan,
     progress: Callable[[Progress, float], None] | None = None,
     network: nn.Module | None = None,
+    run: Path | None = None,
 ) -> Chain:
     """Tune the chain of the plan's model; returns the averaged chain.
 
     progress: called with where training stands and the share of held-out fields read right.
-    network: in place of the model's.
+    network: in place of the model's. run: folder of the checkpoint and the log, where it is not
+    that of the material.
     """
+    run = run or plan.folder
     card = load_card(plan.model)
     chain = Chain(network or load_exported(plan.model), card)
     kinds = [
@@ -81,7 +79,7 @@ def run_tuning(
 
     def watch(_fields: int, averaged: Chain) -> bool:
         right = averaged.share_right(held_out) if held_out else 0.0
-        with plan.log.open("a") as log:
+        with (run / "log.jsonl").open("a") as log:
             log.write(json.dumps({**asdict(told[-1]), "valid_right": round(right, 4)}) + "\n")
         if progress is not None:
             progress(told[-1], right)
@@ -90,7 +88,7 @@ def run_tuning(
     with workers(plan.workers, card.labels) as runner:
         return tune(
             chain, kinds, single_pools(plan.folder / "train"), plan.recipe, runner=runner,
-            checkpoint=plan.folder / "checkpoint.pt", progress=told.append, watch=watch,
+            checkpoint=run / "checkpoint.pt", progress=told.append, watch=watch,
         )  # fmt: skip
 
 

@@ -38,7 +38,8 @@ class GlobalRecipe:
     """How to tune the chain.
 
     fields: samples seen in all; batch: of them a step; rate, chain_rate: peak learning rates of the
-    network and of the chain's weights, the grammar's among them by grammar_rate (0: left as it is).
+    network and of the chain's weights, the grammar's by grammar_rate, the field locator's by
+    field_rate (0: left as it is; a few thousand pages moved it for the worse, see training.fields).
     characters: weight of the cross entropy on single crops beside the strings, of which
     single_crops a step, so that what was learned on them is not forgotten. hopeless: penalty beyond
     which a sample counts as beyond reading, and pulls less (the constant of equation 9). average:
@@ -52,6 +53,7 @@ class GlobalRecipe:
     rate: float = 2e-4
     chain_rate: float = 1e-2
     grammar_rate: float = 3e-3
+    field_rate: float = 0.0
     characters: float = 1.0
     single_crops: int = 512
     hopeless: float = 12.0
@@ -162,12 +164,14 @@ def tune(
 
 def _optimizer(chain: Chain, recipe: GlobalRecipe) -> torch.optim.Optimizer:
     weights = chain.weights
-    others = [p for name, p in weights.named_parameters() if name != "grammar"]
+    apart = ("grammar", "field")
+    others = [p for name, p in weights.named_parameters() if name not in apart]
     return torch.optim.AdamW(
         [
             {"params": list(chain.network.parameters()), "lr": recipe.rate, "weight_decay": 1e-2},
             {"params": others, "lr": recipe.chain_rate, "weight_decay": 0.0},
             {"params": [weights.grammar], "lr": recipe.grammar_rate, "weight_decay": 0.0},
+            {"params": [weights.field], "lr": recipe.field_rate, "weight_decay": 0.0},
         ]
     )
 

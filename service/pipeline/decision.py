@@ -34,8 +34,10 @@ _RISK: Final = 0.05
 # The tested thresholds, logits of uncalibrated posteriors. Fixed: the test is only valid for
 # thresholds that were chosen without looking at what is right.
 _THRESHOLDS: Final = tuple(round(12 - 0.1 * step, 1) for step in range(151))
-# The first threshold tested is the highest that accepts this share of the candidates: with fewer, a
-# single early error would end a test that the many after it could have passed.
+# The first threshold tested is the highest that accepts so many that it could pass with this number
+# of errors: with fewer, a single early one would end a test that the many after it could have
+# passed. A sample too small for that begins with this share of its candidates.
+_FIRST_ERRORS: Final = 2
 _FIRST_SHARE: Final = 1 / 3
 _LARGEST_LOGIT = 30.0
 
@@ -116,16 +118,29 @@ def largest_acceptance(calibration: Calibration, max_error: float) -> Acceptance
     counts = calibration.tally
     if counts is None:
         return None
+    first = min(_enough(_FIRST_ERRORS, max_error), _FIRST_SHARE * counts.candidates)
     for threshold, accepted, wrong in zip(
         counts.logits, counts.accepted, counts.wrong, strict=True
     ):
-        if accepted < _FIRST_SHARE * counts.candidates:
+        if accepted < first:
             continue
         if binomial_tail(wrong, accepted, max_error) <= _RISK:
             found = Acceptance(_confidence(threshold, calibration), accepted, wrong)
         elif wrong > 0:
             break
     return found
+
+
+@lru_cache(maxsize=1024)
+def _enough(wrong: int, max_error: float) -> int:
+    """The fewest accepted, so many of them wrong, that pass the test of max_error."""
+    low, high = wrong, math.ceil(20 * (wrong + 1) / max_error)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (
+            (low, middle) if binomial_tail(wrong, middle, max_error) <= _RISK else (middle, high)
+        )
+    return high
 
 
 def sample_needed(max_error: float) -> int:

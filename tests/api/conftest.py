@@ -14,6 +14,9 @@ from service.api.server import make_server
 from service.options import Reader
 from service.settings import Settings
 
+# Tests share its server, so that some of them may come at once.
+_SHARED = Settings(readers=2, auth="off", max_waiting=30)
+
 
 @contextmanager
 def _running(reader: Reader, *, wait: bool, settings: Settings) -> Iterator[httpx.Client]:
@@ -41,7 +44,7 @@ def start() -> Iterator[Callable[..., httpx.Client]]:
     with ExitStack() as stack:
 
         def started(reader: Reader, *, wait: bool = True, **settings: Any) -> httpx.Client:
-            settings = {"readers": 2, **settings}
+            settings = {"readers": 2, "auth": "off", **settings}
             return stack.enter_context(_running(reader, wait=wait, settings=Settings(**settings)))
 
         yield started
@@ -50,5 +53,5 @@ def start() -> Iterator[Callable[..., httpx.Client]]:
 @pytest.fixture(scope="session")
 def client(shared_reader: Reader) -> Iterator[httpx.Client]:
     """A client of a ready server, with the usual settings, that tests share."""
-    with _running(shared_reader, wait=True, settings=Settings(readers=2)) as client:
+    with _running(shared_reader, wait=True, settings=_SHARED) as client:
         yield client

@@ -22,11 +22,14 @@ _SHARED = Settings(readers=2, auth="off", max_waiting=30)
 def _running(reader: Reader, *, wait: bool, settings: Settings) -> Iterator[httpx.Client]:
     sock = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    server = make_server(create_app(settings, reader), settings)
+    operations = None if settings.metrics_port is None else listen("127.0.0.1", 0)
+    server = make_server(create_app(settings, reader), settings, operations)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
     thread.start()
     try:
         with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
+            if operations is not None:
+                client.headers["X-Operations-Port"] = str(operations.getsockname()[1])
             deadline = time.monotonic() + 20
             while wait and client.get("/readyz").status_code != 200:
                 assert time.monotonic() < deadline, "the server never got ready"

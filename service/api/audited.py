@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Final
 
 from fastapi import Request
@@ -16,6 +17,7 @@ from service.errors import AuditError
 logger = logging.getLogger(__name__)
 
 _CLIENT_GONE: Final = 499
+_BAD: Final = 400
 _FAILED: Final = 500
 _TOO_MANY: Final = 429
 _PATH: Final = "/v1/"
@@ -96,5 +98,15 @@ def _entry(scope: Scope, key: Key, status: int) -> Entry:
         route=getattr(scope.get("route"), "path", "unmatched"),
         status=status,
         code=state.get("code"),
-        outcome=state.get("outcome", Outcome()),
+        outcome=_outcome(scope, status),
     )
+
+
+def _outcome(scope: Scope, status: int) -> Outcome:
+    outcome = scope["state"].get("outcome", Outcome())
+    assert isinstance(outcome, Outcome)
+    # An id that was answered for is the service's own; any other is the caller's text.
+    batch = scope.get("path_params", {}).get("id")
+    if batch is not None and status < _BAD and outcome.batch is None:
+        return replace(outcome, batch=str(batch))
+    return outcome

@@ -7,13 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
+from fastapi import Depends
 
-from service.access.keys import SqliteKeys
+from service.access.keys import Key, SqliteKeys
 from service.api import create_app
+from service.api.auth import caller
+from service.api.problems import RefusalError
 from service.audit import AuditLog, verify
 from service.errors import AuditError
 from service.settings import Settings
@@ -142,4 +145,40 @@ def test_start_and_stop_are_audited(reader: Any, tmp_path: Path) -> None:
     assert [record["event"] for record in _records(tmp_path)] == [
         "service.started",
         "service.stopped",
+    ]
+
+
+def test_routes_with_an_id_are_audited_with_it_where_it_is_the_services_own(
+    reader: Any, tmp_path: Path
+) -> None:
+    keys = SqliteKeys(tmp_path / "keys.sqlite3")
+    _, batch = keys.add("desk", ["batch"])
+    _, read = keys.add("till", ["read"])
+    app = create_app(Settings(data_dir=tmp_path), reader)
+
+    @app.get("/v1/things/{id}")
+    async def thing(id: str, key: Annotated[Key, Depends(caller("batch"))]) -> str:
+        if id != "known":
+            raise RefusalError("not_found", "There is none.")
+        return key.name
+
+    async def ask() -> list[tuple[int, Any]]:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://service"
+        ) as client:
+            answers = [
+                await client.get(f"/v1/things/{id}", headers={"X-API-Key": secret})
+                for id, secret in (("known", batch), ("acct-4711", batch), ("known", read))
+            ]
+        return [(answer.status_code, answer.json()) for answer in answers]
+
+    (first, name), (second, _), (third, _) = asyncio.run(ask())
+    assert (first, name, second, third) == (200, "desk", 404, 403)
+    assert [
+        (record["key"], record["route"], record["status"], record.get("batch"))
+        for record in _records(tmp_path)
+    ] == [
+        ("desk", "/v1/things/{id}", 200, "known"),
+        ("desk", "/v1/things/{id}", 404, None),
+        ("till", "/v1/things/{id}", 403, None),
     ]

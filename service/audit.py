@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from service.access.keys import Key
 from service.errors import AuditError
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,11 @@ class Entry:
         flat = {**asdict(self), **asdict(self.outcome)}
         del flat["outcome"]
         return {name: value for name, value in flat.items() if value is not None}
+
+
+def key_added(key: Key) -> Entry:
+    """The entry of a key that was made."""
+    return Entry("key.added", key_id=key.id, key=key.name, scopes=tuple(sorted(key.scopes)))
 
 
 @dataclass(frozen=True, slots=True)

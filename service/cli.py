@@ -170,8 +170,9 @@ def serve(
     """Serve readings over HTTP; settings come from the environment (CHEQUE_...)."""
     from service import api, logs
     from service.access.keys import SqliteKeys
+    from service.audit import AuditLog, key_added
     from service.pipeline.reader import ChequeReader
-    from service.settings import load_settings
+    from service.settings import is_loopback, load_settings
 
     with _explained():
         settings = load_settings(host, port)
@@ -185,11 +186,17 @@ def serve(
         if settings.metrics_port is not None:
             operations = api.listen(settings.metrics_host or settings.host, settings.metrics_port)
         first = keys.add_first() if keys is not None and settings.api_key is None else None
+        if first is not None:
+            AuditLog(settings.audit_file).append(key_added(first[0]))
     if first is not None:
         typer.echo(f"First start: the admin key, shown this once: {first[1]}", err=True)
     scheme = "https" if settings.tls_cert else "http"
     access = "for callers with a key" if settings.asks_for_key else "without authentication"
     typer.echo(f"Serving {reader.model_version} on {scheme}://{_address(sock)} {access}", err=True)
+    if settings.tls_cert is None and not is_loopback(settings.host):
+        typer.echo(
+            "Without CHEQUE_TLS_CERT keys and cheques pass the network in the clear", err=True
+        )
     if operations is not None:
         typer.echo(f"Health and metrics on http://{_address(operations)}", err=True)
     with contextlib.suppress(KeyboardInterrupt):

@@ -21,16 +21,14 @@ def add(
 ) -> None:
     """Make a key and print it, this once."""
     from service.access.keys import SqliteKeys
-    from service.audit import AuditLog, Entry
+    from service.audit import AuditLog, key_added
     from service.settings import load_settings
 
     try:
         settings = load_settings()
         log = AuditLog(settings.audit_file)
         key, secret = SqliteKeys(settings.keys_file).add(name, scope)
-        log.append(
-            Entry("key.added", key_id=key.id, key=key.name, scopes=tuple(sorted(key.scopes)))
-        )
+        log.append(key_added(key))
     except ChequeReaderError as error:
         _stop(error)
     typer.echo(f"The key {key.name} ({key.id}), shown this once:", err=True)
@@ -59,7 +57,8 @@ def list_keys() -> None:
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
 
 
 @keys.command()

@@ -17,6 +17,7 @@ from service.api.observe import Observe
 from service.api.pool import ReaderPool
 from service.api.schemas import ParameterFault, Problem
 from service.audit import AuditLog, Entry
+from service.errors import AuditError
 from service.options import Reader
 from service.settings import Settings
 
@@ -71,7 +72,12 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
 
 
 async def _note(log: AuditLog, event: str) -> None:
-    head = await asyncio.to_thread(log.append, Entry(event))
+    try:
+        head = await asyncio.to_thread(log.append, Entry(event))
+    except AuditError as error:
+        # Requests are refused for as long as this lasts, and answered again when it is over.
+        logger.error("%s was not audited: %s", event, error.message)
+        return
     logger.info("%s, the audit log's last line is %s", event, head)
 
 

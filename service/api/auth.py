@@ -12,6 +12,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from service.access.keys import ANYBODY, Key, Keys, Scope, SqliteKeys, digest
 from service.access.rate import RateLimit
 from service.api.problems import RefusalError
+from service.errors import ConfigurationError
 from service.settings import Settings
 
 KEY_WANTED: Final = "Send a key as Authorization: Bearer, or as X-API-Key."
@@ -19,6 +20,7 @@ KEY_UNKNOWN: Final = "The key is unknown or has been revoked."
 TOO_OFTEN: Final = "The key has sent more requests than it may."
 UNCOUNTED: Final = "What the key's rate needs can't be written."
 STOPPING: Final = "The service is stopping."
+CHALLENGE: Final = 'Bearer realm="cheque-reader"'
 BEARER: Final = HTTPBearer(auto_error=False, description="A key made by `cheque-reader keys add`")
 HEADER: Final = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key")
 
@@ -32,15 +34,19 @@ class Gate:
     def __init__(self, settings: Settings, keys: Keys | None = None) -> None:
         """keys: where keys are kept, the file in CHEQUE_DATA_DIR if left out.
 
-        Raises ConfigurationError, OSError where that or the rates can't be kept.
+        Raises ConfigurationError where that or the rates can't be kept.
         """
         self._open = not settings.asks_for_key
         self._environment = settings.api_key and digest(settings.api_key.get_secret_value())
         if not self._open:
             self._keys = keys or SqliteKeys(settings.keys_file)
-            self._rate = RateLimit(
-                settings.rates_dir, per_second=settings.rate, burst=settings.rate_burst
-            )
+            try:
+                self._rate = RateLimit(
+                    settings.rates_dir, per_second=settings.rate, burst=settings.rate_burst
+                )
+            except OSError as error:
+                reason = error.strerror or "unknown reason"
+                raise ConfigurationError(f"can't use {settings.rates_dir}: {reason}") from None
 
     def identify(self, secret: str | None) -> Key:
         """The key that a caller sent; raises RefusalError (unauthorized). May block."""
@@ -52,7 +58,7 @@ class Gate:
             return ENVIRONMENT
         key = self._keys.find(secret)
         if key is None:
-            raise _unauthorized(KEY_UNKNOWN, ' error="invalid_token"')
+            raise _unauthorized(KEY_UNKNOWN, ', error="invalid_token"')
         return key
 
     def admit(self, secret: str | None, scope: Scope) -> tuple[Key, float]:
@@ -97,7 +103,7 @@ def caller(scope: Scope, *, limited: bool = True) -> Callable[..., Awaitable[Key
             key, wait = await asyncio.to_thread(gate.identify, secret or None), 0.0
         request.state.key = key
         if not key.allows(scope):
-            challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+            challenge = f'{CHALLENGE}, error="insufficient_scope", scope="{scope}"'
             raise RefusalError("forbidden", lacks(scope), {"WWW-Authenticate": challenge})
         if wait:
             raise RefusalError("rate_limited", TOO_OFTEN, {"Retry-After": str(math.ceil(wait))})
@@ -117,4 +123,4 @@ def stopping() -> RefusalError:
 
 
 def _unauthorized(detail: str, why: str) -> RefusalError:
-    return RefusalError("unauthorized", detail, {"WWW-Authenticate": f"Bearer{why}"})
+    return RefusalError("unauthorized", detail, {"WWW-Authenticate": CHALLENGE + why})

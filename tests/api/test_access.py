@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from service.access.keys import SqliteKeys
+from service.api.auth import CHALLENGE
 from service.logs import JsonFormatter
 
 KEY = "0123456789abcdef-key"
@@ -38,14 +39,14 @@ def test_no_key_and_wrong_keys_are_refused(
     service = start(reader, auth="key", data_dir=tmp_path)
     reader.calls.clear()
     wrong: list[tuple[dict[str, str], str]] = [
-        ({}, "Bearer"),
-        ({"Authorization": f"Basic {secret}"}, "Bearer"),
-        ({"Authorization": "Bearer"}, "Bearer"),
-        ({"X-API-Key": ""}, "Bearer"),
-        (_bearer(f"{secret}x"), 'Bearer error="invalid_token"'),
-        (_bearer(KEY), 'Bearer error="invalid_token"'),
-        ({"X-API-Key": "x"}, 'Bearer error="invalid_token"'),
-        ({**_bearer("x"), "X-API-Key": secret}, 'Bearer error="invalid_token"'),
+        ({}, CHALLENGE),
+        ({"Authorization": f"Basic {secret}"}, CHALLENGE),
+        ({"Authorization": "Bearer"}, CHALLENGE),
+        ({"X-API-Key": ""}, CHALLENGE),
+        (_bearer(f"{secret}x"), f'{CHALLENGE}, error="invalid_token"'),
+        (_bearer(KEY), f'{CHALLENGE}, error="invalid_token"'),
+        ({"X-API-Key": "x"}, f'{CHALLENGE}, error="invalid_token"'),
+        ({**_bearer("x"), "X-API-Key": secret}, f'{CHALLENGE}, error="invalid_token"'),
     ]
     for headers, challenge in wrong:
         answer = service.post(
@@ -88,7 +89,7 @@ def test_scopes_say_what_a_key_is_good_for(
         if reading == 403:
             assert read.json()["code"] == "forbidden"
             assert read.json()["detail"] == "The key lacks the scope read."
-            challenge = 'Bearer error="insufficient_scope", scope="read"'
+            challenge = f'{CHALLENGE}, error="insufficient_scope", scope="read"'
             assert read.headers["www-authenticate"] == challenge
     assert service.get("/metrics").status_code == 401
 

@@ -148,6 +148,24 @@ def test_start_and_stop_are_audited(reader: Any, tmp_path: Path) -> None:
     ]
 
 
+def test_a_full_disk_does_not_keep_the_service_down(
+    reader: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(Settings(auth="off", data_dir=tmp_path), reader)
+
+    def full(*_: object) -> str:
+        raise AuditError("the audit log can't be written: No space left on device")
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    monkeypatch.setattr(AuditLog, "append", full)
+    asyncio.run(live())
+    assert "service.started was not audited: the audit log can't be written" in caplog.text
+    assert "service.stopped was not audited" in caplog.text
+
+
 def test_routes_with_an_id_are_audited_with_it_where_it_is_the_services_own(
     reader: Any, tmp_path: Path
 ) -> None:

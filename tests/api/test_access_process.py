@@ -85,7 +85,7 @@ def test_the_first_key_is_shown_once(tmp_path: Path, cheque: bytes) -> None:
             assert answer.status_code == 200
     verdict = verify(tmp_path / "audit.jsonl")
     assert verdict.fault is None
-    assert verdict.lines == 4  # started, asked, started, asked
+    assert verdict.lines == 5  # made, started, asked, started, asked
 
 
 def test_sigterm_finishes_what_is_in_flight_and_refuses_the_rest(

@@ -33,6 +33,7 @@ CONFIDENCE = Histogram(
     buckets=(0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0),
 )
 IN_FLIGHT = Gauge("cheque_readings_in_flight", "Readings being received, waiting or read")
+WAITING = Gauge("cheque_readings_waiting", "Cheques that wait for a reader")
 READING = Gauge("cheque_readers_busy", "Readers at work")
 READY = Gauge("cheque_ready", "1 when the model is loaded and warmed")
 MODEL = Info("cheque_model", "The model that reads")

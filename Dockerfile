@@ -31,11 +31,13 @@ ENV PATH=/opt/cheque-reader/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     CHEQUE_HOST=0.0.0.0 \
     CHEQUE_PORT=8080 \
+    CHEQUE_METRICS_PORT=8081 \
+    CHEQUE_DATA_DIR=/data \
     CHEQUE_MODEL_DIR=/opt/models/amounts/1
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
-EXPOSE 8080
+EXPOSE 8080 8081
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "/opt/healthcheck.py"]
 ENTRYPOINT ["cheque-reader"]

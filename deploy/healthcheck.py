@@ -4,7 +4,7 @@ import os
 import sys
 import urllib.request
 
-port = os.environ.get("CHEQUE_PORT") or "8080"
+port = os.environ.get("CHEQUE_METRICS_PORT") or "8081"
 try:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=4) as answer:
         sys.exit(answer.status != 200)

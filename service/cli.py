@@ -1,12 +1,12 @@
-"""The command line: `cheque-reader read`, `calibrate`, `serve` and `version`.
+"""The command line: `cheque-reader read`, `calibrate`, `serve`, `keys`, `audit` and `version`.
 
-Exit codes: 0 all was read, 1 a file could not be read, 2 the call, a setting or the model is
-wrong, 130 interrupted.
+Exit codes: 0 all was read, 1 a file could not be read or an audit log is broken, 2 the call, a
+setting or the model is wrong, 130 interrupted.
 """
 
 import contextlib
-import logging
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service import __version__
+from service.access import commands
 from service.errors import ChequeReaderError, ParameterError
 
 app = typer.Typer(
@@ -27,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(commands.keys, name="keys")
+app.add_typer(commands.audit, name="audit")
 
 
 @app.command()
@@ -165,24 +168,39 @@ def serve(
     ] = None,
 ) -> None:
     """Serve readings over HTTP; settings come from the environment (CHEQUE_...)."""
-    from service import api
+    from service import api, logs
+    from service.access.keys import SqliteKeys
+    from service.audit import AuditLog, key_added
     from service.pipeline.reader import ChequeReader
-    from service.settings import load_settings
+    from service.settings import is_loopback, load_settings
 
     with _explained():
         settings = load_settings(host, port)
-        logging.basicConfig(
-            level=settings.log_level.upper(),
-            format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        )
+        logs.configure(settings.log_level, settings.log_format)
+        api.tls_context(settings)
         reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
+        keys = SqliteKeys(settings.keys_file) if settings.asks_for_key else None
+        service = api.create_app(settings, reader, keys)
         sock = api.listen(settings.host, settings.port)
-    address, actual_port = sock.getsockname()[:2]
-    shown = f"[{address}]" if ":" in address else address
-    access = "with a key" if settings.asks_for_key else "without authentication"
-    typer.echo(f"Serving {reader.model_version} on http://{shown}:{actual_port} {access}", err=True)
+        operations = None
+        if settings.metrics_port is not None:
+            operations = api.listen(settings.metrics_host or settings.host, settings.metrics_port)
+        first = keys.add_first() if keys is not None and settings.api_key is None else None
+        if first is not None:
+            AuditLog(settings.audit_file).append(key_added(first[0]))
+    if first is not None:
+        typer.echo(f"First start: the admin key, shown this once: {first[1]}", err=True)
+    scheme = "https" if settings.tls_cert else "http"
+    access = "for callers with a key" if settings.asks_for_key else "without authentication"
+    typer.echo(f"Serving {reader.model_version} on {scheme}://{_address(sock)} {access}", err=True)
+    if settings.tls_cert is None and not is_loopback(settings.host):
+        typer.echo(
+            "Without CHEQUE_TLS_CERT keys and cheques pass the network in the clear", err=True
+        )
+    if operations is not None:
+        typer.echo(f"Health and metrics on http://{_address(operations)}", err=True)
     with contextlib.suppress(KeyboardInterrupt):
-        api.serve(api.create_app(settings, reader), settings, sock)
+        api.serve(service, settings, sock, operations)
 
 
 @app.command()
@@ -205,6 +223,11 @@ def _explained() -> Iterator[None]:
         _stop(f"--{error.parameter.replace('_', '-')}: {error.message}")
     except ChequeReaderError as error:
         _stop(error.message)
+
+
+def _address(sock: socket.socket) -> str:
+    address, port = sock.getsockname()[:2]
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _stop(message: str) -> NoReturn:

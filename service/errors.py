@@ -5,6 +5,8 @@ ChequeReaderError
  │    └── ParameterError     what goes with it: currency, locale, max_error, ...
  ├── ModelError              the recognizer is missing, damaged or not the one its card describes
  ├── ConfigurationError      a setting is missing, malformed or unsafe
+ ├── AccessError             a key can't be made or revoked as asked
+ ├── AuditError              the audit log can't be written, or is not what was written
  └── OverloadError           more work than is allowed at once; later it may go through
 
 An illegible cheque is no error: it is a reading with a reject reason. Every error carries a code,
@@ -65,6 +67,18 @@ class ConfigurationError(ChequeReaderError):
     """The service can't start as it is configured."""
 
     code = "bad_configuration"
+
+
+class AccessError(ChequeReaderError):
+    """A key can't be made or revoked as asked."""
+
+    code = "bad_key"
+
+
+class AuditError(ChequeReaderError):
+    """The audit log can't be written, so that what was asked must not be done."""
+
+    code = "unrecorded"
 
 
 class OverloadError(ChequeReaderError):

@@ -38,6 +38,7 @@ IN_FLIGHT = Gauge("cheque_readings_in_flight", "Readings being received, waiting
 IN_FLIGHT_LIMIT = Gauge(
     "cheque_readings_in_flight_limit", "Readings in flight above which requests get 429"
 )
+WAITING = Gauge("cheque_readings_waiting", "Cheques that wait for a reader")
 READING = Gauge("cheque_readers_busy", "Readers at work")
 READERS = Gauge("cheque_readers", "Readers there are")
 READY = Gauge("cheque_ready", "1 when the model is loaded and warmed")

@@ -34,13 +34,42 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that `serve` listens on")
     port: int = Field(default=8080, ge=0, le=65535, description="Port, 0 for any free one")
-    auth: Literal["off", "key"] | None = Field(
-        default=None,
-        description="`key` asks every caller for CHEQUE_API_KEY; `off` asks for nothing, on "
-        "loopback only; unset is `key` where a key is set, else `off`",
+    data_dir: Path = Field(
+        default=Path("cheque-data"),
+        description="Folder of the keys, the audit log and all else that is kept",
+    )
+    auth: Literal["off", "key"] = Field(
+        default="key",
+        description="`key` asks every caller for a key; `off` asks for nothing, on loopback only",
     )
     api_key: SecretStr | None = Field(
-        default=None, description="The key callers send as `Authorization: Bearer <key>`"
+        default=None,
+        description="An admin key beside those that are kept; with it none is made at first start",
+    )
+    rate: float = Field(
+        default=50.0, gt=0, le=100_000, description="Requests a second that each key may send"
+    )
+    rate_burst: int = Field(
+        default=100, ge=1, le=100_000, description="Requests that a key may send at once"
+    )
+    tls_cert: Path | None = Field(
+        default=None, description="Certificate chain (PEM); with it the service speaks TLS"
+    )
+    tls_key: Path | None = Field(
+        default=None, description="Key of the certificate (PEM), if not in the same file"
+    )
+    tls_client_ca: Path | None = Field(
+        default=None, description="Authorities (PEM) one of which must have signed every client"
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port of /metrics, /livez and /readyz alone, without key and without TLS; "
+        "unset leaves /metrics on the port of the service, for keys with the scope metrics",
+    )
+    metrics_host: str | None = Field(
+        default=None, description="Address of that port; CHEQUE_HOST if unset"
     )
     max_bytes: int = Field(
         default=ImageLimits().max_bytes,
@@ -72,11 +101,33 @@ class Settings(BaseSettings):
         le=4096,
         description="Readings being received, waiting or read at the same time; more get 429",
     )
+    max_waiting: int | None = Field(
+        default=None,
+        ge=0,
+        le=4096,
+        description="Cheques waiting for a reader; more get 429. As many as readers if unset, "
+        "which keeps the time to an answer within twice that of a reading",
+    )
+    request_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        le=600,
+        description="Time that a reading may take, from the image being here to the answer",
+    )
+    shutdown_seconds: int = Field(
+        default=20,
+        ge=0,
+        le=3600,
+        description="Time that requests in flight have to finish when the service is stopped",
+    )
     body_seconds: float = Field(
         default=20.0, gt=0, le=600, description="Time that a request's body may take to arrive"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What `serve` writes to standard error"
+    )
+    log_format: Literal["json", "text"] | None = Field(
+        default=None, description="Unset is text on a terminal, else a JSON object a line"
     )
 
     @property
@@ -86,20 +137,42 @@ class Settings(BaseSettings):
 
     @property
     def asks_for_key(self) -> bool:
-        """Whether callers of /v1 must send the key."""
-        return self.auth == "key" or (self.auth is None and self.api_key is not None)
+        """Whether callers of /v1 must send a key."""
+        return self.auth == "key"
+
+    @property
+    def line(self) -> int:
+        """Cheques that may wait for a reader."""
+        return self.readers if self.max_waiting is None else self.max_waiting
+
+    @property
+    def keys_file(self) -> Path:
+        """The file of the keys."""
+        return self.data_dir / "keys.sqlite3"
+
+    @property
+    def audit_file(self) -> Path:
+        """The audit log."""
+        return self.data_dir / "audit.jsonl"
+
+    @property
+    def rates_dir(self) -> Path:
+        """Folder of what the rate limit remembers."""
+        return self.data_dir / "rates"
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
         if self.api_key is not None and len(self.api_key.get_secret_value()) < 16:
             raise ValueError("CHEQUE_API_KEY must have at least 16 characters")
-        if self.auth == "key" and self.api_key is None:
-            raise ValueError("CHEQUE_AUTH=key needs CHEQUE_API_KEY")
         if not self.asks_for_key and not is_loopback(self.host):
             raise ValueError(
-                "without authentication only a loopback address is served: set CHEQUE_API_KEY, "
-                "or leave CHEQUE_HOST at 127.0.0.1"
+                "CHEQUE_AUTH=off is for a loopback address alone: leave CHEQUE_HOST at 127.0.0.1, "
+                "or CHEQUE_AUTH at key"
             )
+        if self.tls_cert is None and (self.tls_key or self.tls_client_ca):
+            raise ValueError("CHEQUE_TLS_KEY and CHEQUE_TLS_CLIENT_CA need CHEQUE_TLS_CERT")
+        if self.metrics_port and self.metrics_port == self.port:
+            raise ValueError("CHEQUE_METRICS_PORT must be another than CHEQUE_PORT")
         return self
 
 

@@ -38,11 +38,12 @@ READING = Reading(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_settings() -> Iterator[None]:
-    """Settings of the machine that runs the tests must not change them."""
+def _no_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Settings of the machine that runs the tests must not change them; nothing is kept there."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("CHEQUE_")]:
             patch.delenv(name)
+        patch.setenv("CHEQUE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         yield
 
 

@@ -12,7 +12,8 @@ def test_the_defaults_serve_this_machine_alone() -> None:
     settings = load_settings()
     assert settings.host == "127.0.0.1"
     assert settings.port == 8080
-    assert not settings.asks_for_key
+    assert settings.asks_for_key
+    assert settings.line == settings.readers
     assert settings.max_bytes == 10 * 1024 * 1024
     assert settings.readers >= 1
     assert settings.max_error == 0.01
@@ -33,9 +34,12 @@ def test_the_environment_is_read_and_arguments_come_before_it(
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        ({"CHEQUE_HOST": "0.0.0.0"}, "CHEQUE_API_KEY"),
+        ({"CHEQUE_HOST": "0.0.0.0", "CHEQUE_AUTH": "off"}, "loopback"),
         ({"CHEQUE_HOST": "0.0.0.0", "CHEQUE_AUTH": "off", "CHEQUE_API_KEY": KEY}, "loopback"),
-        ({"CHEQUE_AUTH": "key"}, "needs CHEQUE_API_KEY"),
+        ({"CHEQUE_TLS_KEY": "key.pem"}, "CHEQUE_TLS_CERT"),
+        ({"CHEQUE_TLS_CLIENT_CA": "ca.pem"}, "CHEQUE_TLS_CERT"),
+        ({"CHEQUE_PORT": "9000", "CHEQUE_METRICS_PORT": "9000"}, "another than CHEQUE_PORT"),
+        ({"CHEQUE_RATE": "0"}, "CHEQUE_RATE"),
         ({"CHEQUE_API_KEY": "short"}, "16 characters"),
         ({"CHEQUE_AUTH": "none"}, "CHEQUE_AUTH"),
         ({"CHEQUE_PORT": "80 80"}, "CHEQUE_PORT"),
@@ -57,7 +61,8 @@ def test_what_is_wrong_or_unsafe_is_named_without_values(
     assert "\n" not in caught.value.message
 
 
-def test_a_key_opens_other_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_are_asked_for_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings("0.0.0.0").asks_for_key
     monkeypatch.setenv("CHEQUE_API_KEY", KEY)
     settings = load_settings("0.0.0.0")
     assert settings.asks_for_key

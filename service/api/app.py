@@ -1,6 +1,7 @@
 """Makes the application: settings and a loaded reader in, an ASGI application out."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,29 +9,47 @@ from typing import Any
 from fastapi import FastAPI
 
 from service import __version__
+from service.access.keys import Keys
 from service.api import examples, problems, routes
+from service.api.audited import Audited
+from service.api.auth import Gate
 from service.api.observe import Observe
 from service.api.openapi import polish
 from service.api.pool import ReaderPool
 from service.api.schemas import ParameterFault, Problem
+from service.audit import AuditLog, Entry
+from service.errors import AuditError
 from service.options import Reader
 from service.settings import Settings
 
+logger = logging.getLogger(__name__)
 
-def create_app(settings: Settings, reader: Reader) -> FastAPI:
+
+def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> FastAPI:
     """The service around a reader that is loaded; it is warmed while the first probes come in.
 
-    The interactive pages of FastAPI are left out: they load scripts from elsewhere.
+    keys: where keys are kept, a file in CHEQUE_DATA_DIR if left out. Raises ConfigurationError and
+    AuditError where what must be kept can't be. The interactive pages of FastAPI are left out:
+    they load scripts from elsewhere.
     """
+
+    log = AuditLog(settings.audit_file)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        pool = ReaderPool(reader, readers=settings.readers, max_in_flight=settings.max_in_flight)
+        pool = ReaderPool(
+            reader,
+            readers=settings.readers,
+            max_in_flight=settings.max_in_flight,
+            max_waiting=settings.line,
+        )
         app.state.pool = pool
+        await _note(log, "service.started")
         warming = asyncio.create_task(pool.warm())
         yield
         warming.cancel()
         await pool.close()
+        await _note(log, "service.stopped")
 
     app = FastAPI(
         title="Cheque reader",
@@ -43,12 +62,25 @@ def create_app(settings: Settings, reader: Reader) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.settings = settings
+    app.state.gate = Gate(settings, keys)
+    app.state.draining = False
     app.include_router(routes.operations)
     app.include_router(routes.readings)
+    app.add_middleware(Audited, log=log)
     app.add_middleware(Observe)
     problems.install(app)
     _complete_openapi(app)
     return app
+
+
+async def _note(log: AuditLog, event: str) -> None:
+    try:
+        head = await asyncio.to_thread(log.append, Entry(event))
+    except AuditError as error:
+        # Requests are refused for as long as this lasts, and answered again when it is over.
+        logger.error("%s was not audited: %s", event, error.message)
+        return
+    logger.info("%s, the audit log's last line is %s", event, head)
 
 
 def _complete_openapi(app: FastAPI) -> None:

@@ -4,19 +4,31 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import metrics
+from service import logs, metrics
+from service.access.keys import Key
 from service.api import problems
 from service.errors import without_values
 
 logger = logging.getLogger(__name__)
 
 REQUEST_ID: Final = "X-Request-ID"
+# The service answers with data alone: nothing of it is to be run, framed, sniffed or kept.
+SECURITY: Final[Mapping[str, str]] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_TLS_ONLY: Final = {"Strict-Transport-Security": "max-age=31536000"}
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLIENT_GONE: Final = 499
@@ -26,7 +38,8 @@ class Observe:
     """ASGI middleware; the request's id is in `request.state.request_id`.
 
     A caller's own X-Request-ID is kept where it is 1 to 64 letters, digits, dots, dashes or
-    underscores. The log line holds the route, never the query: references are the caller's.
+    underscores. The log line holds the route, never the query: references are the caller's. Of the
+    key it holds the name.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -40,6 +53,8 @@ class Observe:
         started = time.perf_counter()
         request_id = _request_id(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
+        token = logs.request_id.set(request_id)
+        secure = {**SECURITY, **(_TLS_ONLY if scope["scheme"] == "https" else {})}
         status = _CLIENT_GONE
 
         async def observed(message: Message) -> None:
@@ -48,8 +63,8 @@ class Observe:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers.setdefault("Cache-Control", "no-store")
+                for name, value in secure.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         try:
@@ -63,6 +78,7 @@ class Observe:
                 await response(scope, receive, observed)
         finally:
             _record(scope, status, time.perf_counter() - started, request_id)
+            logs.request_id.reset(token)
 
 
 def _request_id(headers: Headers) -> str:
@@ -75,4 +91,22 @@ def _record(scope: Scope, status: int, seconds: float, request_id: str) -> None:
     method = scope["method"] if scope["method"] in _METHODS else "other"
     metrics.REQUESTS.labels(method, route, str(status)).inc()
     metrics.REQUEST_SECONDS.labels(route).observe(seconds)
-    logger.info("%s %s %d %.0f ms %s", method, route, status, seconds * 1000, request_id)
+    state = scope["state"]
+    key = state.get("key")
+    fields = {
+        "method": method,
+        "route": route,
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+        "key": key.name if isinstance(key, Key) else None,
+        "code": state.get("code"),
+    }
+    logger.info(
+        "%s %s %d %.0f ms %s",
+        method,
+        route,
+        status,
+        seconds * 1000,
+        request_id,
+        extra={name: value for name, value in fields.items() if value is not None},
+    )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Final
 
 import cv2
 import numpy as np
@@ -19,21 +20,31 @@ from service.pipeline.reader import Reading
 
 logger = logging.getLogger(__name__)
 
+BUSY: Final = "all readers are busy, and so is the line before them"
+
 
 class ReaderPool:
     """A reader shared by `readers` threads, for at most `max_in_flight` requests at a time.
+
+    Of those at most `max_waiting` wait for a thread with their image; the others are received, or
+    read. So the line stays short however many callers there are: who finds it full is refused at
+    once, and who is let in waits for about `max_waiting / readers` readings.
 
     All methods belong to one event loop. What waits does so in the loop, not in the executor, so
     that a request that is given up leaves the line at once with its image.
     """
 
-    def __init__(self, reader: Reader, *, readers: int, max_in_flight: int) -> None:
+    def __init__(
+        self, reader: Reader, *, readers: int, max_in_flight: int, max_waiting: int
+    ) -> None:
         # Threads go to cheques; within one cheque more of them would only get in each other's way.
         cv2.setNumThreads(1)
         self._reader = reader
         self._readers = readers
         self._max_in_flight = max_in_flight
         self._in_flight = 0
+        self._max_line = readers + max_waiting
+        self._line = 0  # waiting or being read
         self._seconds = 0.2
         self._free = asyncio.Semaphore(readers)
         self._executor = ThreadPoolExecutor(readers, thread_name_prefix="reader")
@@ -50,11 +61,11 @@ class ReaderPool:
     def admitted(self) -> Iterator[None]:
         """Hold one of the places in flight, from before the body is received to the answer.
 
-        Raises OverloadError at once where none is left.
+        Raises OverloadError at once where none is left, or the line is full.
         """
         if self._in_flight >= self._max_in_flight:
-            wait = math.ceil(self._in_flight * self._seconds / self._readers)
-            raise OverloadError("all readers are busy, and so is the line before them", wait)
+            raise self._overload()
+        self._refuse_full_line()
         self._in_flight += 1
         metrics.IN_FLIGHT.set(self._in_flight)
         try:
@@ -64,17 +75,41 @@ class ReaderPool:
             metrics.IN_FLIGHT.set(self._in_flight)
 
     async def read(self, data: bytes, options: ReadingOptions) -> Reading:
-        """Read a cheque on the next free thread; raises InputError. Cancelling leaves the line."""
-        await self._free.acquire()
+        """Read a cheque on the next free thread. Cancelling leaves the line.
+
+        Raises InputError, and OverloadError where the line has filled since the request came.
+        """
+        self._refuse_full_line()
+        self._count_line(1)
+        try:
+            await self._free.acquire()
+        except asyncio.CancelledError:
+            self._count_line(-1)
+            raise
         loop = asyncio.get_running_loop()
 
         def free(_: Future[Reading]) -> None:
             # A thread can't be stopped: its place is free when it is, not when nobody waits.
-            loop.call_soon_threadsafe(self._free.release)
+            loop.call_soon_threadsafe(self._leave)
 
         future = self._executor.submit(self._read, data, options)
         future.add_done_callback(free)
         return await asyncio.wrap_future(future)
+
+    def _refuse_full_line(self) -> None:
+        if self._line >= self._max_line:
+            raise self._overload()
+
+    def _overload(self) -> OverloadError:
+        return OverloadError(BUSY, math.ceil(self._line * self._seconds / self._readers) or 1)
+
+    def _leave(self) -> None:
+        self._count_line(-1)
+        self._free.release()
+
+    def _count_line(self, more: int) -> None:
+        self._line += more
+        metrics.WAITING.set(max(0, self._line - self._readers))
 
     def _read(self, data: bytes, options: ReadingOptions) -> Reading:
         started = time.perf_counter()

@@ -21,6 +21,7 @@ TYPE_PREFIX: Final = "urn:cheque-reader:problem:"
 KINDS: Final[dict[str, tuple[int, str]]] = {
     "malformed_request": (400, "The request is malformed"),
     "unauthorized": (401, "A valid key is needed"),
+    "forbidden": (403, "The key is not good for this"),
     "not_found": (404, "There is nothing at this address"),
     "method_not_allowed": (405, "This address does not take that method"),
     "body_timeout": (408, "The body did not arrive in time"),
@@ -36,12 +37,17 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "too_small": (422, "The image is too small to be a cheque"),
     "invalid_parameter": (422, "A parameter is unknown or out of range"),
     "overloaded": (429, "All readers are busy"),
+    "rate_limited": (429, "The key is used too often"),
     "internal_error": (500, "The service failed"),
     "not_ready": (503, "The service is not ready yet"),
+    "reading_timeout": (503, "The reading took too long"),
+    "stopping": (503, "The service is stopping"),
+    "unrecorded": (507, "The request can't be recorded"),
 }
 _BY_STATUS: Final = {
     400: "malformed_request",
     401: "unauthorized",
+    403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
     413: "too_large_bytes",
@@ -103,22 +109,22 @@ def install(app: FastAPI) -> None:
 
 async def _refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RefusalError)
-    return respond(_id(request), error.code, error.detail, headers=error.headers)
+    return _answer(request, error.code, error.detail, headers=error.headers)
 
 
 async def _reader_error(request: Request, error: Exception) -> JSONResponse:
     match error:
         case ParameterError(parameter=parameter, message=message):
             errors = [{"parameter": parameter, "message": message}]
-            return respond(_id(request), error.code, message, errors=errors)
+            return _answer(request, error.code, message, errors=errors)
         case InputError(code=code, message=message):
-            return respond(_id(request), code, message)
+            return _answer(request, code, message)
         case OverloadError(retry_after=seconds, message=message):
             headers = {"Retry-After": str(seconds)}
-            return respond(_id(request), error.code, message, headers=headers)
+            return _answer(request, error.code, message, headers=headers)
         case _:
             logger.error("request %s: %s", _id(request), error)
-            return respond(_id(request), "internal_error", INTERNAL_DETAIL)
+            return _answer(request, "internal_error", INTERNAL_DETAIL)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -127,7 +133,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
         {"parameter": str(item["loc"][-1]), "message": _message(item)} for item in error.errors()
     ]
     detail = "; ".join(f"{item['parameter']}: {item['message']}" for item in errors)
-    return respond(_id(request), "invalid_parameter", detail, errors=errors)
+    return _answer(request, "invalid_parameter", detail, errors=errors)
 
 
 def _message(item: Mapping[str, Any]) -> str:
@@ -140,10 +146,23 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _BY_STATUS.get(error.status_code, "malformed_request")
     _, title = KINDS[code]
-    return respond(_id(request), code, f"{title}.", status=error.status_code, headers=error.headers)
+    return _answer(request, code, f"{title}.", status=error.status_code, headers=error.headers)
 
 
 INTERNAL_DETAIL: Final = "The failure has been logged under this request's id."
+
+
+def _answer(
+    request: Request,
+    code: str,
+    detail: str,
+    *,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[Mapping[str, str]] = (),
+) -> JSONResponse:
+    request.state.code = code
+    return respond(_id(request), code, detail, status=status, headers=headers, errors=errors)
 
 
 def _id(request: Request) -> str:

@@ -2,33 +2,48 @@
 
 import asyncio
 import hashlib
-import hmac
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
 from service import metrics
+from service.api.audited import UNWRITTEN, note
+from service.api.auth import (
+    BEARER,
+    HEADER,
+    KEY_WANTED,
+    STOPPING,
+    TOO_OFTEN,
+    caller,
+    lacks,
+    stopping,
+)
 from service.api.body import FIELD, FORM_TYPE, IMAGE_TYPES, TYPES_WANTED, receive_image
 from service.api.examples import problem_response
-from service.api.pool import ReaderPool
+from service.api.pool import BUSY, ReaderPool
 from service.api.problems import INTERNAL_DETAIL, RefusalError
 from service.api.schemas import Health, Reading, ReadingParameters
+from service.audit import Outcome
 from service.errors import ParameterError
 from service.pipeline import reader
 from service.settings import Settings
 
 _T = TypeVar("_T")
 
-_KEY_WANTED: Final = "Send the key as Authorization: Bearer."
 _WARMING: Final = "The model is being warmed."
-_NOT_READY: Final = problem_response("The model is not warm yet", not_ready=_WARMING)
-_KEY: Final = HTTPBearer(
-    auto_error=False, description="The key of CHEQUE_API_KEY, where the service asks for one"
+_NOT_READY: Final = problem_response(
+    "The model is not warm yet, or the service is stopping", not_ready=_WARMING, stopping=STOPPING
 )
+METRICS_ELSEWHERE: Final = "Metrics are served on a port of their own."
+_UNAUTHORIZED: Final = problem_response(
+    "The key is missing, unknown or revoked", unauthorized=KEY_WANTED
+)
+_FORBIDDEN: Final = problem_response("The key is not good for this", forbidden=lacks("read"))
+_METRICS_CALLER: Final = caller("metrics", limited=False)
 
 
 def _settings(request: Request) -> Settings:
@@ -43,36 +58,34 @@ def _pool(request: Request) -> ReaderPool:
     return pool
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
-
-
-async def require_key(
-    settings: Annotated[Settings, Depends(_settings)],
-    given: Annotated[HTTPAuthorizationCredentials | None, Depends(_KEY)],
-) -> None:
-    """Refuse a caller without the key, where the settings ask for one."""
-    if not settings.asks_for_key:
-        return
-    assert settings.api_key is not None
-    expected = _digest(settings.api_key.get_secret_value())
-    # Digests, so that not even the key's length shows in the time that the comparison takes.
-    if given is None or not hmac.compare_digest(_digest(given.credentials), expected):
-        raise RefusalError("unauthorized", _KEY_WANTED, {"WWW-Authenticate": "Bearer"})
-
-
-async def ready_pool(pool: Annotated[ReaderPool, Depends(_pool)]) -> ReaderPool:
-    """The pool, refused until the model is warm."""
+async def ready_pool(request: Request, pool: Annotated[ReaderPool, Depends(_pool)]) -> ReaderPool:
+    """The pool, refused until the model is warm, and again while the service stops."""
+    if request.app.state.draining:
+        raise stopping()
     if not pool.ready:
         raise RefusalError("not_ready", _WARMING, {"Retry-After": "1"})
     return pool
+
+
+async def _may_see_metrics(
+    request: Request,
+    settings: Annotated[Settings, Depends(_settings)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
+    header: Annotated[str | None, Depends(HEADER)],
+) -> None:
+    """Let metrics out of the port of their own to anybody, else to keys with the scope metrics."""
+    if getattr(request.state, "own_port", False):
+        return
+    if settings.metrics_port is not None:
+        raise RefusalError("not_found", METRICS_ELSEWHERE)
+    await _METRICS_CALLER(request, bearer, header)
 
 
 operations = APIRouter(tags=["operations"])
 readings = APIRouter(
     prefix="/v1",
     tags=["readings"],
-    dependencies=[Depends(require_key)],
+    dependencies=[Depends(caller("read"))],
 )
 
 
@@ -84,17 +97,23 @@ async def alive(pool: Annotated[ReaderPool, Depends(_pool)]) -> Health:
 
 @operations.get("/readyz", responses={503: _NOT_READY})
 async def ready(pool: Annotated[ReaderPool, Depends(ready_pool)]) -> Health:
-    """The model is loaded and warm: readings are answered."""
+    """The model is loaded and warm, and the service not stopping: readings are answered."""
     return Health(status="ready", model_version=pool.model_version)
 
 
 @operations.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    dependencies=[Depends(_may_see_metrics)],
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        401: _UNAUTHORIZED,
+        403: _FORBIDDEN,
+        404: problem_response("Metrics have a port of their own", not_found=METRICS_ELSEWHERE),
+    },
 )
 async def prometheus() -> Response:
-    """Metrics for Prometheus."""
+    """Metrics for Prometheus, to keys with the scope metrics."""
     return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -120,7 +139,8 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     400: problem_response(
         "The request is malformed", malformed_request="The multipart body is malformed."
     ),
-    401: problem_response("The key is missing or wrong", unauthorized=_KEY_WANTED),
+    401: _UNAUTHORIZED,
+    403: _FORBIDDEN,
     408: problem_response(
         "The body did not arrive in time",
         body_timeout="The body did not arrive within 20 seconds.",
@@ -142,13 +162,20 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     ),
     429: {
         **problem_response(
-            "All readers are busy",
-            overloaded="all readers are busy, and so is the line before them",
+            "All readers are busy, or the key is used too often",
+            overloaded=BUSY,
+            rate_limited=TOO_OFTEN,
         ),
         "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}},
     },
     500: problem_response("The service failed", internal_error=INTERNAL_DETAIL),
-    503: _NOT_READY,
+    503: problem_response(
+        "The model is not warm yet, the service is stopping, or the reading took too long",
+        not_ready=_WARMING,
+        stopping=STOPPING,
+        reading_timeout="The reading was not done within 60 seconds.",
+    ),
+    507: problem_response("The request can't be recorded", unrecorded=UNWRITTEN),
 }
 
 
@@ -166,8 +193,15 @@ async def read_cheque(
         image = await receive_image(
             request, max_bytes=settings.max_bytes, seconds=settings.body_seconds
         )
-        reading = await _unless_gone(request, pool.read(image, options))
+        sha256 = hashlib.sha256(image).hexdigest()
+        note(request, Outcome(image_sha256=sha256))
+        work = _within(settings.request_seconds, pool.read(image, options))
+        reading = await _unless_gone(request, work)
     _count(reading)
+    note(
+        request,
+        Outcome(reading.decision, reading.reject_reason, reading.model_version, sha256),
+    )
     return Reading.model_validate(reading)
 
 
@@ -176,6 +210,16 @@ def _refuse_repeated(request: Request) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ParameterError(name, f"{name} is given more than once")
+
+
+async def _within(seconds: float, work: Awaitable[_T]) -> _T:
+    """The result of work; raises RefusalError (reading_timeout), giving it up, after seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError:
+        detail = f"The reading was not done within {seconds:g} seconds."
+        raise RefusalError("reading_timeout", detail, {"Retry-After": "1"}) from None
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, _T]) -> _T:

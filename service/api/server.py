@@ -3,22 +3,30 @@
 import asyncio
 import json
 import socket
-from typing import Final
+import ssl
+from typing import Final, Literal
 
 import h11
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
+from service import metrics
 from service.api import problems
+from service.api.observe import SECURITY
 from service.errors import ConfigurationError
 from service.settings import Settings
 
 HEAD_SECONDS: Final = 10.0
 UNREAD_BYTES: Final = 32 * 1024 * 1024
+UNWRITTEN_SECONDS: Final = 30.0
 MAX_CONNECTIONS: Final = 512
 _KEEP_ALIVE_SECONDS: Final = 15
-_SHUTDOWN_SECONDS: Final = 20
+_CLOSING_SECONDS: Final = 5
+_TICK_SECONDS: Final = 0.05
+_OPERATIONS: Final = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class BoundedProtocol(H11Protocol):
@@ -26,11 +34,13 @@ class BoundedProtocol(H11Protocol):
 
     The head of a request has HEAD_SECONDS to arrive. Of a body that was answered without being
     read, UNREAD_BYTES are discarded within the same time, so that the client gets to see the
-    answer, and no more. Connections above MAX_CONNECTIONS are closed as they come. What isn't HTTP
+    answer, and no more. An answer that the client does not take for UNWRITTEN_SECONDS is given up.
+    Connections above MAX_CONNECTIONS are closed as they come. What isn't HTTP
     gets a problem.
     """
 
     _timer: asyncio.TimerHandle | None = None
+    _write_timer: asyncio.TimerHandle | None = None
     _unread = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -56,7 +66,18 @@ class BoundedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_timing()
+        self._stop_timing_writes()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to take what it asked for, but not for ever."""
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(UNWRITTEN_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        self._stop_timing_writes()
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what isn't HTTP with a problem, where nothing has been answered yet."""
@@ -66,6 +87,7 @@ class BoundedProtocol(H11Protocol):
                 (b"content-type", problems.MEDIA_TYPE.encode()),
                 (b"content-length", str(len(body)).encode()),
                 (b"connection", b"close"),
+                *((name.encode(), value.encode()) for name, value in SECURITY.items()),
             ]
             for event in (
                 h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
@@ -83,6 +105,11 @@ class BoundedProtocol(H11Protocol):
             self._stop_timing()
         elif self._timer is None:
             self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+    def _stop_timing_writes(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _stop_timing(self) -> None:
         if self._timer is not None:
@@ -102,25 +129,145 @@ def listen(host: str, port: int) -> socket.socket:
         raise ConfigurationError(f"can't listen on {host}:{port}: {reason}") from None
 
 
-def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
-    """A server for the app, to be run on sockets of the caller's."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=BoundedProtocol,
-            ws="none",
-            lifespan="on",
-            access_log=False,
-            log_config=None,
-            log_level=settings.log_level,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """What TLS needs, None without CHEQUE_TLS_CERT; raises ConfigurationError.
+
+    TLS 1.2 or newer. With CHEQUE_TLS_CLIENT_CA no client gets in without a certificate.
+    """
+    if settings.tls_cert is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        # A password would be asked for on the terminal, where nobody sits.
+        context.load_cert_chain(settings.tls_cert, settings.tls_key, password=lambda: "")
+    except OSError as error:
+        reason = error.strerror or "it is none, or its key is another one"
+        raise ConfigurationError(f"CHEQUE_TLS_CERT can't be used: {reason}") from None
+    if settings.tls_client_ca is not None:
+        try:
+            context.load_verify_locations(settings.tls_client_ca)
+        except OSError as error:
+            reason = error.strerror or "it holds no certificate"
+            raise ConfigurationError(f"CHEQUE_TLS_CLIENT_CA can't be used: {reason}") from None
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+class OperationsOnly:
+    """ASGI: the application's health and metrics and nothing else, for a port of their own."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request; any other address holds nothing."""
+        if scope["path"] not in _OPERATIONS:
+            scope = {**scope, "path": "/", "raw_path": b"/"}
+        state = {**scope.get("state", {}), "own_port": True}
+        await self._app({**scope, "state": state}, receive, send)
+
+
+class Server(uvicorn.Server):
+    """A server that drains: told to stop, it first finishes what is in flight.
+
+    Until then it goes on listening, so that probes see that it is not ready, and refuses what is
+    asked under /v1; afterwards it closes. A second signal ends it at once.
+    """
+
+    def __init__(
+        self, app: FastAPI, settings: Settings, operations: socket.socket | None = None
+    ) -> None:
+        super().__init__(_configure(app, settings, "on"))
+        self._app = app
+        self._settings = settings
+        self._tls = tls_context(settings)
+        self._operations = operations
+        self._operations_state = ServerState()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then listen; a TLS handshake has HEAD_SECONDS."""
+        await super().startup(sockets=[])
+        for sock in sockets or []:
+            await self._listen(sock, self.config, self.server_state, self._tls)
+        if self._operations is not None:
+            config = _configure(OperationsOnly(self._app), self._settings, "off")
+            config.load()
+            await self._listen(self._operations, config, self._operations_state, None)
+
+    async def main_loop(self) -> None:
+        """Serve until a signal, then drain."""
+        await super().main_loop()
+        self._app.state.draining = True
+        metrics.READY.set(0)
+        deadline = self._loop.time() + self._settings.shutdown_seconds
+        while self.server_state.tasks and not self.force_exit and self._loop.time() < deadline:
+            await asyncio.sleep(_TICK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close what is left."""
+        for connection in list(self._operations_state.connections):
+            connection.shutdown()
+        own = [self._operations] if self._operations is not None else []
+        await super().shutdown([*(sockets or []), *own])
+
+    async def _listen(
+        self,
+        sock: socket.socket,
+        config: uvicorn.Config,
+        state: ServerState,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+
+        def protocol() -> BoundedProtocol:
+            return BoundedProtocol(config, state, self.lifespan.state, self._loop)
+
+        self.servers.append(
+            await self._loop.create_server(
+                protocol,
+                sock=sock,
+                backlog=config.backlog,
+                ssl=tls,
+                ssl_handshake_timeout=HEAD_SECONDS if tls else None,
+            )
         )
+
+
+def _configure(
+    app: FastAPI | OperationsOnly, settings: Settings, lifespan: Literal["on", "off"]
+) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan=lifespan,
+        access_log=False,
+        log_config=None,
+        log_level=settings.log_level,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_CLOSING_SECONDS,
     )
 
 
-def serve(app: FastAPI, settings: Settings, sock: socket.socket) -> None:
-    """Serve the app on a listening socket until SIGINT or SIGTERM; requests in flight finish."""
-    make_server(app, settings).run(sockets=[sock])
+def make_server(
+    app: FastAPI, settings: Settings, operations: socket.socket | None = None
+) -> Server:
+    """A server for the app, to be run on sockets of the caller's; raises ConfigurationError."""
+    return Server(app, settings, operations)
+
+
+def serve(
+    app: FastAPI,
+    settings: Settings,
+    sock: socket.socket,
+    operations: socket.socket | None = None,
+) -> None:
+    """Serve the app on a listening socket until SIGINT or SIGTERM; requests in flight finish.
+
+    operations: a socket for health and metrics alone. Raises ConfigurationError where TLS can't
+    be had as it is set.
+    """
+    make_server(app, settings, operations).run(sockets=[sock])

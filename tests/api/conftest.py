@@ -14,16 +14,22 @@ from service.api.server import make_server
 from service.options import Reader
 from service.settings import Settings
 
+# Tests share its server, so that some of them may come at once.
+_SHARED = Settings(readers=2, auth="off", max_waiting=30)
+
 
 @contextmanager
 def _running(reader: Reader, *, wait: bool, settings: Settings) -> Iterator[httpx.Client]:
     sock = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    server = make_server(create_app(settings, reader), settings)
+    operations = None if settings.metrics_port is None else listen("127.0.0.1", 0)
+    server = make_server(create_app(settings, reader), settings, operations)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
     thread.start()
     try:
         with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
+            if operations is not None:
+                client.headers["X-Operations-Port"] = str(operations.getsockname()[1])
             deadline = time.monotonic() + 20
             while wait and client.get("/readyz").status_code != 200:
                 assert time.monotonic() < deadline, "the server never got ready"
@@ -41,7 +47,7 @@ def start() -> Iterator[Callable[..., httpx.Client]]:
     with ExitStack() as stack:
 
         def started(reader: Reader, *, wait: bool = True, **settings: Any) -> httpx.Client:
-            settings = {"readers": 2, **settings}
+            settings = {"readers": 2, "auth": "off", **settings}
             return stack.enter_context(_running(reader, wait=wait, settings=Settings(**settings)))
 
         yield started
@@ -50,5 +56,5 @@ def start() -> Iterator[Callable[..., httpx.Client]]:
 @pytest.fixture(scope="session")
 def client(shared_reader: Reader) -> Iterator[httpx.Client]:
     """A client of a ready server, with the usual settings, that tests share."""
-    with _running(shared_reader, wait=True, settings=Settings(readers=2)) as client:
+    with _running(shared_reader, wait=True, settings=_SHARED) as client:
         yield client

@@ -160,7 +160,7 @@ def test_connections_are_bounded(client: httpx.Client, monkeypatch: pytest.Monke
 
 
 def test_requests_in_flight_finish_when_the_service_stops(reader: Any, cheque: bytes) -> None:
-    settings = Settings(readers=1)
+    settings = Settings(readers=1, auth="off")
     sock = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     running = server.make_server(create_app(settings, reader), settings)

@@ -72,8 +72,6 @@ def test_nothing_has_more_rights_than_it_needs(compose: dict[str, Any]) -> None:
 
 
 def test_stopping_leaves_time_to_finish(compose: dict[str, Any]) -> None:
-    from service.api import server
-
     for name in OURS:
         grace = int(compose["services"][name]["stop_grace_period"].removesuffix("s"))
-        assert grace > server._SHUTDOWN_SECONDS
+        assert grace > Settings().shutdown_seconds

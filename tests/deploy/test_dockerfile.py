@@ -114,7 +114,7 @@ def test_the_health_check_asks_the_service(root: Path) -> None:
     def check() -> int:
         return subprocess.run(
             [sys.executable, root / "deploy" / "healthcheck.py"],
-            env={"CHEQUE_PORT": str(server.server_port)},
+            env={"CHEQUE_METRICS_PORT": str(server.server_port)},
             check=False,
         ).returncode
 

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from service import __version__
-from service.api import create_app, server
+from service.api import create_app
 from service.settings import Settings
 
 VERSIONS = {
     "ConfigMap": "v1",
-    "Deployment": "apps/v1",
     "HorizontalPodAutoscaler": "autoscaling/v2",
     "NetworkPolicy": "networking.k8s.io/v1",
     "PodDisruptionBudget": "policy/v1",
     "Service": "v1",
     "ServiceAccount": "v1",
+    "StatefulSet": "apps/v1",
 }
 
 
@@ -29,17 +29,17 @@ def _of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def deployments(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every Deployment."""
-    return _of_kind(objects, "Deployment")
+def workloads(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What runs pods."""
+    return _of_kind(objects, "StatefulSet")
 
 
-def _containers(deployments: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [x for one in deployments for x in one["spec"]["template"]["spec"]["containers"]]
+def _containers(workloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [x for one in workloads for x in one["spec"]["template"]["spec"]["containers"]]
 
 
-def _labels(deployment: dict[str, Any]) -> dict[str, str]:
-    return dict(deployment["spec"]["template"]["metadata"]["labels"])
+def _labels(workload: dict[str, Any]) -> dict[str, str]:
+    return dict(workload["spec"]["template"]["metadata"]["labels"])
 
 
 def test_objects_are_of_the_expected_kinds(objects: list[dict[str, Any]]) -> None:
@@ -81,19 +81,19 @@ def test_kustomize_builds_it(root: Path, objects: list[dict[str, Any]]) -> None:
         check=True,
     ).stdout
     made = list(yaml.safe_load_all(built))
-    assert len(made) == len(objects)
+    assert sorted(one["kind"] for one in made) == sorted(one["kind"] for one in objects)
     assert f"image: cheque-reader:{__version__}" in built
 
 
 def test_selectors_find_their_pods(
-    objects: list[dict[str, Any]], deployments: list[dict[str, Any]]
+    objects: list[dict[str, Any]], workloads: list[dict[str, Any]]
 ) -> None:
     def selected(labels: dict[str, str]) -> list[str]:
         return [
-            one["metadata"]["name"] for one in deployments if labels.items() <= _labels(one).items()
+            one["metadata"]["name"] for one in workloads if labels.items() <= _labels(one).items()
         ]
 
-    for one in deployments:
+    for one in workloads:
         assert selected(one["spec"]["selector"]["matchLabels"]) == [one["metadata"]["name"]]
     for kind, path in (
         ("PodDisruptionBudget", ("selector", "matchLabels")),
@@ -106,22 +106,27 @@ def test_selectors_find_their_pods(
                 labels = labels[step]
             assert len(selected(labels)) == 1, one["metadata"]["name"]
     for one in _of_kind(objects, "HorizontalPodAutoscaler"):
-        target = one["spec"]["scaleTargetRef"]
-        assert target["name"] in [each["metadata"]["name"] for each in deployments]
         assert one["spec"]["minReplicas"] >= 2
+        target = one["spec"]["scaleTargetRef"]
+        assert (target["kind"], target["name"]) in [
+            (each["kind"], each["metadata"]["name"]) for each in workloads
+        ]
+    for one in workloads:
+        services = [each["metadata"]["name"] for each in _of_kind(objects, "Service")]
+        assert one["spec"]["serviceName"] in services
 
 
 def test_ports_and_probes_are_those_of_the_service(
-    objects: list[dict[str, Any]], deployments: list[dict[str, Any]], reader: Any
+    objects: list[dict[str, Any]], workloads: list[dict[str, Any]], reader: Any
 ) -> None:
     ports = {
         port["name"]: port["containerPort"]
-        for container in _containers(deployments)
+        for container in _containers(workloads)
         for port in container.get("ports", ())
     }
-    assert ports["http"] == Settings.model_fields["port"].default
-    routes = create_app(Settings(), reader).openapi()["paths"]
-    for container in _containers(deployments):
+    assert ports == {"http": Settings().port, "operations": 8081}
+    routes = create_app(Settings(auth="off"), reader).openapi()["paths"]
+    for container in _containers(workloads):
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             if "httpGet" in container.get(probe, {}):
                 assert container[probe]["httpGet"]["path"] in routes
@@ -135,13 +140,13 @@ def test_ports_and_probes_are_those_of_the_service(
             assert {port["port"] for port in rule["ports"]} <= set(ports)
 
 
-def test_pods_have_no_rights(deployments: list[dict[str, Any]]) -> None:
-    for one in deployments:
+def test_pods_have_no_rights(workloads: list[dict[str, Any]]) -> None:
+    for one in workloads:
         pod = one["spec"]["template"]["spec"]
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    for container in _containers(deployments):
+    for container in _containers(workloads):
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -153,12 +158,12 @@ def test_pods_have_no_rights(deployments: list[dict[str, Any]]) -> None:
 
 def test_settings_exist_and_secrets_come_from_the_secret(
     objects: list[dict[str, Any]],
-    deployments: list[dict[str, Any]],
+    workloads: list[dict[str, Any]],
     documents: dict[str, list[Any]],
 ) -> None:
     names = [name for one in _of_kind(objects, "ConfigMap") for name in one["data"]]
     secret = documents["deploy/kubernetes/secret.example.yaml"][0]
-    for container in _containers(deployments):
+    for container in _containers(workloads):
         for variable in container["env"]:
             names.append(variable["name"])
             if any(word in variable["name"] for word in ("KEY", "SECRET", "DATABASE_URL")):
@@ -168,11 +173,11 @@ def test_settings_exist_and_secrets_come_from_the_secret(
     assert {name.removeprefix("CHEQUE_").lower() for name in names} <= set(Settings.model_fields)
 
 
-def test_stopping_leaves_time_to_finish(deployments: list[dict[str, Any]]) -> None:
-    for one in deployments:
+def test_stopping_leaves_time_to_finish(workloads: list[dict[str, Any]]) -> None:
+    for one in workloads:
         pod = one["spec"]["template"]["spec"]
         before = max(
             int(container["lifecycle"]["preStop"]["exec"]["command"][1])
             for container in pod["containers"]
         )
-        assert pod["terminationGracePeriodSeconds"] > before + server._SHUTDOWN_SECONDS
+        assert pod["terminationGracePeriodSeconds"] > before + Settings().shutdown_seconds

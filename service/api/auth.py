@@ -1,0 +1,126 @@
+"""Lets callers in: who they are, what their key is good for, how often they may ask."""
+
+import asyncio
+import hmac
+import math
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from service.access.keys import ANYBODY, Key, Keys, Scope, SqliteKeys, digest
+from service.access.rate import RateLimit
+from service.api.problems import RefusalError
+from service.errors import ConfigurationError
+from service.settings import Settings
+
+KEY_WANTED: Final = "Send a key as Authorization: Bearer, or as X-API-Key."
+KEY_UNKNOWN: Final = "The key is unknown or has been revoked."
+TOO_OFTEN: Final = "The key has sent more requests than it may."
+UNCOUNTED: Final = "What the key's rate needs can't be written."
+STOPPING: Final = "The service is stopping."
+CHALLENGE: Final = 'Bearer realm="cheque-reader"'
+BEARER: Final = HTTPBearer(auto_error=False, description="A key made by `cheque-reader keys add`")
+HEADER: Final = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key")
+
+
+class Gate:
+    """The keys and their rate, for the routes; made once for an application.
+
+    With CHEQUE_AUTH=off every caller is ANYBODY, and none is limited in rate.
+    """
+
+    def __init__(self, settings: Settings, keys: Keys | None = None) -> None:
+        """keys: where keys are kept, the file in CHEQUE_DATA_DIR if left out.
+
+        Raises ConfigurationError where that or the rates can't be kept.
+        """
+        self._open = not settings.asks_for_key
+        self._environment = settings.api_key and digest(settings.api_key.get_secret_value())
+        if not self._open:
+            self._keys = keys or SqliteKeys(settings.keys_file)
+            try:
+                self._rate = RateLimit(
+                    settings.rates_dir, per_second=settings.rate, burst=settings.rate_burst
+                )
+            except OSError as error:
+                reason = error.strerror or "unknown reason"
+                raise ConfigurationError(f"can't use {settings.rates_dir}: {reason}") from None
+
+    def identify(self, secret: str | None) -> Key:
+        """The key that a caller sent; raises RefusalError (unauthorized). May block."""
+        if self._open:
+            return ANYBODY
+        if secret is None:
+            raise _unauthorized(KEY_WANTED, "")
+        if self._environment and hmac.compare_digest(self._environment, digest(secret)):
+            return ENVIRONMENT
+        key = self._keys.find(secret)
+        if key is None:
+            raise _unauthorized(KEY_UNKNOWN, ', error="invalid_token"')
+        return key
+
+    def admit(self, secret: str | None, scope: Scope) -> tuple[Key, float]:
+        """The caller's key, and the seconds that it has to wait, 0 for none. May block.
+
+        Raises RefusalError (unauthorized, unrecorded).
+        """
+        key = self.identify(secret)
+        if self._open or not key.allows(scope):
+            return key, 0.0
+        try:
+            return key, self._rate.take(key.id)
+        except OSError:
+            raise RefusalError("unrecorded", UNCOUNTED) from None
+
+
+ENVIRONMENT: Final = Key("environment", "environment", ANYBODY.scopes, ANYBODY.created)
+"""The key of CHEQUE_API_KEY."""
+
+
+def caller(scope: Scope, *, limited: bool = True) -> Callable[..., Awaitable[Key]]:
+    """A dependency: the caller's key, refused where it is not good for scope.
+
+    It is in `request.state.key` from then on, for the log and the audit log. limited: the request
+    counts against the key's rate. Raises RefusalError (stopping, unauthorized, forbidden,
+    rate_limited, unrecorded).
+    """
+
+    async def admitted(
+        request: Request,
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
+        header: Annotated[str | None, Depends(HEADER)],
+    ) -> Key:
+        if request.app.state.draining:
+            raise stopping()
+        gate = request.app.state.gate
+        assert isinstance(gate, Gate)
+        secret = bearer.credentials if bearer is not None else header
+        if limited:
+            key, wait = await asyncio.to_thread(gate.admit, secret or None, scope)
+        else:
+            key, wait = await asyncio.to_thread(gate.identify, secret or None), 0.0
+        request.state.key = key
+        if not key.allows(scope):
+            challenge = f'{CHALLENGE}, error="insufficient_scope", scope="{scope}"'
+            raise RefusalError("forbidden", lacks(scope), {"WWW-Authenticate": challenge})
+        if wait:
+            raise RefusalError("rate_limited", TOO_OFTEN, {"Retry-After": str(math.ceil(wait))})
+        return key
+
+    return admitted
+
+
+def lacks(scope: Scope) -> str:
+    """What a caller without a scope is told."""
+    return f"The key lacks the scope {scope}."
+
+
+def stopping() -> RefusalError:
+    """The refusal of what comes while the service finishes its last requests."""
+    return RefusalError("stopping", STOPPING, {"Retry-After": "1", "Connection": "close"})
+
+
+def _unauthorized(detail: str, why: str) -> RefusalError:
+    return RefusalError("unauthorized", detail, {"WWW-Authenticate": CHALLENGE + why})

@@ -26,6 +26,7 @@ SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 PREFIX: Final = "chq"
 FIRST_NAME: Final = "first-admin"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ID: Final = re.compile(r"[0-9a-f]{8}")
 _BUSY_SECONDS: Final = 5.0
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS keys (
@@ -58,10 +59,12 @@ class Key:
         return scope in self.scopes or "admin" in self.scopes
 
 
-ANYBODY: Final = Key(
-    "anybody", "anybody", frozenset[Scope](["admin"]), datetime.fromtimestamp(0, UTC)
-)
+_EVERYTHING: Final = frozenset[Scope](["admin"])
+_ALWAYS: Final = datetime.fromtimestamp(0, UTC)
+ANYBODY: Final = Key("anybody", "anybody", _EVERYTHING, _ALWAYS)
 """Every caller, where the service asks for no key."""
+ENVIRONMENT: Final = Key("environment", "environment", _EVERYTHING, _ALWAYS)
+"""The key of CHEQUE_API_KEY."""
 
 
 class Keys(Protocol):
@@ -127,14 +130,14 @@ class SqliteKeys:
     def revoke(self, name_or_id: str) -> Key:
         """See Keys."""
         with self._writing() as db:
-            row = db.execute(
+            rows = db.execute(
                 "UPDATE keys SET revoked = ? WHERE revoked IS NULL AND (id = ? OR name = ?) "
                 "RETURNING id, name, scopes, created, revoked",
                 (time.time(), name_or_id, name_or_id),
-            ).fetchone()
-        if row is None:
+            ).fetchall()
+        if not rows:
             raise AccessError("no key in use has this name or id")
-        return _key(*row)
+        return _key(*rows[0])
 
     def find(self, secret: str) -> Key | None:
         """See Keys."""
@@ -201,6 +204,8 @@ def _make(name: str, scopes: Iterable[str]) -> tuple[Key, str]:
             "a key's name has 1 to 64 letters, digits, dots, dashes and underscores, "
             "the first a letter or digit"
         )
+    if _ID.fullmatch(name) or name in (ANYBODY.name, ENVIRONMENT.name):
+        raise AccessError("a key's name must not be that of another thing in the logs, nor an id")
     if not asked or asked != wanted:
         raise AccessError(f"a key needs one or more of the scopes {', '.join(SCOPES)}")
     key_id = secrets.token_hex(4)

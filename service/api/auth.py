@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from service.access.keys import ANYBODY, Key, Keys, Scope, SqliteKeys, digest
+from service.access.keys import ANYBODY, ENVIRONMENT, Key, Keys, Scope, SqliteKeys, digest
 from service.access.rate import RateLimit
 from service.api.problems import RefusalError
 from service.errors import ConfigurationError
@@ -73,10 +73,6 @@ class Gate:
             return key, self._rate.take(key.id)
         except OSError:
             raise RefusalError("unrecorded", UNCOUNTED) from None
-
-
-ENVIRONMENT: Final = Key("environment", "environment", ANYBODY.scopes, ANYBODY.created)
-"""The key of CHEQUE_API_KEY."""
 
 
 def caller(scope: Scope, *, limited: bool = True) -> Callable[..., Awaitable[Key]]:

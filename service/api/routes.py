@@ -193,7 +193,7 @@ async def read_cheque(
         image = await receive_image(
             request, max_bytes=settings.max_bytes, seconds=settings.body_seconds
         )
-        sha256 = hashlib.sha256(image).hexdigest()
+        sha256 = await asyncio.to_thread(_sha256, image)
         note(request, Outcome(image_sha256=sha256))
         work = _within(settings.request_seconds, pool.read(image, options))
         reading = await _unless_gone(request, work)
@@ -210,6 +210,10 @@ def _refuse_repeated(request: Request) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ParameterError(name, f"{name} is given more than once")
+
+
+def _sha256(image: bytes) -> str:
+    return hashlib.sha256(image).hexdigest()
 
 
 async def _within(seconds: float, work: Awaitable[_T]) -> _T:

@@ -172,7 +172,7 @@ class Server(uvicorn.Server):
     """A server that drains: told to stop, it first finishes what is in flight.
 
     Until then it goes on listening, so that probes see that it is not ready, and refuses what is
-    asked under /v1; afterwards it closes. A second signal ends it at once.
+    asked under /v1; afterwards it closes. SIGINT after that ends it at once.
     """
 
     def __init__(

@@ -97,7 +97,8 @@ def test_a_revoked_key_is_refused_by_every_process_at_once(
 
 
 @pytest.mark.parametrize(
-    "name", ["", " ", "a b", "-a", ".a", "a" * 65, "a\nb", "é", "a/b", "a\x1b[2J"]
+    "name",
+    ["", " ", "a b", "-a", ".a", "a" * 65, "a\nb", "é", "a/b", "a\x1b[2J", "0123abcd", "anybody"],
 )
 def test_names_are_harmless_in_logs(keys: SqliteKeys, name: str) -> None:
     with pytest.raises(AccessError, match="name"):

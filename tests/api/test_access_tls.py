@@ -1,6 +1,8 @@
 """TLS, and clients that must show a certificate; the certificates are made here."""
 
+import contextlib
 import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api import tls_context
+from service.api import server, tls_context
 from service.errors import ConfigurationError
 from service.settings import Settings
 
@@ -112,6 +114,19 @@ def test_tls(
         plain = str(client.base_url).replace("https://", "http://")
         with pytest.raises(httpx.RemoteProtocolError):
             httpx.get(f"{plain}/livez", trust_env=False)
+
+
+def test_a_handshake_that_does_not_come_is_cut_off(
+    serving: Callable[..., Callable[..., AbstractContextManager[httpx.Client]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.1)
+    with (
+        serving()() as client,
+        socket.create_connection((client.base_url.host, client.base_url.port or 0), 20) as raw,
+        contextlib.suppress(ConnectionResetError),
+    ):
+        assert raw.recv(1) == b""
 
 
 def test_old_protocols_are_refused(certificates: Path) -> None:

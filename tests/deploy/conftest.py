@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from service.api import routes
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -13,6 +15,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def root() -> Path:
     """The folder of the repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def paths() -> set[str]:
+    """The paths of health, metrics and readings."""
+    return {str(vars(one)["path"]) for one in (*routes.operations.routes, *routes.readings.routes)}
 
 
 @pytest.fixture(scope="session")

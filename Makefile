@@ -28,6 +28,14 @@ lint: $(VENV)/.dev ## Check style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+.PHONY: fuzz-api
+fuzz-api: $(VENV)/.service ## Try the HTTP service with schemathesis
+	@test -x build/fuzz/bin/schemathesis || { $(BIN)/python -m venv build/fuzz \
+		&& build/fuzz/bin/python -m pip install --quiet --disable-pip-version-check 'schemathesis>=4.32'; }
+	@tests/api/fuzz.sh $(abspath $(BIN)) $(abspath build/fuzz/bin) $(EXAMPLES)
+
+EXAMPLES = 100
+
 .PHONY: lock
 lock: ## Renew the lock files in requirements/ (needs uv)
 	$(call compile,service,)

@@ -5,6 +5,8 @@ No label holds anything of a cheque or a caller: values come from closed sets, o
 
 from prometheus_client import Counter, Gauge, Histogram, Info
 
+from service import __version__
+
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _SLOW = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -33,7 +35,18 @@ CONFIDENCE = Histogram(
     buckets=(0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0),
 )
 IN_FLIGHT = Gauge("cheque_readings_in_flight", "Readings being received, waiting or read")
+IN_FLIGHT_LIMIT = Gauge(
+    "cheque_readings_in_flight_limit", "Readings in flight above which requests get 429"
+)
 WAITING = Gauge("cheque_readings_waiting", "Cheques that wait for a reader")
 READING = Gauge("cheque_readers_busy", "Readers at work")
+READERS = Gauge("cheque_readers", "Readers there are")
 READY = Gauge("cheque_ready", "1 when the model is loaded and warmed")
+BUILD = Info("cheque_build", "The program that runs")
 MODEL = Info("cheque_model", "The model that reads")
+GRAMMAR = Gauge(
+    "cheque_grammar_info",
+    "1 for the grammar of each currency where no locale is stated; any: no currency either",
+    ("currency", "version"),
+)
+BUILD.info({"version": __version__})

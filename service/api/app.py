@@ -14,6 +14,7 @@ from service.api import examples, problems, routes
 from service.api.audited import Audited
 from service.api.auth import Gate
 from service.api.observe import Observe
+from service.api.openapi import polish
 from service.api.pool import ReaderPool
 from service.api.schemas import ParameterFault, Problem
 from service.audit import AuditLog, Entry
@@ -55,6 +56,7 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
         version=__version__,
         summary="Reads the courtesy amount of bank cheques, with a probability and a decision.",
         license_info={"name": "MIT", "identifier": "MIT"},
+        generate_unique_id_function=lambda route: route.name,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -99,6 +101,7 @@ def _complete_openapi(app: FastAPI) -> None:
                 document["components"]["schemas"][model.__name__] = schema
             responses = document["paths"]["/v1/readings"]["post"]["responses"]
             responses["200"]["content"]["application/json"]["example"] = examples.READING
+            polish(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

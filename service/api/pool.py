@@ -49,6 +49,8 @@ class ReaderPool:
         self._free = asyncio.Semaphore(readers)
         self._executor = ThreadPoolExecutor(readers, thread_name_prefix="reader")
         self.ready = False
+        metrics.READERS.set(readers)
+        metrics.IN_FLIGHT_LIMIT.set(max_in_flight)
 
     @property
     def model_version(self) -> str:
@@ -123,7 +125,8 @@ class ReaderPool:
         """
         try:
             for currency in (None, *CURRENCIES):
-                await self.read(_drawn_cheque(), ReadingOptions(currency=currency))
+                reading = await self.read(_drawn_cheque(), ReadingOptions(currency=currency))
+                metrics.GRAMMAR.labels(currency or "any", reading.grammar_version).set(1)
         except Exception as error:  # noqa: BLE001 - whatever it is, the service stays unready
             logger.critical("the model does not read:\n%s", without_values(error))
             return

@@ -129,7 +129,8 @@ _BODY: Final[dict[str, Any]] = {
                 "required": [FIELD],
                 "additionalProperties": False,
                 "properties": {FIELD: {"type": "string", "format": "binary"}},
-            }
+            },
+            "encoding": {FIELD: {"contentType": ", ".join(IMAGE_TYPES)}},
         },
         **dict.fromkeys(IMAGE_TYPES, _BINARY),
     },

@@ -176,13 +176,14 @@ def serve(
             format="%(asctime)s %(levelname)s %(name)s %(message)s",
         )
         reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
+        application = api.create_app(settings, reader)
         sock = api.listen(settings.host, settings.port)
     address, actual_port = sock.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     access = "with a key" if settings.asks_for_key else "without authentication"
     typer.echo(f"Serving {reader.model_version} on http://{shown}:{actual_port} {access}", err=True)
     with contextlib.suppress(KeyboardInterrupt):
-        api.serve(api.create_app(settings, reader), settings, sock)
+        api.serve(application, settings, sock)
 
 
 @app.command()

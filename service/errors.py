@@ -5,6 +5,8 @@ ChequeReaderError
  │    └── ParameterError     what goes with it: currency, locale, max_error, ...
  ├── ModelError              the recognizer is missing, damaged or not the one its card describes
  ├── ConfigurationError      a setting is missing, malformed or unsafe
+ ├── ConflictError           another call is doing the same at this moment
+ ├── StorageFullError        no room for what a batch needs; nothing of it was accepted
  └── OverloadError           more work than is allowed at once; later it may go through
 
 An illegible cheque is no error: it is a reading with a reject reason. Every error carries a code,
@@ -65,6 +67,18 @@ class ConfigurationError(ChequeReaderError):
     """The service can't start as it is configured."""
 
     code = "bad_configuration"
+
+
+class ConflictError(ChequeReaderError):
+    """Another call is doing the same at this moment, or did before this one could."""
+
+    code = "conflict"
+
+
+class StorageFullError(ChequeReaderError):
+    """The disk under the batches is full, or would be."""
+
+    code = "storage_full"
 
 
 class OverloadError(ChequeReaderError):

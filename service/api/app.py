@@ -8,10 +8,11 @@ from typing import Any
 from fastapi import FastAPI
 
 from service import __version__
-from service.api import examples, problems, routes
+from service.api import batches, examples, problems, routes
 from service.api.observe import Observe
 from service.api.pool import ReaderPool
 from service.api.schemas import ParameterFault, Problem
+from service.jobs.runtime import Jobs
 from service.options import Reader
 from service.settings import Settings
 
@@ -19,16 +20,21 @@ from service.settings import Settings
 def create_app(settings: Settings, reader: Reader) -> FastAPI:
     """The service around a reader that is loaded; it is warmed while the first probes come in.
 
-    The interactive pages of FastAPI are left out: they load scripts from elsewhere.
+    The interactive pages of FastAPI are left out: they load scripts from elsewhere. Raises
+    ConfigurationError where batches can't be kept as the settings say.
     """
+    jobs = Jobs(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = ReaderPool(reader, readers=settings.readers, max_in_flight=settings.max_in_flight)
         app.state.pool = pool
         warming = asyncio.create_task(pool.warm())
+        if settings.batch_readers:
+            await asyncio.to_thread(jobs.start, reader, pool.let_through)
         yield
         warming.cancel()
+        await asyncio.to_thread(jobs.close)
         await pool.close()
 
     app = FastAPI(
@@ -41,8 +47,11 @@ def create_app(settings: Settings, reader: Reader) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.settings = settings
+    app.state.jobs = jobs
+    app.state.uploads = batches.Uploads(settings.batch_uploads)
     app.include_router(routes.operations)
     app.include_router(routes.readings)
+    app.include_router(batches.router)
     app.add_middleware(Observe)
     problems.install(app)
     _complete_openapi(app)

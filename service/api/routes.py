@@ -13,12 +13,12 @@ from starlette.requests import ClientDisconnect
 
 from service import metrics
 from service.api.body import FIELD, FORM_TYPE, IMAGE_TYPES, TYPES_WANTED, receive_image
+from service.api.caller import refuse_repeated, settings_of
 from service.api.examples import problem_response
+from service.api.idempotency import Once, once_for
 from service.api.pool import ReaderPool
 from service.api.problems import INTERNAL_DETAIL, RefusalError
 from service.api.schemas import Health, Reading, ReadingParameters
-from service.errors import ParameterError
-from service.pipeline import reader
 from service.settings import Settings
 
 _T = TypeVar("_T")
@@ -29,12 +29,6 @@ _NOT_READY: Final = problem_response("The model is not warm yet", not_ready=_WAR
 _KEY: Final = HTTPBearer(
     auto_error=False, description="The key of CHEQUE_API_KEY, where the service asks for one"
 )
-
-
-def _settings(request: Request) -> Settings:
-    settings = request.app.state.settings
-    assert isinstance(settings, Settings)
-    return settings
 
 
 def _pool(request: Request) -> ReaderPool:
@@ -48,7 +42,7 @@ def _digest(text: str) -> bytes:
 
 
 async def require_key(
-    settings: Annotated[Settings, Depends(_settings)],
+    settings: Annotated[Settings, Depends(settings_of)],
     given: Annotated[HTTPAuthorizationCredentials | None, Depends(_KEY)],
 ) -> None:
     """Refuse a caller without the key, where the settings ask for one."""
@@ -124,6 +118,10 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "The body did not arrive in time",
         body_timeout="The body did not arrive within 20 seconds.",
     ),
+    409: problem_response(
+        "A call with this Idempotency-Key still runs",
+        conflict="a call with this Idempotency-Key is still being worked on",
+    ),
     413: problem_response(
         "The image has too many bytes",
         too_large_bytes="the image has more than 10485760 bytes",
@@ -151,30 +149,33 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@readings.post("/readings", responses=_RESPONSES, openapi_extra={"requestBody": _BODY})
+@readings.post(
+    "/readings",
+    response_model=Reading,
+    responses=_RESPONSES,
+    openapi_extra={"requestBody": _BODY},
+)
 async def read_cheque(
     request: Request,
     parameters: Annotated[ReadingParameters, Query()],
-    settings: Annotated[Settings, Depends(_settings)],
+    settings: Annotated[Settings, Depends(settings_of)],
     pool: Annotated[ReaderPool, Depends(ready_pool)],
-) -> Reading:
+    once: Annotated[Once, Depends(once_for("/v1/readings"))],
+) -> Response:
     """Read the amount of one cheque."""
-    _refuse_repeated(request)
+    refuse_repeated(request)
     options = parameters.options()
     with pool.admitted():
-        image = await receive_image(
-            request, max_bytes=settings.max_bytes, seconds=settings.body_seconds
-        )
-        reading = await _unless_gone(request, pool.read(image, options))
-    _count(reading)
-    return Reading.model_validate(reading)
-
-
-def _refuse_repeated(request: Request) -> None:
-    names = [name for name, _ in request.query_params.multi_items()]
-    for name in names:
-        if names.count(name) > 1:
-            raise ParameterError(name, f"{name} is given more than once")
+        async with once:
+            image = await receive_image(
+                request, max_bytes=settings.max_bytes, seconds=settings.body_seconds
+            )
+            if replayed := await once.replay(image, parameters.model_dump()):
+                return replayed
+            reading = await _unless_gone(request, pool.read(image, options))
+            metrics.count_reading(reading)
+            answer = Reading.model_validate(reading)
+            return await once.answer(answer)
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
@@ -194,12 +195,3 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         continue
-
-
-def _count(reading: reader.Reading) -> None:
-    metrics.DECISIONS.labels(reading.decision, reading.currency or "unknown").inc()
-    metrics.CONFIDENCE.observe(reading.confidence)
-    if reading.reject_reason is not None:
-        metrics.REJECTS.labels(reading.reject_reason).inc()
-    for stage, seconds in reading.stages.items():
-        metrics.STAGE_SECONDS.labels(stage).observe(seconds)

@@ -188,7 +188,9 @@ async def accept_batch(
         call: calls.Call | calls.Answered | None = None
         if key is not None:
             seconds = settings.batch_seconds + _MARGIN_SECONDS
-            call = await asyncio.to_thread(calls.claim, jobs.store, owner, ROUTE, key, seconds)
+            call = await asyncio.to_thread(
+                calls.claim, jobs.store, jobs.process.name, owner, ROUTE, key, seconds
+            )
         name, file = await asyncio.to_thread(jobs.bodies.create)
         accepting = _Accepting(jobs, (name, file), boundary, parameters, owner, call)
         try:

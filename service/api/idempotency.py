@@ -58,7 +58,13 @@ class Once:
         """Raises ConflictError while another call holds the key."""
         if self._key is not None:
             self._call = await asyncio.to_thread(
-                calls.claim, self._jobs.store, self._owner, self._route, self._key, _CLAIM_SECONDS
+                calls.claim,
+                self._jobs.store,
+                self._jobs.process.name,
+                self._owner,
+                self._route,
+                self._key,
+                _CLAIM_SECONDS,
             )
         return self
 

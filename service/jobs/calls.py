@@ -45,12 +45,16 @@ class Answered:
             )
 
 
-def claim(store: Store, owner: str, route: str, key: str, seconds: float) -> Call | Answered:
+def claim(
+    store: Store, process: str, owner: str, route: str, key: str, seconds: float
+) -> Call | Answered:
     """Claim a key for some seconds, or what was answered under it.
 
-    Raises ConflictError while another call holds it.
+    process: the name of the one that claims, by which `free` finds what it left. Raises
+    ConflictError while another call holds it.
     """
-    call = Call(owner, route, hashlib.sha256(key.encode()).hexdigest(), secrets.token_hex(8))
+    holder = f"{process}/{secrets.token_hex(8)}"
+    call = Call(owner, route, hashlib.sha256(key.encode()).hexdigest(), holder)
     now = time.time()
     try:
         with store.begin() as connection:
@@ -104,6 +108,17 @@ def give_up(store: Store, call: Call) -> None:
         connection.execute(
             table.delete().where(
                 _same(call), table.c.holder == call.holder, table.c.answer.is_(None)
+            )
+        )
+
+
+def free(store: Store, process: str) -> None:
+    """Free the keys that the last process of this name held when it was killed."""
+    with store.begin() as connection:
+        connection.execute(
+            table.delete().where(
+                table.c.holder.startswith(f"{process}/", autoescape=True),
+                table.c.answer.is_(None),
             )
         )
 

@@ -4,11 +4,13 @@ import logging
 from collections.abc import Callable
 
 from service.errors import ConfigurationError
+from service.jobs import calls
 from service.jobs.bodies import Bodies
 from service.jobs.intake import IntakeLimits
+from service.jobs.process import ProcessName
 from service.jobs.store import Store
 from service.jobs.tables import open_database, sqlite_url
-from service.jobs.upkeep import Executor, Upkeep
+from service.jobs.upkeep import Upkeep
 from service.jobs.webhook import Webhooks
 from service.jobs.work import Work, Worker
 from service.options import Reader
@@ -30,6 +32,8 @@ class Jobs:
         given = settings.database_url
         self._url = given.get_secret_value() if given else sqlite_url(folder)
         self.store = Store(open_database(self._url))
+        self.process = ProcessName(folder)
+        calls.free(self.store, self.process.name)
         secret = settings.webhook_secret
         self.webhooks = Webhooks(
             frozenset(host.strip() for host in settings.webhook_hosts.split(",") if host.strip()),
@@ -42,13 +46,11 @@ class Jobs:
         )
         self._worker: Worker | None = None
         self._upkeep: Upkeep | None = None
-        self._executor: Executor | None = None
 
     def start(self, reader: Reader, before_each: Callable[[], None] = lambda: None) -> None:
         """Start reading batches in this process; before_each: called before every cheque."""
         settings = self._settings
-        self._executor = Executor(settings.data_dir)
-        name = self._executor.name
+        name = self.process.name
         work = Work(self.store, self.bodies, reader, self.webhooks, before_each)
         self._worker = Worker(
             work, database_url=self._url, executor=name, readers=settings.batch_readers
@@ -73,12 +75,12 @@ class Jobs:
 
     def close(self) -> None:
         """Let what is being read finish; what waits stays for the next start."""
-        if self._worker is not None and self._upkeep is not None and self._executor is not None:
+        if self._worker is not None and self._upkeep is not None:
             self._worker.stop_reading()
             self._upkeep.stop()
             self._worker.stop()
-            self._executor.release()
         self.store.engine.dispose()
+        self.process.release()
 
 
 def need_workers(settings: Settings) -> None:

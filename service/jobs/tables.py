@@ -71,7 +71,7 @@ calls: Final = sa.Table(
     sa.Column("owner", sa.String(200), primary_key=True),
     sa.Column("route", sa.String(64), primary_key=True),
     sa.Column("key", sa.String(64), primary_key=True, comment="digest of the Idempotency-Key"),
-    sa.Column("holder", sa.String(64), nullable=False, comment="the attempt that claimed it"),
+    sa.Column("holder", sa.String(300), nullable=False, comment="the attempt that claimed it"),
     sa.Column("until", sa.Float, nullable=False, comment="a claim not renewed by then is void"),
     sa.Column("fingerprint", sa.String(64), nullable=True, comment="digest of what was sent"),
     sa.Column("answer", sa.JSON(none_as_null=True), nullable=True, comment="null while it runs"),

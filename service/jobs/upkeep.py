@@ -1,17 +1,15 @@
 """What goes on beside the reading: queueing, taking over from the dead, purging."""
 
 import logging
-import socket
 import threading
 import time
-from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import metrics
-from service.errors import ChequeReaderError, ConfigurationError, without_values
+from service.errors import ChequeReaderError, without_values
 from service.jobs import calls
 from service.jobs.bodies import Bodies
 from service.jobs.store import Batch, Store
@@ -24,7 +22,6 @@ _FEED_SECONDS: Final = 0.2
 _BEAT_SECONDS: Final = 5.0
 _LEASE_SECONDS: Final = 30.0
 _PURGE_SECONDS: Final = 60.0
-_SLOTS: Final = 1024
 
 
 def purge(store: Store, bodies: Bodies, batch: Batch) -> None:
@@ -32,38 +29,6 @@ def purge(store: Store, bodies: Bodies, batch: Batch) -> None:
     bodies.remove(batch.body)
     store.remove(batch.id)
     metrics.BATCHES.labels("purged").inc()
-
-
-class Executor:
-    """The name of a worker's process, held by a lock that the process's end releases.
-
-    A process that is started again on the same machine gets the name of the one before it, and
-    with it that one's work.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        """Raises ConfigurationError where the folder can't be used."""
-        import fcntl
-
-        host = socket.gethostname() or "host"
-        try:
-            for slot in range(_SLOTS):
-                file = (folder / f"worker-{slot}.lock").open("ab")
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    file.close()
-                    continue
-                self._file: BinaryIO = file
-                self.name = f"{host}-{slot}"
-                return
-        except OSError as error:
-            raise ConfigurationError(f"CHEQUE_DATA_DIR can't be used: {error.strerror}") from None
-        raise ConfigurationError("too many workers share CHEQUE_DATA_DIR")
-
-    def release(self) -> None:
-        """Let another process have the name."""
-        self._file.close()
 
 
 class Upkeep:

@@ -22,7 +22,7 @@ import served
 
 # Processes come from one that has imported everything, so that starting costs no time.
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["served"])
+_processes.set_forkserver_preload(["service.api"])
 _PATIENCE = 180.0
 
 

@@ -141,7 +141,7 @@ def _body(files: list[Path], boundary: str, sent: Callable[[int], None]) -> Iter
 
 
 def _head(file: Path, boundary: str) -> bytes:
-    name = file.name.translate({ord('"'): "%22", ord("\r"): "%0D", ord("\n"): "%0A"})
+    name = file.name.translate({ord('"'): '\\"', ord("\\"): "\\\\", 13: "_", 10: "_"})
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{name}"'
     return f"{head}\r\nContent-Type: application/octet-stream\r\n\r\n".encode(
         errors="surrogateescape"

@@ -90,7 +90,16 @@ _UNAUTHORIZED: Final = problem_response(
     "The key is missing or wrong", unauthorized="Send the key as Authorization: Bearer."
 )
 _FAILED: Final = problem_response("The service failed", internal_error=INTERNAL_DETAIL)
-_COMMON: Final[dict[int | str, dict[str, Any]]] = {401: _UNAUTHORIZED, 404: _GONE, 500: _FAILED}
+_INVALID: Final = problem_response(
+    "A parameter can't be used",
+    invalid_parameter="limit: Input should be greater than or equal to 1",
+)
+_COMMON: Final[dict[int | str, dict[str, Any]]] = {
+    401: _UNAUTHORIZED,
+    404: _GONE,
+    422: _INVALID,
+    500: _FAILED,
+}
 
 router = APIRouter(prefix=ROUTE, tags=["batches"], dependencies=[Depends(require_key)])
 

@@ -45,7 +45,13 @@ class SlowReader:
 def serve_slowly(folder: str, port: int, seconds: float, database: str | None) -> None:
     """Serve batches from a folder until the process ends."""
     settings = Settings.model_validate(
-        {"data_dir": folder, "database_url": database, "batch_readers": 2, "readers": 1}
+        {
+            "data_dir": folder,
+            "database_url": database,
+            "batch_readers": 2,
+            "readers": 1,
+            "auth": "off",
+        }
     )
     app = create_app(settings, SlowReader(seconds))
     serve(app, settings, listen("127.0.0.1", port))

@@ -22,6 +22,10 @@ serve: $(VENV)/.service ## Start the service on 127.0.0.1:8080, without keys
 test: lint ## Lint, check types and run the tests
 	$(BIN)/python -m pytest
 
+.PHONY: kill
+kill: $(VENV)/.dev ## Kill the service 100 times while it reads batches, count what is lost
+	$(BIN)/python tests/jobs/killing.py 100
+
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, formatting and types
 	$(BIN)/ruff check .

@@ -1,4 +1,5 @@
-"""The command line: `cheque-reader read`, `calibrate`, `serve`, `keys`, `audit` and `version`.
+"""The command line: `cheque-reader read`, `submit`, `calibrate`, `serve`, `worker`, `keys`, `audit`
+and `version`.
 
 Exit codes: 0 all was read, 1 a file could not be read or an audit log is broken, 2 the call, a
 setting or the model is wrong, 130 interrupted.
@@ -201,6 +202,82 @@ def serve(
         typer.echo(f"Health and metrics on http://{_address(operations)}", err=True)
     with contextlib.suppress(KeyboardInterrupt):
         api.serve(service, settings, sock, operations)
+
+
+@app.command()
+def worker() -> None:
+    """Read batches, without serving HTTP; settings come from the environment (CHEQUE_...)."""
+    from service import logs, worker
+    from service.settings import load_settings
+
+    with _explained():
+        settings = load_settings()
+        logs.configure(settings.log_level, settings.log_format)
+        worker.run(settings)
+
+
+@app.command()
+def submit(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Folder of images.", show_default=False),
+    ],
+    url: Annotated[str, typer.Option(help="Where the service is.")] = "http://127.0.0.1:8080",
+    key: Annotated[
+        str | None, typer.Option(help="Key of the service.", envvar="CHEQUE_API_KEY")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="File for the results. [default: DIR/results.csv]")
+    ] = None,
+    field_only: Annotated[
+        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
+    ] = False,
+    currency: Annotated[
+        str | None, typer.Option(help="ISO 4217 code; without it the reader decides.")
+    ] = None,
+    locale: Annotated[
+        str | None, typer.Option(help="Such as en-IE; settles the decimal mark.")
+    ] = None,
+    max_error: Annotated[
+        float | None, typer.Option(help="Largest share of wrong amounts among accepted ones.")
+    ] = None,
+    reference: Annotated[str | None, typer.Option(help="Your own name for the batch.")] = None,
+) -> None:
+    """Upload a folder as a batch, wait until it is read, and write the results as CSV."""
+    from service import submit as submitting
+    from service.listing import expand
+
+    files = [file for file in expand([folder]) if file.is_file()]
+    if not files:
+        _stop("the folder holds no PNG, JPEG or TIFF file")
+    options = {
+        "field_only": "true" if field_only else None,
+        "currency": currency,
+        "locale": locale,
+        "max_error": None if max_error is None else str(max_error),
+        "reference": reference,
+    }
+    target = to or folder / "results.csv"
+    with _explained():
+        there = submitting.Service(url, key)
+        parameters = {name: value for name, value in options.items() if value is not None}
+        with _progress(sys.stderr.isatty(), sum(file.stat().st_size for file in files)) as bar:
+            bar.update(bar.task_ids[0], description="bytes sent")
+            batch = submitting.submit(
+                there, files, parameters, lambda size: bar.advance(bar.task_ids[0], size)
+            )
+        with _progress(sys.stderr.isatty(), len(files)) as bar:
+            for document in submitting.follow(there, batch):
+                read = document["items"] - document["counts"]["waiting"]
+                bar.update(bar.task_ids[0], completed=read, total=document["items"])
+        submitting.save(there, batch, target)
+    counts = document["counts"]
+    typer.echo(
+        f"{document['items']} items: {counts['accepted']} accepted, {counts['rejected']} rejected, "
+        f"{counts['failed']} not read; results in {target}"
+    )
+    if counts["failed"]:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -7,6 +7,8 @@ ChequeReaderError
  ├── ConfigurationError      a setting is missing, malformed or unsafe
  ├── AccessError             a key can't be made or revoked as asked
  ├── AuditError              the audit log can't be written, or is not what was written
+ ├── ConflictError           another call is doing the same at this moment
+ ├── StorageFullError        no room for what a batch needs; nothing of it was accepted
  └── OverloadError           more work than is allowed at once; later it may go through
 
 An illegible cheque is no error: it is a reading with a reject reason. Every error carries a code,
@@ -79,6 +81,18 @@ class AuditError(ChequeReaderError):
     """The audit log can't be written, so that what was asked must not be done."""
 
     code = "unrecorded"
+
+
+class ConflictError(ChequeReaderError):
+    """Another call is doing the same at this moment, or did before this one could."""
+
+    code = "conflict"
+
+
+class StorageFullError(ChequeReaderError):
+    """The disk under the batches is full, or would be."""
+
+    code = "storage_full"
 
 
 class OverloadError(ChequeReaderError):

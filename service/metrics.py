@@ -6,6 +6,7 @@ No label holds anything of a cheque or a caller: values come from closed sets, o
 from prometheus_client import Counter, Gauge, Histogram, Info
 
 from service import __version__
+from service.pipeline.reader import Reading
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _SLOW = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -50,3 +51,20 @@ GRAMMAR = Gauge(
     ("currency", "version"),
 )
 BUILD.info({"version": __version__})
+BATCHES = Counter("cheque_batches_total", "Batches by what became of them", ("event",))
+BATCH_ITEMS = Counter("cheque_batch_items_total", "Items of batches by result", ("state",))
+BATCH_WAITING = Gauge("cheque_batch_items_waiting", "Items of running batches without a result")
+BATCH_AGE = Gauge("cheque_batch_oldest_seconds", "Age of the oldest batch that runs")
+WEBHOOKS = Counter(
+    "cheque_webhooks_total", "Webhooks sent, by outcome of the attempt", ("outcome",)
+)
+
+
+def count_reading(reading: Reading) -> None:
+    """Count one reading, whichever way it was asked for."""
+    DECISIONS.labels(reading.decision, reading.currency or "unknown").inc()
+    CONFIDENCE.observe(reading.confidence)
+    if reading.reject_reason is not None:
+        REJECTS.labels(reading.reject_reason).inc()
+    for stage, seconds in reading.stages.items():
+        STAGE_SECONDS.labels(stage).observe(seconds)

@@ -36,7 +36,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535, description="Port, 0 for any free one")
     data_dir: Path = Field(
         default=Path("cheque-data"),
-        description="Folder of the keys, the audit log and all else that is kept",
+        description="Folder of the keys, the audit log, the batches and their images, and the "
+        "database where no other is set",
     )
     auth: Literal["off", "key"] = Field(
         default="key",
@@ -122,6 +123,51 @@ class Settings(BaseSettings):
     )
     body_seconds: float = Field(
         default=20.0, gt=0, le=600, description="Time that a request's body may take to arrive"
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="Database of the batches, sqlite:///FILE or postgresql://...; unset is a "
+        "SQLite file in CHEQUE_DATA_DIR",
+    )
+    batch_readers: int = Field(
+        default_factory=_cpus,
+        ge=0,
+        le=256,
+        description="Cheques of batches that one process reads at the same time; 0 leaves them to "
+        "`cheque-reader worker`",
+    )
+    batch_items: int = Field(
+        default=10_000, ge=1, le=10_000, description="Most images in one batch"
+    )
+    batch_bytes: int = Field(
+        default=2 * 1024**3,
+        ge=1024,
+        le=2 * 1024**3,
+        description="Largest body of a batch, and of what its archive holds",
+    )
+    batch_seconds: float = Field(
+        default=600.0, gt=0, le=7200, description="Time that a batch's body may take to arrive"
+    )
+    batch_uploads: int = Field(
+        default=4, ge=1, le=64, description="Batches received at the same time; more get 429"
+    )
+    retention_hours: float = Field(
+        default=24.0,
+        gt=0,
+        le=24 * 366,
+        description="Age at which a batch and its results are purged",
+    )
+    disk_reserve: int = Field(
+        default=256 * 1024**2,
+        ge=0,
+        description="Bytes that batches leave free on the disk, for the results",
+    )
+    webhook_hosts: str = Field(
+        default="",
+        description="Hosts that webhooks may be sent to, with commas between; none without it",
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="Key that webhooks are signed with; 16 characters or more"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What `serve` writes to standard error"

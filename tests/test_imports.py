@@ -16,6 +16,7 @@ SERVICE = Path(__file__).resolve().parent.parent / "service"
         "service.api",
         "service.calibration",
         "service.cli",
+        "service.jobs.runtime",
         "service.listing",
         "service.pipeline.reader",
     ],

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from service import __version__
 from service.access.keys import Keys
-from service.api import examples, problems, routes
+from service.api import batches, examples, problems, routes
 from service.api.audited import Audited
 from service.api.auth import Gate
 from service.api.observe import Observe
@@ -19,6 +19,7 @@ from service.api.pool import ReaderPool
 from service.api.schemas import ParameterFault, Problem
 from service.audit import AuditLog, Entry
 from service.errors import AuditError
+from service.jobs.runtime import Jobs
 from service.options import Reader
 from service.settings import Settings
 
@@ -32,8 +33,8 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
     AuditError where what must be kept can't be. The interactive pages of FastAPI are left out:
     they load scripts from elsewhere.
     """
-
     log = AuditLog(settings.audit_file)
+    jobs = Jobs(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -46,8 +47,11 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
         app.state.pool = pool
         await _note(log, "service.started")
         warming = asyncio.create_task(pool.warm())
+        if settings.batch_readers:
+            await asyncio.to_thread(jobs.start, reader, pool.let_through)
         yield
         warming.cancel()
+        await asyncio.to_thread(jobs.close)
         await pool.close()
         await _note(log, "service.stopped")
 
@@ -64,8 +68,11 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
     app.state.settings = settings
     app.state.gate = Gate(settings, keys)
     app.state.draining = False
+    app.state.jobs = jobs
+    app.state.uploads = batches.Uploads(settings.batch_uploads)
     app.include_router(routes.operations)
     app.include_router(routes.readings)
+    app.include_router(batches.router)
     app.add_middleware(Audited, log=log)
     app.add_middleware(Observe)
     problems.install(app)

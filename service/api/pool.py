@@ -21,6 +21,7 @@ from service.pipeline.reader import Reading
 logger = logging.getLogger(__name__)
 
 BUSY: Final = "all readers are busy, and so is the line before them"
+_COURTESY_SECONDS = 1.0
 
 
 class ReaderPool:
@@ -117,6 +118,16 @@ class ReaderPool:
             reading = read_cheque(self._reader, data, options)
         self._seconds += 0.1 * (time.perf_counter() - started - self._seconds)
         return reading
+
+    def let_through(self) -> None:
+        """Wait, on a batch's thread, while single readings want every reader; not for long.
+
+        A caller waits for a single reading, nobody for one item of a batch; but a batch goes on
+        however many callers there are.
+        """
+        deadline = time.monotonic() + _COURTESY_SECONDS
+        while self._in_flight >= self._readers and time.monotonic() < deadline:
+            time.sleep(_COURTESY_SECONDS / 20)
 
     async def warm(self) -> None:
         """Read a drawn cheque in every currency, so that no caller pays for what is made once.

@@ -10,7 +10,14 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from service import metrics
-from service.errors import ChequeReaderError, InputError, OverloadError, ParameterError
+from service.errors import (
+    ChequeReaderError,
+    ConflictError,
+    InputError,
+    OverloadError,
+    ParameterError,
+    StorageFullError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +31,11 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "forbidden": (403, "The key is not good for this"),
     "not_found": (404, "There is nothing at this address"),
     "method_not_allowed": (405, "This address does not take that method"),
+    "malformed_batch": (400, "The batch is malformed"),
     "body_timeout": (408, "The body did not arrive in time"),
+    "conflict": (409, "The same call is still being worked on"),
+    "batch_too_large": (413, "The batch has too many bytes"),
+    "too_many_items": (413, "The batch has too many images"),
     "too_large_bytes": (413, "The image has too many bytes"),
     "unsupported_media_type": (415, "The body is of a type that is not read"),
     "unsupported_type": (415, "The file is not a PNG, JPEG or TIFF image"),
@@ -35,14 +46,16 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "unsupported_image": (422, "The image is of a kind that is not read"),
     "too_many_pixels": (422, "The image has too many pixels"),
     "too_small": (422, "The image is too small to be a cheque"),
+    "idempotency_mismatch": (422, "The Idempotency-Key was used with another request"),
     "invalid_parameter": (422, "A parameter is unknown or out of range"),
-    "overloaded": (429, "All readers are busy"),
+    "overloaded": (429, "The service is busy"),
     "rate_limited": (429, "The key is used too often"),
     "internal_error": (500, "The service failed"),
     "not_ready": (503, "The service is not ready yet"),
     "reading_timeout": (503, "The reading took too long"),
     "stopping": (503, "The service is stopping"),
     "unrecorded": (507, "The request can't be recorded"),
+    "storage_full": (507, "The disk is full"),
 }
 _BY_STATUS: Final = {
     400: "malformed_request",
@@ -122,6 +135,8 @@ async def _reader_error(request: Request, error: Exception) -> JSONResponse:
         case OverloadError(retry_after=seconds, message=message):
             headers = {"Retry-After": str(seconds)}
             return _answer(request, error.code, message, headers=headers)
+        case ConflictError(message=message) | StorageFullError(message=message):
+            return _answer(request, error.code, message)
         case _:
             logger.error("request %s: %s", _id(request), error)
             return _answer(request, "internal_error", INTERNAL_DETAIL)

@@ -23,13 +23,13 @@ from service.api.auth import (
     stopping,
 )
 from service.api.body import FIELD, FORM_TYPE, IMAGE_TYPES, TYPES_WANTED, receive_image
+from service.api.caller import refuse_repeated, settings_of
 from service.api.examples import problem_response
+from service.api.idempotency import Once, once_for
 from service.api.pool import BUSY, ReaderPool
 from service.api.problems import INTERNAL_DETAIL, RefusalError
 from service.api.schemas import Health, Reading, ReadingParameters
 from service.audit import Outcome
-from service.errors import ParameterError
-from service.pipeline import reader
 from service.settings import Settings
 
 _T = TypeVar("_T")
@@ -44,12 +44,6 @@ _UNAUTHORIZED: Final = problem_response(
 )
 _FORBIDDEN: Final = problem_response("The key is not good for this", forbidden=lacks("read"))
 _METRICS_CALLER: Final = caller("metrics", limited=False)
-
-
-def _settings(request: Request) -> Settings:
-    settings = request.app.state.settings
-    assert isinstance(settings, Settings)
-    return settings
 
 
 def _pool(request: Request) -> ReaderPool:
@@ -69,7 +63,7 @@ async def ready_pool(request: Request, pool: Annotated[ReaderPool, Depends(_pool
 
 async def _may_see_metrics(
     request: Request,
-    settings: Annotated[Settings, Depends(_settings)],
+    settings: Annotated[Settings, Depends(settings_of)],
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
     header: Annotated[str | None, Depends(HEADER)],
 ) -> None:
@@ -145,6 +139,10 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "The body did not arrive in time",
         body_timeout="The body did not arrive within 20 seconds.",
     ),
+    409: problem_response(
+        "A call with this Idempotency-Key still runs",
+        conflict="a call with this Idempotency-Key is still being worked on",
+    ),
     413: problem_response(
         "The image has too many bytes",
         too_large_bytes="the image has more than 10485760 bytes",
@@ -179,37 +177,39 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@readings.post("/readings", responses=_RESPONSES, openapi_extra={"requestBody": _BODY})
+@readings.post(
+    "/readings",
+    response_model=Reading,
+    responses=_RESPONSES,
+    openapi_extra={"requestBody": _BODY},
+)
 async def read_cheque(
     request: Request,
     parameters: Annotated[ReadingParameters, Query()],
-    settings: Annotated[Settings, Depends(_settings)],
+    settings: Annotated[Settings, Depends(settings_of)],
     pool: Annotated[ReaderPool, Depends(ready_pool)],
-) -> Reading:
+    once: Annotated[Once, Depends(once_for("/v1/readings"))],
+) -> Response:
     """Read the amount of one cheque."""
-    _refuse_repeated(request)
+    refuse_repeated(request)
     options = parameters.options()
     with pool.admitted():
-        image = await receive_image(
-            request, max_bytes=settings.max_bytes, seconds=settings.body_seconds
-        )
-        sha256 = await asyncio.to_thread(_sha256, image)
-        note(request, Outcome(image_sha256=sha256))
-        work = _within(settings.request_seconds, pool.read(image, options))
-        reading = await _unless_gone(request, work)
-    _count(reading)
-    note(
-        request,
-        Outcome(reading.decision, reading.reject_reason, reading.model_version, sha256),
-    )
-    return Reading.model_validate(reading)
-
-
-def _refuse_repeated(request: Request) -> None:
-    names = [name for name, _ in request.query_params.multi_items()]
-    for name in names:
-        if names.count(name) > 1:
-            raise ParameterError(name, f"{name} is given more than once")
+        async with once:
+            image = await receive_image(
+                request, max_bytes=settings.max_bytes, seconds=settings.body_seconds
+            )
+            sha256 = await asyncio.to_thread(_sha256, image)
+            note(request, Outcome(image_sha256=sha256))
+            if replayed := await once.replay(image, parameters.model_dump()):
+                return replayed
+            work = _within(settings.request_seconds, pool.read(image, options))
+            reading = await _unless_gone(request, work)
+            metrics.count_reading(reading)
+            note(
+                request,
+                Outcome(reading.decision, reading.reject_reason, reading.model_version, sha256),
+            )
+            return await once.answer(Reading.model_validate(reading))
 
 
 def _sha256(image: bytes) -> str:
@@ -243,12 +243,3 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         continue
-
-
-def _count(reading: reader.Reading) -> None:
-    metrics.DECISIONS.labels(reading.decision, reading.currency or "unknown").inc()
-    metrics.CONFIDENCE.observe(reading.confidence)
-    if reading.reject_reason is not None:
-        metrics.REJECTS.labels(reading.reject_reason).inc()
-    for stage, seconds in reading.stages.items():
-        metrics.STAGE_SECONDS.labels(stage).observe(seconds)

@@ -1,5 +1,6 @@
 """The documents that go over HTTP; the only pydantic models of the service beside its settings."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -140,3 +141,71 @@ class Health(BaseModel):
 
     status: Literal["alive", "ready"]
     model_version: str = Field(examples=["amounts/1"])
+
+
+class BatchParameters(ReadingParameters):
+    """Query parameters of a batch; any other is refused. `reference` names the whole batch."""
+
+    pages: Literal["first", "items", "front_back"] = Field(
+        "first",
+        description="What a TIFF of several pages holds: one cheque on its first page, a cheque on "
+        "every page, or the front and the back of a cheque on every two",
+    )
+    webhook: str | None = Field(
+        None,
+        description="URL that is told, with a signed POST, when the batch has ended",
+        examples=["https://hooks.example.com/cheques"],
+    )
+
+
+class BatchCounts(BaseModel):
+    """How many items of a batch are in each state."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    waiting: int = Field(ge=0, description="Not read yet")
+    accepted: int = Field(ge=0, description="Read, and the amount accepted")
+    rejected: int = Field(ge=0, description="Read, but a person should look")
+    failed: int = Field(ge=0, description="Not readable; the item has an error")
+    cancelled: int = Field(ge=0, description="Not read, because the batch was cancelled")
+
+
+class Batch(BaseModel):
+    """A batch and how far it is."""
+
+    id: str
+    state: Literal["running", "completed", "cancelled"]
+    reference: str | None = Field(description="The caller's own name for the batch")
+    items: int = Field(ge=1, description="Items in the batch")
+    counts: BatchCounts
+    created_at: datetime
+    ended_at: datetime | None
+    eta_seconds: float | None = Field(
+        description="Estimate of the seconds until the last item is read; null until one was, and "
+        "once the batch has ended"
+    )
+
+
+class ItemError(BaseModel):
+    """Why an item was not read."""
+
+    code: str = Field(examples=["truncated_image"])
+    message: str = Field(examples=["the file ends inside its pixel data"])
+
+
+class BatchItem(BaseModel):
+    """An item of a batch: its reading once it was read, or what is wrong with it."""
+
+    number: int = Field(ge=0, description="Place in the batch, from 0, in the order sent")
+    file: str | None = Field(description="The file's name, as sent")
+    reference: str | None = Field(description="The caller's own name for the item, else the batch")
+    state: Literal["waiting", "accepted", "rejected", "failed", "cancelled"]
+    reading: Reading | None
+    error: ItemError | None
+
+
+class BatchPage(BaseModel):
+    """Some items of a batch, in order."""
+
+    items: list[BatchItem]
+    next: int | None = Field(description="`after` of the page that follows, null on the last one")

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,9 +14,6 @@ from service.api import create_app, listen
 from service.api.server import make_server
 from service.options import Reader
 from service.settings import Settings
-
-# Tests share its server, so that some of them may come at once.
-_SHARED = Settings(readers=2, auth="off", max_waiting=30)
 
 
 @contextmanager
@@ -42,19 +40,34 @@ def _running(reader: Reader, *, wait: bool, settings: Settings) -> Iterator[http
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., httpx.Client]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., httpx.Client]]:
     """Start a server: start(reader, wait=True, **settings) -> a client of it."""
     with ExitStack() as stack:
 
         def started(reader: Reader, *, wait: bool = True, **settings: Any) -> httpx.Client:
-            settings = {"readers": 2, "auth": "off", **settings}
+            settings = {
+                "readers": 2,
+                "auth": "off",
+                "batch_readers": 0,
+                "data_dir": tmp_path / "data",
+                **settings,
+            }
             return stack.enter_context(_running(reader, wait=wait, settings=Settings(**settings)))
 
         yield started
 
 
 @pytest.fixture(scope="session")
-def client(shared_reader: Reader) -> Iterator[httpx.Client]:
+def client(
+    shared_reader: Reader, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
     """A client of a ready server, with the usual settings, that tests share."""
-    with _running(shared_reader, wait=True, settings=_SHARED) as client:
+    settings = Settings(
+        readers=2,
+        auth="off",
+        max_waiting=30,  # tests share it, so that some of them may come at once
+        batch_readers=0,
+        data_dir=tmp_path_factory.mktemp("data"),
+    )
+    with _running(shared_reader, wait=True, settings=settings) as client:
         yield client

@@ -1,0 +1,89 @@
+"""Puts the parts of batches together for one process."""
+
+import logging
+from collections.abc import Callable
+
+from service.errors import ConfigurationError
+from service.jobs import calls
+from service.jobs.bodies import Bodies
+from service.jobs.intake import IntakeLimits
+from service.jobs.process import ProcessName
+from service.jobs.store import Store
+from service.jobs.tables import open_database, sqlite_url
+from service.jobs.upkeep import Upkeep
+from service.jobs.webhook import Webhooks
+from service.jobs.work import Work, Worker
+from service.options import Reader
+from service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 20
+
+
+class Jobs:
+    """The store of batches, and the workers of this process once they are started."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises ConfigurationError where the folder or the database can't be used."""
+        self._settings = settings
+        folder = settings.data_dir.absolute()
+        self.bodies = Bodies(folder / "images", reserve=settings.disk_reserve)
+        given = settings.database_url
+        self._url = given.get_secret_value() if given else sqlite_url(folder)
+        self.store = Store(open_database(self._url))
+        self.process = ProcessName(folder)
+        calls.free(self.store, self.process.name)
+        secret = settings.webhook_secret
+        self.webhooks = Webhooks(
+            frozenset(host.strip() for host in settings.webhook_hosts.split(",") if host.strip()),
+            secret.get_secret_value() if secret else None,
+        )
+        self.limits = IntakeLimits(
+            items=settings.batch_items,
+            image_bytes=settings.max_bytes,
+            bytes=settings.batch_bytes,
+        )
+        self._worker: Worker | None = None
+        self._upkeep: Upkeep | None = None
+
+    def start(self, reader: Reader, before_each: Callable[[], None] = lambda: None) -> None:
+        """Start reading batches in this process; before_each: called before every cheque."""
+        settings = self._settings
+        name = self.process.name
+        work = Work(self.store, self.bodies, reader, self.webhooks, before_each)
+        self._worker = Worker(
+            work, database_url=self._url, executor=name, readers=settings.batch_readers
+        )
+        self._upkeep = Upkeep(
+            self._worker,
+            self.store,
+            self.bodies,
+            name,
+            retention=settings.retention_hours * 3600,
+            orphan=2 * settings.batch_seconds + 600,
+        )
+        self._upkeep.beat()
+        self._worker.start()
+        self._upkeep.start()
+        logger.info("batches are read by worker %s", name)
+
+    def accepted(self) -> None:
+        """Have the workers of this process look for an accepted batch at once."""
+        if self._upkeep is not None:
+            self._upkeep.wake()
+
+    def close(self) -> None:
+        """Let what is being read finish; what waits stays for the next start."""
+        if self._worker is not None and self._upkeep is not None:
+            self._worker.stop_reading()
+            self._upkeep.stop()
+            self._worker.stop()
+        self.store.engine.dispose()
+        self.process.release()
+
+
+def need_workers(settings: Settings) -> None:
+    """Raise ConfigurationError where a worker would have nothing to read with."""
+    if settings.batch_readers == 0:
+        raise ConfigurationError("CHEQUE_BATCH_READERS must be at least 1 for a worker")

@@ -1,0 +1,243 @@
+"""Reads batches: one durable workflow a chunk of items, on DBOS.
+
+The commit that accepts a batch is all that accepting is. A worker puts the batch's chunks on the
+queue afterwards, under ids that follow from the batch, so that doing it twice does nothing. A
+workflow reads what of its chunk has no result yet, each result a commit of its own; killed and run
+again, it goes on after the last of them.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
+from sqlalchemy.exc import SQLAlchemyError
+
+from service import metrics
+from service.errors import InputError, StorageFullError, origin, without_values
+from service.jobs.bodies import Bodies
+from service.jobs.store import Batch, Item, Outcome, Store
+from service.jobs.webhook import Webhooks
+from service.options import Reader, read_cheque
+
+logger = logging.getLogger(__name__)
+
+QUEUE: Final = "cheques"
+WEBHOOKS: Final = "webhooks"
+# Raised only when the workflows' arguments change: work of another version is left alone.
+_VERSION: Final = "1"
+_POLL_SECONDS: Final = 0.2
+_RETRY_SECONDS: Final = (1.0, 30.0)
+_STOP_SECONDS: Final = 20.0
+_OPEN: Final = ["ENQUEUED", "PENDING", "DELAYED"]
+
+
+class StoppedError(BaseException):
+    """Leaves a workflow without an outcome, so that it is run again; DBOS records Exceptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What workflows need: where batches are, what reads them, who is told of their end.
+
+    before_each is called before every item that is read; it may wait.
+    """
+
+    store: Store
+    bodies: Bodies
+    reader: Reader
+    webhooks: Webhooks
+    before_each: Callable[[], None] = lambda: None
+
+
+class Worker:
+    """Runs the workflows of one process. DBOS allows one worker at a time in a process."""
+
+    def __init__(self, work: Work, *, database_url: str, executor: str, readers: int) -> None:
+        """executor: the name under which this process finds its own work again."""
+        self._work = work
+        self._readers = readers
+        self._free = threading.BoundedSemaphore(readers)
+        self._stopping = threading.Event()
+        self._executor = executor
+        self._config: DBOSConfig = {
+            "name": "cheque-reader",
+            "system_database_url": database_url,
+            "application_version": _VERSION,
+            "executor_id": executor,
+            "log_level": "WARNING",
+            # Chunks wait for a free reader in threads, so that none is idle between two polls.
+            "max_executor_threads": 2 * readers + 8,
+        }
+        self._reading = 0
+        self._idle = threading.Condition()
+
+    def start(self) -> None:
+        """Take up what was left behind, and go on with what waits."""
+        DBOS(config=self._config)
+
+        @DBOS.workflow(name="read_chunk", max_recovery_attempts=None)
+        def read_chunk(batch: str, first: int, count: int) -> None:
+            self._read_chunk(batch, first, count)
+
+        @DBOS.workflow(name="tell", max_recovery_attempts=None)
+        def tell(batch: str, attempt: int) -> None:
+            self._tell(batch, attempt)
+
+        self._read_workflow: Callable[[str, int, int], None] = read_chunk
+        self._tell_workflow: Callable[[str, int], None] = tell
+        DBOS.listen_queues([QUEUE, WEBHOOKS])
+        DBOS.launch()
+        for name, most in ((QUEUE, 2 * self._readers), (WEBHOOKS, 4)):
+            DBOS.register_queue(
+                name,
+                worker_concurrency=most,
+                polling_interval_sec=_POLL_SECONDS,
+                on_conflict="always_update",
+            )
+
+    def stop_reading(self) -> None:
+        """Let the items that are being read finish, and begin no others."""
+        self._stopping.set()
+        with self._idle:
+            self._idle.wait_for(lambda: self._reading == 0, timeout=_STOP_SECONDS)
+
+    def stop(self) -> None:
+        """End; what is not read stays for the next start, or for another worker."""
+        self.stop_reading()
+        DBOS.destroy(destroy_registry=True)
+
+    def enqueue(self, batch: Batch, generation: int) -> None:
+        """Put a batch's chunks on the queue, those with something to read."""
+        for first in range(0, batch.items, batch.chunk):
+            if self._work.store.waiting(batch.id, first, batch.chunk):
+                with SetWorkflowID(f"{batch.id}.{first}.{generation}"):
+                    DBOS.enqueue_workflow(QUEUE, self._read_workflow, batch.id, first, batch.chunk)
+        self._work.store.complete(batch.id)
+
+    def enqueue_webhook(self, batch: Batch) -> None:
+        """Put the news of a batch's end on its queue."""
+        self._enqueue_attempt(batch.id, 0, None)
+
+    def _enqueue_attempt(self, id: str, attempt: int, delay: float | None) -> None:
+        with SetWorkflowID(f"{id}.told.{attempt}"), SetEnqueueOptions(delay_seconds=delay):
+            DBOS.enqueue_workflow(WEBHOOKS, self._tell_workflow, id, attempt)
+
+    def is_open(self, batch: Batch) -> bool:
+        """Whether any workflow of a batch's chunks waits or runs, on any worker."""
+        return bool(
+            DBOS.list_workflows(
+                workflow_id_prefix=f"{batch.id}.",
+                name="read_chunk",
+                status=_OPEN,
+                limit=1,
+                load_input=False,
+                load_output=False,
+            )
+        )
+
+    def forget(self, before: float) -> None:
+        """Remove ended workflows that were made before a moment, in seconds since 1970."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(before))
+        ended = DBOS.list_workflows(
+            end_time=moment,
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            limit=1000,
+            load_input=False,
+            load_output=False,
+        )
+        if ended:
+            DBOS.delete_workflows([workflow.workflow_id for workflow in ended])
+
+    def executors(self) -> set[str]:
+        """Names of the processes, dead or alive, that have taken work."""
+        pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        return {workflow.executor_id for workflow in pending if workflow.executor_id}
+
+    def take_over(self, executors: list[str]) -> None:
+        """Put the work of processes that are gone back on the queue."""
+        # DBOS leaves this to its hosted conductor and offers it under this name alone.
+        DBOS._recover_pending_workflows(executors)
+
+    def _read_chunk(self, id: str, first: int, count: int) -> None:
+        batch = self._persist(lambda: self._work.store.batch(id))
+        if batch is None or batch.state != "running":
+            return
+        for item in self._persist(lambda: self._work.store.waiting(id, first, count)):
+            with self._free:
+                if not self._read_item(batch, item):
+                    return
+        self._persist(lambda: self._work.store.complete(id))
+
+    def _tell(self, id: str, attempt: int) -> None:
+        """Send a webhook once; what is not received is a workflow of its own, later."""
+        webhooks = self._work.webhooks
+        if self._persist(lambda: webhooks.attempt(self._work.store, id)):
+            return
+        if attempt < len(webhooks.pauses):
+            self._enqueue_attempt(id, attempt + 1, webhooks.pauses[attempt])
+        else:
+            metrics.WEBHOOKS.labels("given_up").inc()
+            logger.error("a webhook was not received in %d attempts", attempt + 1)
+
+    def _read_item(self, batch: Batch, item: Item) -> bool:
+        """Read and record one item; False where its batch has ended meanwhile."""
+        self._work.before_each()
+        with self._idle:
+            if self._stopping.is_set():
+                raise StoppedError
+            self._reading += 1
+        try:
+            current = self._persist(lambda: self._work.store.batch(batch.id))
+            if current is None or current.state != "running":
+                return False
+            outcome = self._outcome(batch, item)
+            if self._persist(lambda: self._work.store.record(batch.id, item.number, outcome)):
+                metrics.BATCH_ITEMS.labels(outcome.state).inc()
+        finally:
+            with self._idle:
+                self._reading -= 1
+                self._idle.notify_all()
+        return True
+
+    def _outcome(self, batch: Batch, item: Item) -> Outcome:
+        options = replace(batch.options, reference=item.reference)
+        data = self._persist(lambda: self._load(batch, item))
+        if data is None:
+            return Outcome("failed", None, ("image_lost", "the image is no longer stored"))
+        try:
+            reading = read_cheque(self._work.reader, data, options)
+        except InputError as refused:
+            return Outcome("failed", None, (refused.code, refused.message))
+        except Exception as bug:  # noqa: BLE001 - the other items still have to be read
+            logger.error("an item of a batch failed:\n%s", without_values(bug))
+            return Outcome(
+                "failed", None, ("internal_error", f"the reader failed with {origin(bug)}")
+            )
+        metrics.count_reading(reading)
+        state: Any = "accepted" if reading.decision == "accept" else "rejected"
+        return Outcome(state, asdict(reading), None)
+
+    def _load(self, batch: Batch, item: Item) -> bytes | None:
+        try:
+            with self._work.bodies.open(batch.body) as file:
+                file.seek(item.start)
+                data = file.read(item.size)
+        except FileNotFoundError:
+            return None
+        return data if len(data) == item.size else None
+
+    def _persist(self, act: Callable[[], Any]) -> Any:
+        """What `act` returns, however long the database or the disk is full or away."""
+        pause, longest = _RETRY_SECONDS
+        while True:
+            try:
+                return act()
+            except (SQLAlchemyError, StorageFullError, OSError) as error:
+                logger.error("the batches' store fails (%s), trying again", type(error).__name__)
+            if self._stopping.wait(pause):
+                raise StoppedError
+            pause = min(2 * pause, longest)

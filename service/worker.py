@@ -1,0 +1,31 @@
+"""The command `worker`: reads batches without serving HTTP, until it is told to stop."""
+
+import signal
+import threading
+from types import FrameType
+
+from service.jobs.runtime import Jobs, need_workers
+from service.pipeline.reader import ChequeReader
+from service.settings import Settings
+
+
+def run(settings: Settings) -> None:
+    """Read batches until SIGINT or SIGTERM; what is being read then is finished first.
+
+    Raises ConfigurationError and ModelError.
+    """
+    need_workers(settings)
+    reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
+    jobs = Jobs(settings)
+    stop = threading.Event()
+
+    def end(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    jobs.start(reader)
+    # Not without a limit: a signal is handled between two waits where the system restarts them.
+    while not stop.wait(1.0):
+        continue
+    jobs.close()

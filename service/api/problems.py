@@ -146,7 +146,12 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _BY_STATUS.get(error.status_code, "malformed_request")
     _, title = KINDS[code]
-    return _answer(request, code, f"{title}.", status=error.status_code, headers=error.headers)
+    headers = dict(error.headers or {})
+    route = getattr(request.scope.get("route"), "path", "")
+    methods = request.app.openapi()["paths"].get(route)
+    if error.status_code == 405 and methods:  # the framework names those of one of its routes
+        headers["Allow"] = ", ".join(sorted(method.upper() for method in methods))
+    return _answer(request, code, f"{title}.", status=error.status_code, headers=headers)
 
 
 INTERNAL_DETAIL: Final = "The failure has been logged under this request's id."

@@ -1,6 +1,7 @@
 """The OpenAPI document as those take it who make a client from it."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -74,6 +75,23 @@ def test_every_operation_says_whether_it_asks_for_a_key(document: dict[str, Any]
         assert {name for choice in operation["security"] for name in choice} <= schemes
     assert document["paths"]["/v1/readings"]["post"]["security"]
     assert document["paths"]["/livez"]["get"]["security"] == []
+
+
+def test_a_method_that_is_not_taken_is_told_the_others(
+    client: httpx.Client, document: dict[str, Any]
+) -> None:
+    for path, operations in document["paths"].items():
+        answer = client.request("TRACE", re.sub(r"\{\w+\}", "0", path))
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == ", ".join(sorted(map(str.upper, operations)))
+
+
+def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
+    for operation in _operations(document):
+        for status, response in operation["responses"].items():
+            if not status.startswith("2"):
+                assert set(response["content"]) == {"application/problem+json"}
+    assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
 def test_no_query_parameter_is_null(document: dict[str, Any]) -> None:

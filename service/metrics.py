@@ -3,7 +3,7 @@
 No label holds anything of a cheque or a caller: values come from closed sets, or from the routes.
 """
 
-from prometheus_client import Counter, Gauge, Histogram, Info
+from prometheus_client import Counter, Gauge, Histogram, Info, start_http_server
 
 from service import __version__
 from service.pipeline.reader import Reading
@@ -68,3 +68,10 @@ def count_reading(reading: Reading) -> None:
         REJECTS.labels(reading.reject_reason).inc()
     for stage, seconds in reading.stages.items():
         STAGE_SECONDS.labels(stage).observe(seconds)
+
+
+def serve(host: str, port: int, model_version: str) -> None:
+    """Serve the metrics of a process that reads and has no HTTP of its own, from a thread."""
+    MODEL.info({"version": model_version})
+    READY.set(1)
+    start_http_server(port, host)

@@ -4,6 +4,7 @@ import signal
 import threading
 from types import FrameType
 
+from service import metrics
 from service.jobs.runtime import Jobs, need_workers
 from service.pipeline.reader import ChequeReader
 from service.settings import Settings
@@ -25,6 +26,9 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     jobs.start(reader)
+    if settings.metrics_port is not None:
+        host = settings.metrics_host or settings.host
+        metrics.serve(host, settings.metrics_port, reader.model_version)
     # Not without a limit: a signal is handled between two waits where the system restarts them.
     while not stop.wait(1.0):
         continue

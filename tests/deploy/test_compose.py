@@ -12,7 +12,7 @@ from service import __version__
 from service.cli import app
 from service.settings import Settings
 
-OURS = ("service",)
+OURS = ("service", "worker")
 
 
 def test_it_keeps_to_the_specification(compose: dict[str, Any]) -> None:

@@ -115,7 +115,7 @@ def test_rules_say_what_they_must(rules: list[dict[str, Any]]) -> None:
     for rule in rules:
         assert rule["labels"]["severity"] in {"warning", "critical"}
         assert rule["annotations"].keys() == {"summary", "description"}
-        assert re.fullmatch(r"\d+[mh]", rule["for"])
+        assert re.fullmatch(r"\d+[mh]", rule.get("for", "0m"))
 
 
 def test_the_dashboard_can_be_provisioned(

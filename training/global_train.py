@@ -126,6 +126,9 @@ def tune(
     averaged = copy.deepcopy(chain)
     optimizer = _optimizer(chain, recipe)
     steps = max(recipe.fields // recipe.batch, 1)
+    # No sample is negative: what is never seen must not become ever rarer.
+    names = chain.weights.grammar_now.weight_names
+    untaught = torch.tensor(["minus" in name for name in names])
     peaks = [float(group["lr"]) for group in optimizer.param_groups]
     told: list[tuple[float, float]] = []
     for step in range(_resume(checkpoint, chain, averaged, optimizer), steps):
@@ -147,6 +150,8 @@ def tune(
             total = total + recipe.characters * single
         optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
+        if chain.weights.grammar.grad is not None:
+            chain.weights.grammar.grad[untaught] = 0.0
         nn.utils.clip_grad_norm_(chain.network.parameters(), 1.0)
         nn.utils.clip_grad_norm_(chain.weights.parameters(), 1.0)
         optimizer.step()

@@ -136,7 +136,7 @@ def load_card(folder: Path) -> ModelCard:
         raise ModelError(f"no usable model in {folder}: {error}") from error
     try:
         card = _parse(raw)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"the card of the model in {folder} is malformed: {error!r}") from error
     if digest != card.sha256:
         raise ModelError(f"model.onnx in {folder} is not the file its card describes (sha256)")

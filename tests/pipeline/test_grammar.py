@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.pipeline import search
 from service.pipeline.amount import Role
-from service.pipeline.automaton import Grammar, compile_rule
+from service.pipeline.automaton import Grammar, compile_rule, reweighted
 from service.pipeline.grammar import CURRENCIES, MOST_DIGITS, free_grammar, grammar_for
 from service.pipeline.rules import (
     SPACE,
@@ -334,12 +334,28 @@ def test_graph_arcs_say_their_role_and_their_weights(currency: str) -> None:
     digit = np.isin(g.graph.label, [g.labels.index(d) for d in "0123456789"])
     assert digit[np.isin(g.role, [Role.MAJOR, Role.CENTS, Role.DENOMINATOR])].sum() > 0
     assert not np.isin(g.role[~digit], [Role.MAJOR, Role.CENTS, Role.DENOMINATOR]).any()
-    total = np.zeros(len(g.graph.src))
-    np.add.at(total, g.uses[:, 0], g.weight_penalty[g.uses[:, 1]])
-    assert total == pytest.approx(g.graph.penalty)
+    weight = np.append(g.weight_penalty, 0.0)  # the last one: nameless
+    total = np.zeros(len(g.automaton.src))
+    np.add.at(total, g.transition_uses[:, 0], weight[g.transition_uses[:, 1]])
+    assert total == pytest.approx(g.automaton.penalty)
+    spelled = np.isfinite(g.automaton.class_penalty)
+    assert weight[g.class_weight][spelled] == pytest.approx(g.automaton.class_penalty[spelled])
+    assert weight[g.stray_weight] == pytest.approx(g.automaton.rubbish_penalty)
     final = np.zeros(len(g.graph.finals))
     np.add.at(final, g.final_uses[:, 0], g.weight_penalty[g.final_uses[:, 1]])
     assert final == pytest.approx(g.graph.final_penalty)
+
+
+def test_a_reweighted_grammar_is_the_one_compiled_with_those_weights() -> None:
+    g = grammar("any")
+    rng = np.random.default_rng(0)
+    penalties = g.weight_penalty + rng.uniform(0, 0.5, len(g.weight_penalty))
+    tuned = tuple(zip(g.weight_names, penalties.tolist(), strict=True))
+    compiled = grammar_for(None, None, oracle.LABELS, tuned)
+    again = reweighted(g, penalties)
+    assert again.version == compiled.version != g.version
+    assert again.graph.penalty == pytest.approx(compiled.graph.penalty)
+    assert again.graph.final_penalty == pytest.approx(compiled.graph.final_penalty)
 
 
 @pytest.mark.parametrize("currency", ["any", *CURRENCIES])

@@ -131,7 +131,8 @@ def test_a_folder_of_images_is_read(model: Path, tmp_path: Path, cheque: bytes) 
     lines = (tmp_path / "out/readings.jsonl").read_text().splitlines()
     assert [json.loads(line)["file"] for line in lines] == ["good.png", "none.png"]
     assert json.loads((tmp_path / "out/scores.json").read_text())["n"] == 1
-    for picture in ("wrong", "reliability", "risk_coverage"):
+    assert list(tmp_path.glob("out/wrong-*.png"))
+    for picture in ("reliability", "risk_coverage"):
         assert (tmp_path / f"out/{picture}.png").exists()
 
 

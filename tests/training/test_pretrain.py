@@ -11,7 +11,7 @@ import torch
 from training.augment import Distortion, distort
 from training.export import export
 from training.lenet import ProductionNet
-from training.pretrain import Recipe, predict, train
+from training.pretrain import Pool, Recipe, predict, train
 
 # More threads than cores left on a busy machine wait for each other.
 torch.set_num_threads(1)
@@ -39,7 +39,7 @@ def small_net() -> ProductionNet:
 def test_it_learns_what_it_is_shown() -> None:
     crops, labels = bars(400, 0)
     recipe = Recipe(samples=2_500, batch=50, average=0.9)
-    network = train(small_net(), crops, labels, recipe)
+    network = train(small_net(), [Pool("bars", crops, labels, 1.0)], recipe)
     unseen, truth = bars(200, 1)
     assert (predict(network, unseen).argmax(axis=1) == truth).mean() > 0.97
 
@@ -56,11 +56,12 @@ def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
             raise StoppedError
 
     recipe = Recipe(samples=2500, batch=50, average=0.9, every=10)
-    whole = train(small_net(), crops, labels, recipe)
+    pools = [Pool("bars", crops, labels, 1.0)]
+    whole = train(small_net(), pools, recipe)
     path = tmp_path / "run.pt"
     with pytest.raises(StoppedError):
-        train(small_net(), crops, labels, recipe, checkpoint=path, progress=stop)
-    resumed = train(small_net(), crops, labels, recipe, checkpoint=path)
+        train(small_net(), pools, recipe, checkpoint=path, progress=stop)
+    resumed = train(small_net(), pools, recipe, checkpoint=path)
     # Dropout draws from the global generator, so only the outcome is compared, not each weight.
     unseen, truth = bars(100, 2)
     for network in (whole, resumed):

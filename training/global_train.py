@@ -169,7 +169,8 @@ def tune(
 
 def _optimizer(chain: Chain, recipe: GlobalRecipe) -> torch.optim.Optimizer:
     weights = chain.weights
-    apart = ("grammar", "field")
+    # No sample is without an amount, so that the hypothesis of none would only ever grow dearer.
+    apart = ("grammar", "field", "null")
     others = [p for name, p in weights.named_parameters() if name not in apart]
     return torch.optim.AdamW(
         [

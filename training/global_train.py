@@ -148,7 +148,7 @@ def tune(
         if pools and recipe.characters > 0:
             single = _character_loss(chain.network, pools, recipe, generator)
             total = total + recipe.characters * single
-        optimizer.zero_grad(set_to_none=True)
+        chain.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         if chain.weights.grammar.grad is not None:
             chain.weights.grammar.grad[untaught] = 0.0

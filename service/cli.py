@@ -33,6 +33,16 @@ app.add_typer(commands.keys, name="keys")
 app.add_typer(commands.audit, name="audit")
 
 
+FieldOnly = Annotated[
+    bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
+]
+Currency = Annotated[str | None, typer.Option(help="ISO 4217 code; without it the reader decides.")]
+Locale = Annotated[str | None, typer.Option(help="Such as en-IE; settles the decimal mark.")]
+MaxError = Annotated[
+    float | None, typer.Option(help="Largest share of wrong amounts among accepted ones.")
+]
+
+
 @app.command()
 def read(
     paths: Annotated[
@@ -40,18 +50,10 @@ def read(
         typer.Argument(metavar="PATH...", help="Images, or folders of images.", show_default=False),
     ],
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    field_only: Annotated[
-        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
-    ] = False,
-    currency: Annotated[
-        str | None, typer.Option(help="ISO 4217 code; without it the reader decides.")
-    ] = None,
-    locale: Annotated[
-        str | None, typer.Option(help="Such as en-IE; settles the decimal mark.")
-    ] = None,
-    max_error: Annotated[
-        float | None, typer.Option(help="Largest share of wrong amounts among accepted ones.")
-    ] = None,
+    field_only: FieldOnly = False,
+    currency: Currency = None,
+    locale: Locale = None,
+    max_error: MaxError = None,
     reference: Annotated[
         str | None, typer.Option(help="Your own name for the cheques, returned with each.")
     ] = None,
@@ -110,15 +112,9 @@ def calibrate(
         Path | None,
         typer.Option(help="Folder of the new version. [default: beside the model, next number]"),
     ] = None,
-    field_only: Annotated[
-        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
-    ] = False,
-    currency: Annotated[
-        str | None, typer.Option(help="ISO 4217 code; without it the reader decides.")
-    ] = None,
-    locale: Annotated[
-        str | None, typer.Option(help="Such as en-IE; settles the decimal mark.")
-    ] = None,
+    field_only: FieldOnly = False,
+    currency: Currency = None,
+    locale: Locale = None,
     max_error: Annotated[
         float | None,
         typer.Option(help="Share of wrong among accepted that the sample must support."),
@@ -229,18 +225,10 @@ def submit(
     to: Annotated[
         Path | None, typer.Option(help="File for the results. [default: DIR/results.csv]")
     ] = None,
-    field_only: Annotated[
-        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
-    ] = False,
-    currency: Annotated[
-        str | None, typer.Option(help="ISO 4217 code; without it the reader decides.")
-    ] = None,
-    locale: Annotated[
-        str | None, typer.Option(help="Such as en-IE; settles the decimal mark.")
-    ] = None,
-    max_error: Annotated[
-        float | None, typer.Option(help="Largest share of wrong amounts among accepted ones.")
-    ] = None,
+    field_only: FieldOnly = False,
+    currency: Currency = None,
+    locale: Locale = None,
+    max_error: MaxError = None,
     reference: Annotated[str | None, typer.Option(help="Your own name for the batch.")] = None,
 ) -> None:
     """Upload a folder as a batch, wait until it is read, and write the results as CSV."""

@@ -5,7 +5,7 @@ that would not have come to it by itself is to blame.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -76,7 +76,7 @@ class Examiner:
         if forced.penalty == np.inf:
             return Fault("field" if len(fields) > 1 else "segmentation")
         true_field = int(lattice.field[np.flatnonzero(forced.arcs > 0.5)[0]])
-        if len(fields) > 1 and self._reads(_only(lattice, true_field), amounts):
+        if len(fields) > 1 and self._reads(lattice.of_field(true_field), amounts):
             return Fault("field")
         odds = lattice.class_penalty
         for arc in np.flatnonzero(forced.arcs > 0.5):
@@ -94,11 +94,3 @@ class Examiner:
     def _reads(self, lattice: Lattice, amounts: tuple[int, ...]) -> bool:
         found = best(lattice, self._grammar, 1)
         return bool(found) and found[0].amount_minor in amounts
-
-
-def _only(lattice: Lattice, field: int) -> Lattice:
-    own = lattice.field == field
-    return replace(
-        lattice, src=lattice.src[own], dst=lattice.dst[own], segment=lattice.segment[own],
-        penalty=lattice.penalty[own], field=lattice.field[own],
-    )  # fmt: skip

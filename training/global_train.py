@@ -17,6 +17,7 @@ from service.pipeline.automaton import Grammar, reweighted
 from service.pipeline.card import ModelCard
 from service.pipeline.grammar import grammar_for
 from training.augment import Distortion, distort
+from training.checkpoint import Stateful, resume, save
 from training.pretrain import Pool, draw
 from training.string_loss import (
     Batch,
@@ -131,7 +132,8 @@ def tune(
     untaught = torch.tensor(["minus" in name for name in names])
     peaks = [float(group["lr"]) for group in optimizer.param_groups]
     told: list[tuple[float, float]] = []
-    for step in range(_resume(checkpoint, chain, averaged, optimizer), steps):
+    kept: dict[str, Stateful] = {"chain": chain, "averaged": averaged, "optimizer": optimizer}
+    for step in range(resume(checkpoint, **kept), steps):
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * min(1.0, (step + 1) / 20) * (1.0 - step / steps)
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
@@ -157,7 +159,7 @@ def tune(
         optimizer.step()
         _average(averaged, chain, min(recipe.average, (step + 1) / (step + 10)))
         if (step + 1) % recipe.every == 0 or step + 1 == steps:
-            _save(checkpoint, step + 1, chain, averaged, optimizer)
+            save(checkpoint, step + 1, **kept)
             loss, hopeless = np.mean(told, axis=0).tolist()
             told = []
             if progress is not None:
@@ -205,35 +207,6 @@ def _average(averaged: nn.Module, chain: nn.Module, decay: float) -> None:
     with torch.no_grad():
         for kept, new in zip(averaged.parameters(), chain.parameters(), strict=True):
             kept.lerp_(new, 1 - decay)
-
-
-def _save(
-    path: Path | None, step: int, chain: Chain, averaged: Chain, optimizer: torch.optim.Optimizer
-) -> None:
-    if path is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    state: dict[str, Any] = {
-        "step": step,
-        "chain": chain.state_dict(),
-        "averaged": averaged.state_dict(),
-        "optimizer": optimizer.state_dict(),
-    }
-    torch.save(state, part)
-    part.replace(path)
-
-
-def _resume(
-    path: Path | None, chain: Chain, averaged: Chain, optimizer: torch.optim.Optimizer
-) -> int:
-    if path is None or not path.exists():
-        return 0
-    state = torch.load(path, weights_only=True)
-    chain.load_state_dict(state["chain"])
-    averaged.load_state_dict(state["averaged"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
 
 
 _grammar: Grammar | None = None  # one a worker process

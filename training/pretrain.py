@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.augment import Distortion, distort
+from training.checkpoint import resume, save
 
 Bytes = NDArray[np.uint8]
 
@@ -69,7 +70,7 @@ def train(
     averaged = copy.deepcopy(network).eval()
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     steps = max(recipe.samples // recipe.batch, 1)
-    first = _resume(checkpoint, network, averaged, optimizer)
+    first = resume(checkpoint, network=network, averaged=averaged, optimizer=optimizer)
     running, seen = 0.0, 0
     for step in range(first, steps):
         for group in optimizer.param_groups:
@@ -89,7 +90,7 @@ def train(
             if watch is not None:
                 watch((step + 1) * recipe.batch, averaged)
             running, seen = 0.0, 0
-            _save(checkpoint, step + 1, network, averaged, optimizer)
+            save(checkpoint, step + 1, network=network, averaged=averaged, optimizer=optimizer)
     return averaged.cpu()
 
 
@@ -142,41 +143,6 @@ def _average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
                 kept.lerp_(new, 1 - decay)
             else:
                 kept.copy_(new)
-
-
-def _save(
-    path: Path | None,
-    step: int,
-    network: nn.Module,
-    averaged: nn.Module,
-    optimizer: torch.optim.Optimizer,
-) -> None:
-    if path is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    torch.save(
-        {
-            "step": step,
-            "network": network.state_dict(),
-            "averaged": averaged.state_dict(),
-            "optimizer": optimizer.state_dict(),
-        },
-        part,
-    )
-    part.replace(path)
-
-
-def _resume(
-    path: Path | None, network: nn.Module, averaged: nn.Module, optimizer: torch.optim.Optimizer
-) -> int:
-    if path is None or not path.exists():
-        return 0
-    state = torch.load(path, weights_only=True)
-    network.load_state_dict(state["network"])
-    averaged.load_state_dict(state["averaged"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
 
 
 def predict(network: nn.Module, crops: Bytes) -> NDArray[np.float32]:

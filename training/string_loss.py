@@ -160,14 +160,10 @@ def _merged(a: float, b: float) -> float:
 
 def _free(lattice: Lattice, field: int, grammar: Grammar, viterbi: bool) -> Gradient:
     """A field's penalty under the free grammar; its arcs' gradient in the lattice's arcs."""
-    own = lattice.field == field
-    part = replace(
-        lattice, src=lattice.src[own], dst=lattice.dst[own], segment=lattice.segment[own],
-        penalty=lattice.penalty[own], field=lattice.field[own],
-    )  # fmt: skip
-    found = gradient(part, free_grammar(grammar.labels[:-1]), viterbi=viterbi)
+    free = free_grammar(grammar.labels[:-1])
+    found = gradient(lattice.of_field(field), free, viterbi=viterbi)
     arcs = np.zeros(len(lattice.src))
-    arcs[own] = found.arcs
+    arcs[lattice.field == field] = found.arcs
     return replace(found, arcs=arcs)
 
 

@@ -8,7 +8,7 @@ operations, and the only Python loop is over cuts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -52,6 +52,14 @@ class Lattice:
             raise ValueError("lattice: arcs must lead to higher nodes")
         if arcs and (self.segment.min() < -1 or self.segment.max() >= len(self.class_penalty)):
             raise ValueError("lattice: a segment is out of range")
+
+    def of_field(self, field: int) -> Lattice:
+        """The arcs of one field candidate alone; nodes and segments keep their numbers."""
+        own = self.field == field
+        return replace(
+            self, src=self.src[own], dst=self.dst[own], segment=self.segment[own],
+            penalty=self.penalty[own], field=self.field[own],
+        )  # fmt: skip
 
 
 def lowest(rows: Floats) -> Floats:

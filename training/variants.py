@@ -68,7 +68,7 @@ def varied(rng: np.random.Generator, grey: NDArray[np.uint8], how: Variation) ->
     radius = float(rng.uniform(0, how.blur)) * new_height
     if radius > 0.3:
         moved = cv2.GaussianBlur(moved, (0, 0), radius)
-    bright = np.asarray(moved, np.float32) / 255.0
-    shown = 255.0 * bright ** np.float32(np.exp(within(how.gamma)))
-    shown += rng.normal(0, float(rng.uniform(0, how.noise)), moved.shape).astype(np.float32)
+    exponent = np.exp(within(how.gamma))
+    shown = 255.0 * np.power(np.asarray(moved, np.float64) / 255.0, exponent)
+    shown += rng.normal(0, float(rng.uniform(0, how.noise)), moved.shape)
     return np.asarray(np.clip(np.rint(shown), 0, 255), np.uint8)

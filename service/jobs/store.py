@@ -28,7 +28,7 @@ _PAGE: Final = 500
 _INSERT_AT_ONCE: Final = 1000
 _PACE_SECONDS: Final = 60.0
 _READ: Final = ("accepted", "rejected")
-_CLOCK: Final = sa.text("SELECT extract(epoch FROM clock_timestamp())")
+_CLOCK: Final = sa.literal_column("extract(epoch FROM clock_timestamp())", sa.Float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,11 @@ class Store:
         if connection is None:
             with self._reading() as own:
                 return self.now(own)
-        return float(connection.execute(_CLOCK).scalar_one())
+        return float(connection.execute(sa.select(_CLOCK)).scalar_one())
+
+    def _moment(self) -> Any:
+        """The same within a statement."""
+        return _CLOCK if self.engine.dialect.name == "postgresql" else self.now()
 
     def batch(self, id: str, owner: str | None = None) -> Batch | None:
         """A batch, if there is one of this owner; owner None: whoever's it is."""
@@ -294,7 +298,7 @@ class Store:
             with self.begin() as connection:
                 if connection.execute(running).one_or_none() is None:
                     return False
-                row = _result_row(id, number, outcome, self.now(connection))
+                row = _result_row(id, number, outcome, self._moment())
                 written = connection.execute(
                     self._insert(results).values(row).on_conflict_do_nothing()
                 )
@@ -315,7 +319,7 @@ class Store:
             done = connection.execute(
                 batches.update()
                 .where(batches.c.id == id, batches.c.state == "running", batches.c.total == count)
-                .values(state="completed", ended=self.now(connection))
+                .values(state="completed", ended=self._moment())
             )
         return done.rowcount == 1
 
@@ -325,7 +329,7 @@ class Store:
             connection.execute(
                 batches.update()
                 .where(batches.c.id == id, batches.c.state == "running")
-                .values(state="cancelled", ended=self.now(connection))
+                .values(state="cancelled", ended=self._moment())
             )
 
     def remove(self, id: str) -> None:
@@ -408,7 +412,7 @@ def _item_row(batch: NewBatch, number: int, item: NewItem) -> dict[str, Any]:
     return row | {"reference": item.reference or batch.options.reference}
 
 
-def _result_row(batch: str, number: int, outcome: Outcome, moment: float) -> dict[str, Any]:
+def _result_row(batch: str, number: int, outcome: Outcome, moment: Any) -> dict[str, Any]:
     code, message = outcome.error or (None, None)
     return {
         "batch": batch,

@@ -191,9 +191,12 @@ class Worker:
 
     def _read_chunk(self, id: str, first: int, count: int) -> None:
         """Read what a chunk has left to read."""
+        batch = self._persist(lambda: self._work.store.batch(id))
+        if batch is None or batch.state != "running":
+            return
         again = self._persist(lambda: self._work.store.begin_chunk(id, first))
         for item in self._persist(lambda: self._work.store.waiting(id, first, count)):
-            if not self._read_item(id, item, again):
+            if not self._read_item(batch, item, again):
                 return
         self._persist(lambda: self._work.store.complete(id))
 
@@ -208,11 +211,8 @@ class Worker:
             metrics.WEBHOOKS.labels("given_up").inc()
             logger.error("a webhook was not received in %d attempts", attempt + 1)
 
-    def _read_item(self, id: str, item: Item, again: bool) -> bool:
+    def _read_item(self, batch: Batch, item: Item, again: bool) -> bool:
         """Read and record one item; False where its batch has ended meanwhile."""
-        batch = self._persist(lambda: self._work.store.batch(id))
-        if batch is None or batch.state != "running":
-            return False
         load = partial(self._work.bodies.read, batch.body, item.start, item.size)
         data: bytes | None = self._persist(load)
         # Others load and record meanwhile, so that no reader waits for a disk.
@@ -221,17 +221,19 @@ class Worker:
             self._enter()
             try:
                 if again and item.begun < _BEGINNINGS:
-                    self._persist(lambda: self._work.store.begin_item(id, item.number))
+                    self._persist(lambda: self._work.store.begin_item(batch.id, item.number))
                 outcome = self._outcome(batch, item, data)
             except BaseException:
                 self._leave()
                 raise
         try:
-            if self._persist(lambda: self._work.store.record(id, item.number, outcome)):
+            if self._persist(lambda: self._work.store.record(batch.id, item.number, outcome)):
                 metrics.BATCH_ITEMS.labels(outcome.state).inc()
+                return True
+            now = self._persist(lambda: self._work.store.batch(batch.id))
+            return now is not None and now.state == "running"
         finally:
             self._leave()
-        return True
 
     def _enter(self) -> None:
         with self._idle:

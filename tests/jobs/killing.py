@@ -111,13 +111,13 @@ def kill_and_count(
             process = _processes.Process(target=served.serve_slowly, args=arguments)
             process.start()
             if chance.random() < 0.9:
-                _wait_alive(url, process)
+                wait_ready(url, process, "/livez")
             time.sleep(chance.uniform(0.0, 1.5))
             process.kill()
             process.join()
         process = _processes.Process(target=served.serve_slowly, args=arguments)
         process.start()
-        _wait_alive(url, process)
+        wait_ready(url, process, "/livez")
         thread.join(_PATIENCE)
         assert not thread.is_alive(), "a batch was never accepted"
         _count(client)
@@ -131,12 +131,15 @@ def kill_and_count(
     return f"{kills} kills, {batches} batches of {items}: 0 lost, 0 doubled ({took:.0f} s)"
 
 
-def _wait_alive(url: str, process: multiprocessing.process.BaseProcess) -> None:
+def wait_ready(
+    url: str, process: multiprocessing.process.BaseProcess, path: str = "/readyz"
+) -> None:
+    """Wait until a service that is starting says that it is up; raises AssertionError."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         assert process.is_alive(), "the service ended by itself"
         try:
-            if httpx.get(f"{url}/livez", timeout=5, trust_env=False).status_code == 200:
+            if httpx.get(f"{url}{path}", timeout=5, trust_env=False).status_code == 200:
                 return
         except httpx.HTTPError:
             time.sleep(0.05)

@@ -9,7 +9,7 @@ from typing import Any
 from service.api import create_app, listen, serve
 from service.jobs.runtime import Jobs, isolated
 from service.pipeline.image import load_cheque
-from service.pipeline.reader import Reading
+from service.pipeline.reader import ChequeReader, Reading
 from service.settings import Settings
 
 
@@ -66,6 +66,20 @@ def serve_slowly(
     )
     app = create_app(settings, SlowReader(seconds))
     serve(app, settings, listen("127.0.0.1", port))
+
+
+def serve_really(
+    folder: str, port: int, _: float, more: Mapping[str, str | None], environment: Mapping[str, str]
+) -> None:
+    """The same with the shipped model, batches in processes of their own."""
+    os.environ.update(environment)
+    settings = Settings.model_validate(
+        {"data_dir": folder, "auth": "off", "batch_readers": 2, "readers": 2, **more}
+    )
+    reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
+    with isolated(settings) as for_batches:
+        app = create_app(settings, reader, batch_reader=for_batches)
+        serve(app, settings, listen("127.0.0.1", port))
 
 
 class LoggedReader(SlowReader):

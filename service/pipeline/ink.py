@@ -147,9 +147,8 @@ def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDAr
     page = min(height, width) > _PAGE
     if page:
         level = _lines(darkness, threshold, int(_PAGE_RULE * width), 2)
-        upright = _lines(
-            np.asarray(cv2.transpose(darkness), np.uint8), threshold, int(_BOX_SIDE * width), 2
-        )
+        columns = np.asarray(cv2.transpose(darkness), np.uint8)
+        upright = _lines(columns, threshold, int(_BOX_SIDE * width), 2)
         shelf = _pixels(level, (height, width)).T
         free = int(_PAGE_UPRIGHT * width)
         hairline = int(_PAGE_HAIRLINE * width)

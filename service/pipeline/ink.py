@@ -51,6 +51,18 @@ class InkImage:
     mask: NDArray[np.bool_]
     rules: NDArray[np.int32]
 
+    def turned(self) -> "InkImage":
+        """The same ink turned by 180 degrees: what extract_ink finds in the turned image, nearly."""
+        height, width = self.mask.shape
+        rules = self.rules.copy()
+        rules[:, [0, 2]] = width - self.rules[:, [2, 0]]
+        rules[:, [1, 3]] = height - self.rules[:, [3, 1]]
+        return InkImage(
+            ink=np.ascontiguousarray(self.ink[::-1, ::-1]),
+            mask=np.ascontiguousarray(self.mask[::-1, ::-1]),
+            rules=rules,
+        )
+
 
 def extract_ink(grey: NDArray[np.uint8]) -> InkImage:
     """Separate writing from paper, tint, guilloche and ruled lines.

@@ -52,7 +52,7 @@ class InkImage:
     rules: NDArray[np.int32]
 
     def turned(self) -> "InkImage":
-        """The same ink turned by 180 degrees: what extract_ink finds in the turned image, nearly."""
+        """The same ink turned by 180 degrees; nearly what is found in the turned image."""
         height, width = self.mask.shape
         rules = self.rules.copy()
         rules[:, [0, 2]] = width - self.rules[:, [2, 0]]

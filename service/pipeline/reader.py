@@ -41,7 +41,7 @@ _UPRIGHT = 0.89
 _TURNED_ODDS = 0.05
 # Before a turned page is read as a whole its likeliest place is: where that is so many times too
 # unlikely to win, the rest does not win either.
-_TURNED_MARGIN = 8.0
+_TURNED_MARGIN = 30.0
 
 # Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
 Polygon = tuple[tuple[float, float], ...]

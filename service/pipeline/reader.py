@@ -188,7 +188,10 @@ class ChequeReader:
         clock: "_Clock",
         most: int | None = None,
     ) -> Reading:
-        """One orientation of an image through all stages; most: fields that are looked at."""
+        """One orientation of an image through all stages.
+
+        most: fields that are looked at, for a first glance, without alternatives.
+        """
         fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
         fields = (fields if field_only else enough_fields(fields))[:most]
         clock.lap("field")
@@ -197,7 +200,8 @@ class ChequeReader:
         penalties = self._recognizer.penalties(graph.crops)
         clock.lap("recognize")
         lattice = recognition_graph(graph, fields, penalties, self._card, self._free)
-        found = best(lattice, grammar, ALTERNATIVES, distinct="amount")
+        wanted = ALTERNATIVES if most is None else 1
+        found = best(lattice, grammar, wanted, distinct="amount")
         everything = forward_of_everything(lattice, grammar, self._card.null_penalty)
         calibration = self.calibration(field_only=field_only)
         alternatives = tuple(

@@ -30,6 +30,7 @@ from service.pipeline.native.cutting import (
     minima,
     piece_boxes,
     pieces,
+    rises,
     trace,
 )
 
@@ -252,11 +253,11 @@ def _seeds(
     height, width = through.shape
     seeds = []
     for offset in _MID_ROWS:
-        row = int(np.clip(centre + offset * LINE_SIZE, 1, height - 2))
+        row = int(min(max(centre + offset * LINE_SIZE, 1), height - 2))
         seeds.append((row, _minima(through[row])))
     for x, y, w, h, _ in stats.tolist():
         sides = np.array([max(x - 1, 0), min(x + w, width - 1)], np.int32)
-        seeds.append((int(np.clip(y + h // 2, 1, height - 2)), sides))
+        seeds.append((min(max(y + h // 2, 1), height - 2), sides))
     return seeds
 
 
@@ -398,15 +399,8 @@ def _rises(boxes: NDArray[np.int32]) -> NDArray[np.float32]:
 
     Commas and dashes are left out: they end where no character does.
     """
-    tall = boxes[:, 3] - boxes[:, 1] >= _RISE_HEIGHT * LINE_SIZE
-    reach = _RISE_REACH * LINE_SIZE
-    rises = np.zeros(len(boxes) - 1, np.float32)
-    for p in range(1, len(boxes)):
-        before = tall[:p] & (boxes[:p, 2] > boxes[:p, 2].max() - reach)
-        after = tall[p:] & (boxes[p:, 0] < boxes[p:, 0].min() + reach)
-        if before.any() and after.any():
-            rises[p - 1] = (boxes[:p, 3][before].max() - boxes[p:, 3][after].max()) / LINE_SIZE
-    return rises
+    reach, height = _RISE_REACH * LINE_SIZE, _RISE_HEIGHT * LINE_SIZE
+    return (rises(boxes, reach, height) / LINE_SIZE).astype(np.float32)
 
 
 def _space_penalty(gap: float, rise: float) -> float | None:

@@ -5,7 +5,6 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from service.pipeline.graph import Floats, Graph, Path

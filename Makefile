@@ -26,6 +26,14 @@ test: lint ## Lint, check types and run the tests
 kill: $(VENV)/.dev ## Kill the service 100 times while it reads batches, count what is lost
 	$(BIN)/python tests/jobs/killing.py 100
 
+.PHONY: bench
+bench: $(VENV)/.service ## Measure speed and cost on samples/, or on EVAL=DIR
+	$(BIN)/python tests/bench/bench.py $(or $(EVAL),samples) --growth build/bench
+
+.PHONY: profile
+profile: $(VENV)/.service ## Show where the time of a reading goes, on samples/ or EVAL=DIR
+	$(BIN)/python tests/bench/profiling.py $(or $(EVAL),samples)
+
 .PHONY: kill-postgres
 kill-postgres: $(VENV)/.dev ## Kill workers on one PostgreSQL at random during a batch of 2,000
 	.ci/with-postgres $(BIN)/python tests/jobs/killing_workers.py 2000

@@ -22,7 +22,7 @@ from service.pipeline.decision import (
 from service.pipeline.field import FieldCandidate, locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
-from service.pipeline.ink import extract_ink
+from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.recognize import OnnxRecognizer, Recognizer
 from service.pipeline.search import (
     Interpretation,
@@ -39,6 +39,9 @@ _ENOUGH_FIELDS = 1.2
 _UPRIGHT = 0.89
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
+# Before a turned page is read as a whole its likeliest place is: where that is so many times too
+# unlikely to win, the rest does not win either.
+_TURNED_MARGIN = 30.0
 
 # Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
 Polygon = tuple[tuple[float, float], ...]
@@ -143,34 +146,62 @@ class ChequeReader:
         bound = self._max_error if max_error is None else max_error
         image = load_cheque(data, field_only=field_only, limits=self._limits)
         loaded = perf_counter() - started
-        reading = self._interpret(image, grammar, field_only, bound)
-        calibration = self.calibration(field_only=field_only)
-        upright = uncalibrated(reading.confidence, calibration)
-        if upright < _UPRIGHT and not field_only:
-            turned = self._interpret(image.turned(), grammar, field_only, bound)
-            stages = {k: v + turned.stages[k] for k, v in reading.stages.items()}
-            over = uncalibrated(turned.confidence, calibration)
-            if _odds(over) * _TURNED_ODDS > _odds(upright):
-                reading = turned
-            reading = replace(reading, stages=stages)
-        return replace(reading, reference=reference, stages={"image": loaded, **reading.stages})
-
-    def _interpret(
-        self, image: ChequeImage, grammar: Grammar, field_only: bool, max_error: float
-    ) -> Reading:
-        """One orientation of an image through all stages."""
-        clock = _Clock()
+        clock = _Clock({"image": loaded})
         ink = extract_ink(image.grey)
         clock.lap("ink")
+        reading = self._interpret(image, ink, grammar, field_only, bound, clock)
+        if not field_only and self._posterior(reading) < _UPRIGHT:
+            reading = self._right_way_up(reading, image, ink, grammar, bound, clock)
+        return replace(reading, reference=reference, stages=clock.laps)
+
+    def _right_way_up(
+        self,
+        reading: Reading,
+        image: ChequeImage,
+        ink: InkImage,
+        grammar: Grammar,
+        max_error: float,
+        clock: "_Clock",
+    ) -> Reading:
+        """A reading of a whole image, or that of the image turned where it is so much likelier."""
+        odds = _odds(self._posterior(reading))
+        turned = image.turned()
+        first = self._interpret(turned, ink.turned(), grammar, False, max_error, clock, most=1)
+        if _odds(self._posterior(first)) * _TURNED_ODDS * _TURNED_MARGIN <= odds:
+            return reading
+        ink = extract_ink(turned.grey)
+        clock.lap("ink")
+        over = self._interpret(turned, ink, grammar, False, max_error, clock)
+        return over if _odds(self._posterior(over)) * _TURNED_ODDS > odds else reading
+
+    def _posterior(self, reading: Reading) -> float:
+        """The posterior of a reading of a whole image."""
+        return uncalibrated(reading.confidence, self.calibration(field_only=False))
+
+    def _interpret(
+        self,
+        image: ChequeImage,
+        ink: InkImage,
+        grammar: Grammar,
+        field_only: bool,
+        max_error: float,
+        clock: "_Clock",
+        most: int | None = None,
+    ) -> Reading:
+        """One orientation of an image through all stages.
+
+        most: fields that are looked at, for a first glance, without alternatives.
+        """
         fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
-        fields = fields if field_only else enough_fields(fields)
+        fields = (fields if field_only else enough_fields(fields))[:most]
         clock.lap("field")
         graph = segment_fields(ink, fields, self._card.placement, self._weights)
         clock.lap("segment")
         penalties = self._recognizer.penalties(graph.crops)
         clock.lap("recognize")
         lattice = recognition_graph(graph, fields, penalties, self._card, self._free)
-        found = best(lattice, grammar, ALTERNATIVES, distinct="amount")
+        wanted = ALTERNATIVES if most is None else 1
+        found = best(lattice, grammar, wanted, distinct="amount")
         everything = forward_of_everything(lattice, grammar, self._card.null_penalty)
         calibration = self.calibration(field_only=field_only)
         alternatives = tuple(
@@ -228,15 +259,15 @@ class ChequeReader:
 
 
 class _Clock:
-    """Seconds from one lap to the next."""
+    """Seconds from one lap to the next, added up by name."""
 
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
+    def __init__(self, laps: dict[str, float]) -> None:
+        self.laps = laps
         self._last = perf_counter()
 
     def lap(self, name: str) -> None:
         now = perf_counter()
-        self.laps[name] = now - self._last
+        self.laps[name] = self.laps.get(name, 0.0) + now - self._last
         self._last = now
 
 

@@ -47,6 +47,7 @@ WEBHOOKS: Final = "webhooks"
 _VERSION: Final = "1"
 _POLL_SECONDS: Final = 0.2
 _RETRY_SECONDS: Final = (1.0, 30.0)
+_START_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 0.0)
 # Of a process that reads alone; and of a whole worker, which may also have been killed by chance.
 _ATTEMPTS: Final = 3
 _BEGINNINGS: Final = 5
@@ -102,7 +103,20 @@ class Worker:
         self._idle = threading.Condition()
 
     def start(self) -> None:
-        """Take up what was left behind, and go on with what waits."""
+        """Take up what was left behind, and go on with what waits.
+
+        Raises StorageUnavailableError where the database is away, for longer than a moment.
+        """
+        for pause in _START_SECONDS:
+            try:
+                return self._launch()
+            except SQLAlchemyError as error:
+                logger.error("the work can't be taken up (%s)", type(error).__name__)
+                DBOS.destroy(destroy_registry=True)
+                time.sleep(pause)
+        raise StorageUnavailableError("the database can't be reached")
+
+    def _launch(self) -> None:
         DBOS(config=self._config)
 
         @DBOS.workflow(name="read_chunk", max_recovery_attempts=None)
@@ -138,13 +152,16 @@ class Worker:
         self.stop_reading()
         DBOS.destroy(destroy_registry=True)
 
-    def enqueue(self, batch: Batch, generation: int) -> None:
-        """Put a batch's chunks on the queue, those with something to read."""
+    def enqueue(self, batch: Batch, generation: int) -> bool:
+        """Put a batch's chunks on the queue, those with something to read; whether all are."""
         for first in range(0, batch.items, batch.chunk):
+            if self._stopping.is_set():
+                return False
             if self._work.store.waiting(batch.id, first, batch.chunk):
                 with SetWorkflowID(f"{batch.id}.{first}.{generation}"):
                     DBOS.enqueue_workflow(QUEUE, self._read_workflow, batch.id, first, batch.chunk)
         self._work.store.complete(batch.id)
+        return True
 
     def enqueue_webhook(self, batch: Batch) -> None:
         """Put the news of a batch's end on its queue."""

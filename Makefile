@@ -32,6 +32,15 @@ lint: $(VENV)/.dev ## Check style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+COUNT = 200000
+
+.PHONY: fuzz
+fuzz: $(VENV)/.service ## Read COUNT hostile images, guided by coverage where atheris installs
+	@test -d build/atheris || $(PIP) --only-binary :all: --target build/atheris 'atheris>=3' || true
+	@mkdir -p build/hostile
+	@cd build/hostile && PYTHONPATH=$(abspath .):$(abspath build/atheris) OMP_NUM_THREADS=1 \
+		nice $(abspath $(BIN))/python $(abspath tests/pipeline/fuzz.py) $(COUNT)
+
 .PHONY: fuzz-api
 fuzz-api: $(VENV)/.service ## Try the HTTP service with schemathesis
 	@test -x build/fuzz/bin/schemathesis || { $(BIN)/python -m venv build/fuzz \

@@ -96,6 +96,12 @@ class Settings(BaseSettings):
         le=256,
         description="Cheques read at the same time, one thread each; the number of CPUs if unset",
     )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that serve, the readers and all other limits divided among them",
+    )
     max_in_flight: int = Field(
         default=64,
         ge=1,
@@ -217,6 +223,8 @@ class Settings(BaseSettings):
             )
         if self.tls_cert is None and (self.tls_key or self.tls_client_ca):
             raise ValueError("CHEQUE_TLS_KEY and CHEQUE_TLS_CLIENT_CA need CHEQUE_TLS_CERT")
+        if self.processes > self.readers:
+            raise ValueError("CHEQUE_PROCESSES must be at most CHEQUE_READERS")
         if self.metrics_port and self.metrics_port == self.port:
             raise ValueError("CHEQUE_METRICS_PORT must be another than CHEQUE_PORT")
         return self

@@ -20,14 +20,14 @@ def add(
     ],
 ) -> None:
     """Make a key and print it, this once."""
-    from service.access.keys import SqliteKeys
+    from service.access.stores import open_keys
     from service.audit import AuditLog, key_added
     from service.settings import load_settings
 
     try:
         settings = load_settings()
         log = AuditLog(settings.audit_file)
-        key, secret = SqliteKeys(settings.keys_file).add(name, scope)
+        key, secret = open_keys(settings).add(name, scope)
         log.append(key_added(key))
     except ChequeReaderError as error:
         _stop(error)
@@ -38,11 +38,11 @@ def add(
 @keys.command("list")
 def list_keys() -> None:
     """List the keys, revoked ones too; none is shown itself."""
-    from service.access.keys import SqliteKeys
+    from service.access.stores import open_keys
     from service.settings import load_settings
 
     try:
-        known = SqliteKeys(load_settings().keys_file).all()
+        known = open_keys(load_settings()).all()
     except ChequeReaderError as error:
         _stop(error)
     rows = [("ID", "NAME", "SCOPES", "MADE", "REVOKED")] + [
@@ -66,14 +66,14 @@ def revoke(
     name: Annotated[str, typer.Argument(metavar="NAME|ID", show_default=False)],
 ) -> None:
     """Revoke a key, for good and at once."""
-    from service.access.keys import SqliteKeys
+    from service.access.stores import open_keys
     from service.audit import AuditLog, Entry
     from service.settings import load_settings
 
     try:
         settings = load_settings()
         log = AuditLog(settings.audit_file)
-        key = SqliteKeys(settings.keys_file).revoke(name)
+        key = open_keys(settings).revoke(name)
         log.append(Entry("key.revoked", key_id=key.id, key=key.name))
     except ChequeReaderError as error:
         _stop(error)

@@ -47,6 +47,9 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
         app.state.pool = pool
         await _note(log, "service.started")
         warming = asyncio.create_task(pool.warm())
+        if settings.processes > 1:
+            # The others serve meanwhile: what comes is not for this one until it can read.
+            await warming
         if settings.batch_readers:
             await asyncio.to_thread(jobs.start, reader, pool.let_through)
         yield

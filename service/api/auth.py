@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import logging
 import math
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
@@ -9,14 +10,18 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from service.access.keys import ANYBODY, ENVIRONMENT, Key, Keys, Scope, SqliteKeys, digest
+from service.access.keys import ANYBODY, ENVIRONMENT, Key, Keys, Scope, digest
 from service.access.rate import RateLimit
+from service.access.stores import open_keys
 from service.api.problems import RefusalError
-from service.errors import ConfigurationError
+from service.errors import ConfigurationError, KeysAwayError
 from service.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 KEY_WANTED: Final = "Send a key as Authorization: Bearer, or as X-API-Key."
 KEY_UNKNOWN: Final = "The key is unknown or has been revoked."
+UNKNOWN_NOW: Final = "Whether the key is good can't be told at the moment."
 TOO_OFTEN: Final = "The key has sent more requests than it may."
 UNCOUNTED: Final = "What the key's rate needs can't be written."
 STOPPING: Final = "The service is stopping."
@@ -32,14 +37,14 @@ class Gate:
     """
 
     def __init__(self, settings: Settings, keys: Keys | None = None) -> None:
-        """keys: where keys are kept, the file in CHEQUE_DATA_DIR if left out.
+        """keys: where keys are kept, what the settings say if left out.
 
         Raises ConfigurationError where that or the rates can't be kept.
         """
         self._open = not settings.asks_for_key
         self._environment = settings.api_key and digest(settings.api_key.get_secret_value())
         if not self._open:
-            self._keys = keys or SqliteKeys(settings.keys_file)
+            self._keys = keys or open_keys(settings)
             try:
                 self._rate = RateLimit(
                     settings.rates_dir, per_second=settings.rate, burst=settings.rate_burst
@@ -49,14 +54,18 @@ class Gate:
                 raise ConfigurationError(f"can't use {settings.rates_dir}: {reason}") from None
 
     def identify(self, secret: str | None) -> Key:
-        """The key that a caller sent; raises RefusalError (unauthorized). May block."""
+        """The key that a caller sent; raises RefusalError (unauthorized, keys_away). May block."""
         if self._open:
             return ANYBODY
         if secret is None:
             raise _unauthorized(KEY_WANTED, "")
         if self._environment and hmac.compare_digest(self._environment, digest(secret)):
             return ENVIRONMENT
-        key = self._keys.find(secret)
+        try:
+            key = self._keys.find(secret)
+        except KeysAwayError as error:
+            logger.error("%s", error.message)
+            raise RefusalError(error.code, UNKNOWN_NOW, {"Retry-After": "2"}) from None
         if key is None:
             raise _unauthorized(KEY_UNKNOWN, ', error="invalid_token"')
         return key
@@ -64,7 +73,7 @@ class Gate:
     def admit(self, secret: str | None, scope: Scope) -> tuple[Key, float]:
         """The caller's key, and the seconds that it has to wait, 0 for none. May block.
 
-        Raises RefusalError (unauthorized, unrecorded).
+        Raises RefusalError (unauthorized, keys_away, unrecorded).
         """
         key = self.identify(secret)
         if self._open or not key.allows(scope):
@@ -79,8 +88,8 @@ def caller(scope: Scope, *, limited: bool = True) -> Callable[..., Awaitable[Key
     """A dependency: the caller's key, refused where it is not good for scope.
 
     It is in `request.state.key` from then on, for the log and the audit log. limited: the request
-    counts against the key's rate. Raises RefusalError (stopping, unauthorized, forbidden,
-    rate_limited, unrecorded).
+    counts against the key's rate. Raises RefusalError (stopping, unauthorized, keys_away,
+    forbidden, rate_limited, unrecorded).
     """
 
     async def admitted(

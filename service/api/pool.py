@@ -142,7 +142,7 @@ class ReaderPool:
             logger.critical("the model does not read:\n%s", without_values(error))
             return
         self.ready = True
-        metrics.MODEL.info({"version": self.model_version})
+        metrics.MODEL.labels(self.model_version).set(1)
         metrics.READY.set(1)
         logger.info("ready, model %s", self.model_version)
 

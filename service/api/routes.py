@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import ClientDisconnect
 
 from service import metrics
@@ -106,9 +106,9 @@ async def ready(pool: Annotated[ReaderPool, Depends(ready_pool)]) -> Health:
         404: problem_response("Metrics have a port of their own", not_found=METRICS_ELSEWHERE),
     },
 )
-async def prometheus() -> Response:
+def prometheus() -> Response:
     """Metrics for Prometheus, to keys with the scope metrics."""
-    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}

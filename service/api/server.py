@@ -227,11 +227,14 @@ class Server(uvicorn.Server):
             await self._loop.create_server(
                 protocol,
                 sock=sock,
-                backlog=config.backlog,
+                # asyncio takes as many connections at once as may wait; where several processes
+                # listen, the others should have theirs.
+                backlog=1 if self._settings.processes > 1 else config.backlog,
                 ssl=tls,
                 ssl_handshake_timeout=HEAD_SECONDS if tls else None,
             )
         )
+        sock.listen(config.backlog)
 
 
 def _configure(

@@ -124,7 +124,9 @@ def _guided(
         if random.random() < 0.3:
             changed = atheris.Mutate(data, most)
             return changed[:1] + hostile.with_sums(changed[1:])[: most - 1]
-        return hostile.mutated(data, seeds, random)[:most]
+        # Half of them from what can be read: most of what led to something new can't be.
+        start = data if random.random() < 0.5 else random.choice(seeds)
+        return hostile.mutated(start, seeds, random)[:most]
 
     options = [
         f"-seed={seed}", f"-max_len={MOST_BYTES}", f"-timeout={HANG_SECONDS}", "-rss_limit_mb=2048",

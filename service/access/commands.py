@@ -1,5 +1,6 @@
 """The command line of keys and of the audit log: `keys add`, `list`, `revoke`, `audit verify`."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -27,7 +28,8 @@ def add(
     try:
         settings = load_settings()
         log = AuditLog(settings.audit_file)
-        key, secret = open_keys(settings).add(name, scope)
+        with closing(open_keys(settings)) as known:
+            key, secret = known.add(name, scope)
         log.append(key_added(key))
     except ChequeReaderError as error:
         _stop(error)
@@ -42,7 +44,8 @@ def list_keys() -> None:
     from service.settings import load_settings
 
     try:
-        known = open_keys(load_settings()).all()
+        with closing(open_keys(load_settings())) as kept:
+            known = kept.all()
     except ChequeReaderError as error:
         _stop(error)
     rows = [("ID", "NAME", "SCOPES", "MADE", "REVOKED")] + [
@@ -73,7 +76,8 @@ def revoke(
     try:
         settings = load_settings()
         log = AuditLog(settings.audit_file)
-        key = open_keys(settings).revoke(name)
+        with closing(open_keys(settings)) as known:
+            key = known.revoke(name)
         log.append(Entry("key.revoked", key_id=key.id, key=key.name))
     except ChequeReaderError as error:
         _stop(error)

@@ -88,6 +88,9 @@ class Keys(Protocol):
     def find(self, secret: str) -> Key | None:
         """The key in use with this secret; raises KeysAwayError where that can't be told."""
 
+    def close(self) -> None:
+        """Let go of what is held open; the keys may be used again."""
+
 
 class SqliteKeys:
     """Keys in one SQLite file, which every process of the machine may have open.
@@ -160,6 +163,9 @@ class SqliteKeys:
         if not hmac.compare_digest(row[0] if row else b"", digest(secret)):
             return None
         return key_from(*row[1:])
+
+    def close(self) -> None:
+        """See Keys: nothing is."""
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:

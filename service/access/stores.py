@@ -126,6 +126,10 @@ class DatabaseKeys:
             return None
         return _key(rows[0][1:])
 
+    def close(self) -> None:
+        """See Keys."""
+        self._engine.dispose()
+
     def _ask(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         """Rows; raises KeysAwayError. Once more where a connection had died meanwhile."""
         for again in (True, False):

@@ -56,6 +56,7 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
         warming.cancel()
         await asyncio.to_thread(jobs.close)
         await pool.close()
+        app.state.gate.close()
         await _note(log, "service.stopped")
 
     app = FastAPI(

@@ -70,6 +70,11 @@ class Gate:
             raise _unauthorized(KEY_UNKNOWN, ', error="invalid_token"')
         return key
 
+    def close(self) -> None:
+        """Let go of what the keys hold open."""
+        if not self._open:
+            self._keys.close()
+
     def admit(self, secret: str | None, scope: Scope) -> tuple[Key, float]:
         """The caller's key, and the seconds that it has to wait, 0 for none. May block.
 

@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from service.access.keys import SqliteKeys
 from service.api import server
+from service.errors import KeysAwayError
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
@@ -113,3 +115,17 @@ def test_answers_that_nobody_takes_are_given_up(
                 sent += len(request)
     assert sent < 1 << 26
     assert client.get("/livez").status_code == 200
+
+
+def test_where_keys_can_not_be_checked_nobody_is_let_in(
+    start: Callable[..., httpx.Client], reader: Any, cheque: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise KeysAwayError("keys can't be read: OperationalError")
+
+    service = start(reader, auth="key")
+    monkeypatch.setattr(SqliteKeys, "find", away)
+    answer = service.post("/v1/readings", headers={"X-API-Key": "chq_x"}, files={"image": cheque})
+    assert (answer.status_code, answer.json()["code"]) == (503, "keys_away")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert service.get("/livez").status_code == 200

@@ -197,6 +197,13 @@ class Settings(BaseSettings):
         """Cheques that may wait for a reader."""
         return self.readers if self.max_waiting is None else self.max_waiting
 
+    def of_one_key(self, places: int) -> int:
+        """How many of some places one key may hold, so that none of them can shut out the others.
+
+        Where nobody is asked for a key, all of them are one caller's.
+        """
+        return max(1, places * 3 // 4) if self.asks_for_key else places
+
     @property
     def keys_file(self) -> Path:
         """The file of the keys."""

@@ -29,6 +29,7 @@ NO_KEY: Final = "no key in use has this name or id"
 NAME_TAKEN: Final = "a key in use has this name; revoke it first"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID: Final = re.compile(r"[0-9a-f]{8}")
+NOTHING: Final = bytes(32)
 _LONGEST: Final = 64
 _BUSY_SECONDS: Final = 5.0
 _SCHEMA: Final = """
@@ -160,7 +161,7 @@ class SqliteKeys:
         except sqlite3.Error as error:
             raise KeysAwayError(f"keys can't be read: {error}") from None
         # Compared where there is none, too: an id that exists takes no longer than another.
-        if not hmac.compare_digest(row[0] if row else b"", digest(secret)):
+        if not hmac.compare_digest(row[0] if row else NOTHING, digest(secret)):
             return None
         return key_from(*row[1:])
 

@@ -13,6 +13,7 @@ from service.access.keys import (
     FIRST_NAME,
     NAME_TAKEN,
     NO_KEY,
+    NOTHING,
     Key,
     Keys,
     SqliteKeys,
@@ -121,7 +122,7 @@ class DatabaseKeys:
             return None
         in_use = _keys.c.id == key_id, _keys.c.revoked.is_(None)
         rows = self._ask(sa.select(_keys.c.sha256, *_KNOWN.selected_columns).where(*in_use))
-        kept = bytes(rows[0][0]) if rows else b""
+        kept = bytes(rows[0][0]) if rows else NOTHING
         if not hmac.compare_digest(kept, digest(secret)):
             return None
         return _key(rows[0][1:])

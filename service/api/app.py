@@ -42,6 +42,7 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
             reader,
             readers=settings.readers,
             max_in_flight=settings.max_in_flight,
+            max_of_one=settings.of_one_key(settings.max_in_flight),
             max_waiting=settings.line,
         )
         app.state.pool = pool

@@ -6,16 +6,18 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import Headers
 
 from service.access.keys import ANYBODY, ENVIRONMENT, Key, Keys, Scope, digest
 from service.access.rate import RateLimit
 from service.access.stores import open_keys
 from service.api.problems import RefusalError
 from service.errors import ConfigurationError, KeysAwayError
-from service.settings import Settings
+from service.settings import Settings, is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,9 @@ UNKNOWN_NOW: Final = "Whether the key is good can't be told at the moment."
 TOO_OFTEN: Final = "The key has sent more requests than it may."
 UNCOUNTED: Final = "What the key's rate needs can't be written."
 STOPPING: Final = "The service is stopping."
+ELSEWHERE: Final = (
+    "Without keys the service answers to names of this machine alone, and to its own pages."
+)
 CHALLENGE: Final = 'Bearer realm="cheque-reader"'
 BEARER: Final = HTTPBearer(auto_error=False, description="A key made by `cheque-reader keys add`")
 HEADER: Final = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key")
@@ -33,7 +38,7 @@ HEADER: Final = APIKeyHeader(name="X-API-Key", auto_error=False, description="Th
 class Gate:
     """The keys and their rate, for the routes; made once for an application.
 
-    With CHEQUE_AUTH=off every caller is ANYBODY, and none is limited in rate.
+    With CHEQUE_AUTH=off every caller of this machine is ANYBODY, and none is limited in rate.
     """
 
     def __init__(self, settings: Settings, keys: Keys | None = None) -> None:
@@ -52,6 +57,11 @@ class Gate:
             except OSError as error:
                 reason = error.strerror or "unknown reason"
                 raise ConfigurationError(f"can't use {settings.rates_dir}: {reason}") from None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody is asked for a key."""
+        return self._open
 
     def identify(self, secret: str | None) -> Key:
         """The key that a caller sent; raises RefusalError (unauthorized, keys_away). May block."""
@@ -106,6 +116,8 @@ def caller(scope: Scope, *, limited: bool = True) -> Callable[..., Awaitable[Key
             raise stopping()
         gate = request.app.state.gate
         assert isinstance(gate, Gate)
+        if gate.is_open and not _from_here(request.headers):
+            raise RefusalError("forbidden", ELSEWHERE)
         secret = bearer.credentials if bearer is not None else header
         if limited:
             key, wait = await asyncio.to_thread(gate.admit, secret or None, scope)
@@ -120,6 +132,23 @@ def caller(scope: Scope, *, limited: bool = True) -> Callable[..., Awaitable[Key
         return key
 
     return admitted
+
+
+def _from_here(headers: Headers) -> bool:
+    """Whether a call names this machine in Host, and in Origin where a browser sent one.
+
+    Without keys a loopback address is all the protection there is, and any web page that a browser
+    on this machine shows could call it, or have its own name lead here.
+    """
+    origin = headers.get("origin")
+    return _is_here("//" + headers.get("host", "")) and (origin is None or _is_here(origin))
+
+
+def _is_here(url: str) -> bool:
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
 
 
 def lacks(scope: Scope) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ _COURTESY_SECONDS = 1.0
 class ReaderPool:
     """A reader shared by `readers` threads, for at most `max_in_flight` requests at a time.
 
+    Of those at most `max_of_one` are one caller's: bodies that come slowly take no reader, but
+    they do take places, and nobody shall have all of them.
+
     Of those at most `max_waiting` wait for a thread with their image; the others are received, or
     read. So the line stays short however many callers there are: who finds it full is refused at
     once, and who is let in waits for about `max_waiting / readers` readings.
@@ -36,14 +40,22 @@ class ReaderPool:
     """
 
     def __init__(
-        self, reader: Reader, *, readers: int, max_in_flight: int, max_waiting: int
+        self,
+        reader: Reader,
+        *,
+        readers: int,
+        max_in_flight: int,
+        max_of_one: int,
+        max_waiting: int,
     ) -> None:
         # Threads go to cheques; within one cheque more of them would only get in each other's way.
         cv2.setNumThreads(1)
         self._reader = reader
         self._readers = readers
         self._max_in_flight = max_in_flight
+        self._max_of_one = max_of_one
         self._in_flight = 0
+        self._of: Counter[str] = Counter()
         self._max_line = readers + max_waiting
         self._line = 0  # waiting or being read
         self._seconds = 0.2
@@ -59,20 +71,22 @@ class ReaderPool:
         return self._reader.model_version
 
     @contextmanager
-    def admitted(self) -> Iterator[None]:
+    def admitted(self, caller: str) -> Iterator[None]:
         """Hold one of the places in flight, from before the body is received to the answer.
 
-        Raises OverloadError at once where none is left, or the line is full.
+        Raises OverloadError at once where none is left, for this caller, or the line is full.
         """
-        if self._in_flight >= self._max_in_flight:
+        if self._in_flight >= self._max_in_flight or self._of[caller] >= self._max_of_one:
             raise self._overload()
         self._refuse_full_line()
         self._in_flight += 1
+        self._of[caller] += 1
         metrics.IN_FLIGHT.set(self._in_flight)
         try:
             yield
         finally:
             self._in_flight -= 1
+            self._of[caller] -= 1
             metrics.IN_FLIGHT.set(self._in_flight)
 
     async def read(self, data: bytes, options: ReadingOptions) -> Reading:

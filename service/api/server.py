@@ -46,6 +46,7 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or close it where there are too many."""
         super().connection_made(transport)
+        self.access_log = False  # uvicorn's lines would hold queries, and so references
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
             return

@@ -26,6 +26,10 @@ test: lint ## Lint, check types and run the tests
 kill: $(VENV)/.dev ## Kill the service 100 times while it reads batches, count what is lost
 	$(BIN)/python tests/jobs/killing.py 100
 
+.PHONY: overload
+overload: $(VENV)/.service ## Offer ten times what the service can read, then slow clients
+	@$(BIN)/python tests/api/overload.py
+
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, formatting and types
 	$(BIN)/ruff check .
@@ -42,18 +46,27 @@ fuzz: $(VENV)/.service ## Read COUNT hostile images, guided by coverage where at
 		nice $(abspath $(BIN))/python $(abspath tests/pipeline/fuzz.py) $(COUNT)
 
 .PHONY: fuzz-api
-fuzz-api: $(VENV)/.service ## Try the HTTP service with schemathesis
-	@test -x build/fuzz/bin/schemathesis || { $(BIN)/python -m venv build/fuzz \
-		&& build/fuzz/bin/python -m pip install --quiet --disable-pip-version-check 'schemathesis>=4.32'; }
-	@tests/api/fuzz.sh $(abspath $(BIN)) $(abspath build/fuzz/bin) $(EXAMPLES)
+fuzz-api: $(VENV)/.service build/tools/.installed ## Try the HTTP service with schemathesis
+	@tests/api/fuzz.sh $(abspath $(BIN)) $(abspath build/tools/bin) $(EXAMPLES)
+
+# What can't share packages with the service: schemathesis, and a maker of clients.
+.PHONY: tools
+tools: build/tools/.installed
+
+build/tools/.installed: | $(BIN)/python
+	@$(BIN)/python -m venv build/tools
+	@build/tools/bin/python -m pip install --quiet --disable-pip-version-check \
+		'schemathesis>=4.32' 'openapi-python-client>=0.29'
+	@touch $@
 
 EXAMPLES = 100
 
 .PHONY: lock
 lock: ## Renew the lock files in requirements/ (needs uv)
 	$(call compile,service,)
+	$(call compile,traces,--extra traces --constraint requirements/service.txt)
 	$(call compile,training,--extra training --constraint requirements/service.txt)
-	$(call compile,dev,--extra training --extra dev --constraint requirements/training.txt)
+	$(call compile,dev,--extra training --extra traces --extra dev --constraint requirements/training.txt)
 	echo 'setuptools>=80' | uv pip compile $(COMPILE) --output-file requirements/build.txt -
 
 COMPILE = --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \

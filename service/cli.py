@@ -165,7 +165,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve readings over HTTP; settings come from the environment (CHEQUE_...)."""
-    from service import api, logs
+    from service import api, logs, tracing
     from service.access.stores import open_keys
     from service.audit import AuditLog, key_added
     from service.pipeline.card import load_card
@@ -180,6 +180,7 @@ def serve(
         keys = open_keys(settings) if settings.asks_for_key else None
         service = None
         if settings.processes == 1:
+            tracing.configure(settings)
             reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
             model_version = reader.model_version
             service = api.create_app(settings, reader, keys)

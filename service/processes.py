@@ -21,12 +21,11 @@ from types import FrameType
 from typing import Final
 
 from service.errors import ChequeReaderError
-from service.settings import Settings
+from service.settings import Settings, keep_metrics_in
 
 logger = logging.getLogger(__name__)
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
-_METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 _LIVED_SECONDS: Final = 20.0
 _LONGEST_PAUSE: Final = 30.0
 _MARGIN_SECONDS: Final = 15.0
@@ -70,7 +69,7 @@ class Processes:
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; the exit code, CANNOT_START where no child can."""
         with tempfile.TemporaryDirectory(prefix="cheque-metrics-") as folder:
-            os.environ[_METRICS_FOLDER] = folder
+            keep_metrics_in(folder)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._stop)
             for slot in self._pauses:

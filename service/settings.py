@@ -182,6 +182,11 @@ class Settings(BaseSettings):
         default=None, description="Unset is text on a terminal, else a JSON object a line"
     )
 
+    traces: Literal["off", "on"] = Field(
+        default="off",
+        description="`on` sends OpenTelemetry traces where OTEL_EXPORTER_OTLP_ENDPOINT says",
+    )
+
     @property
     def image_limits(self) -> ImageLimits:
         """What an image may claim, for the pipeline."""
@@ -248,6 +253,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def keep_metrics_in(folder: str) -> None:
+    """Have processes that are started from now on keep their metrics in files in a folder.
+
+    prometheus_client takes this from the environment alone.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
 
 def load_settings(host: str | None = None, port: int | None = None) -> Settings:

@@ -4,7 +4,7 @@ import signal
 import threading
 from types import FrameType
 
-from service import metrics
+from service import metrics, tracing
 from service.jobs.runtime import Jobs, need_workers
 from service.pipeline.reader import ChequeReader
 from service.settings import Settings
@@ -16,6 +16,7 @@ def run(settings: Settings) -> None:
     Raises ConfigurationError and ModelError.
     """
     need_workers(settings)
+    tracing.configure(settings)
     reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
     jobs = Jobs(settings)
     stop = threading.Event()

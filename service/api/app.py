@@ -4,9 +4,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from service import __version__
 from service.access.keys import Keys
@@ -17,6 +18,7 @@ from service.api.observe import Observe
 from service.api.openapi import polish
 from service.api.pool import ReaderPool
 from service.api.schemas import ParameterFault, Problem
+from service.api.traced import Traced
 from service.audit import AuditLog, Entry
 from service.errors import AuditError
 from service.jobs.runtime import Jobs
@@ -24,6 +26,15 @@ from service.options import Reader
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+# FastAPI's own holds queries, and so references; `Traced` makes the spans.
+_NO_TELEMETRY: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 
 
 def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> FastAPI:
@@ -69,6 +80,7 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.settings = settings
     app.state.gate = Gate(settings, keys)
@@ -80,6 +92,7 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
     app.include_router(batches.router)
     app.add_middleware(Audited, log=log)
     app.add_middleware(Observe)
+    app.add_middleware(Traced)
     problems.install(app)
     _complete_openapi(app)
     return app

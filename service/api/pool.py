@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Final
 
 import cv2
 import numpy as np
 
-from service import metrics
+from service import metrics, tracing
 from service.errors import OverloadError, without_values
 from service.options import Reader, ReadingOptions, read_cheque
 from service.pipeline.grammar import CURRENCIES
@@ -97,7 +98,8 @@ class ReaderPool:
         self._refuse_full_line()
         self._count_line(1)
         try:
-            await self._free.acquire()
+            with tracing.span("wait"):
+                await self._free.acquire()
         except asyncio.CancelledError:
             self._count_line(-1)
             raise
@@ -107,7 +109,7 @@ class ReaderPool:
             # A thread can't be stopped: its place is free when it is, not when nobody waits.
             loop.call_soon_threadsafe(self._leave)
 
-        future = self._executor.submit(self._read, data, options)
+        future = self._executor.submit(copy_context().run, self._read, data, options)
         future.add_done_callback(free)
         return await asyncio.wrap_future(future)
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import metrics
+from service import metrics, tracing
 from service.errors import InputError, StorageFullError, origin, without_values
 from service.jobs.bodies import Bodies
 from service.jobs.store import Batch, Item, Outcome, Store
@@ -194,7 +194,11 @@ class Worker:
             current = self._persist(lambda: self._work.store.batch(batch.id))
             if current is None or current.state != "running":
                 return False
-            outcome = self._outcome(batch, item)
+            with tracing.span(
+                "item", {"cheque.batch": batch.id, "cheque.item": item.number}
+            ) as made:
+                outcome = self._outcome(batch, item)
+                made.set_attribute("cheque.state", outcome.state)
             if self._persist(lambda: self._work.store.record(batch.id, item.number, outcome)):
                 metrics.BATCH_ITEMS.labels(outcome.state).inc()
         finally:

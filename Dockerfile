@@ -13,7 +13,7 @@ RUN python3 -m venv --without-pip /opt/cheque-reader \
         --require-hashes --only-binary :all: -r "requirements/${LOCK}.txt" \
     && python3 -m pip install --no-cache-dir --require-hashes --only-binary :all: \
         -r requirements/build.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY service service
 RUN python3 -m pip wheel --no-cache-dir --no-deps --no-index --no-build-isolation \
         --wheel-dir /wheels . \

@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(VENV)/.service ## Read every cheque in samples/ and print a table
@@ -29,6 +29,20 @@ kill: $(VENV)/.dev ## Kill the service 100 times while it reads batches, count w
 .PHONY: overload
 overload: $(VENV)/.service ## Offer ten times what the service can read, then slow clients
 	@$(BIN)/python tests/api/overload.py
+
+.PHONY: kill-postgres
+kill-postgres: $(VENV)/.dev ## Kill workers on one PostgreSQL at random during a batch of 2,000
+	.ci/with-postgres $(BIN)/python tests/jobs/killing_workers.py 2000
+
+.PHONY: s3-server
+s3-server: build/s3/.ready ## Install the S3 server that the tests of buckets need
+
+# Apart: what moto needs can't be had beside what the service needs.
+build/s3/.ready: | $(BIN)/python
+	@$(BIN)/python -m venv build/s3
+	@build/s3/bin/python -m pip install --quiet --disable-pip-version-check \
+		'moto[s3]==5.2.5' 'flask>=3.1,<4' 'flask-cors>=6,<7'
+	@touch $@
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, formatting and types
@@ -67,7 +81,7 @@ lock: ## Renew the lock files in requirements/ (needs uv)
 	$(call compile,traces,--extra traces --constraint requirements/service.txt)
 	$(call compile,training,--extra training --constraint requirements/service.txt)
 	$(call compile,dev,--extra training --extra traces --extra dev --constraint requirements/training.txt)
-	echo 'setuptools>=80' | uv pip compile $(COMPILE) --output-file requirements/build.txt -
+	printf 'setuptools>=80\nziglang>=0.15\n' | uv pip compile $(COMPILE) --output-file requirements/build.txt -
 
 COMPILE = --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-package torch --no-annotate \

@@ -168,6 +168,7 @@ def serve(
     from service import api, logs, tracing
     from service.access.stores import open_keys
     from service.audit import AuditLog, key_added
+    from service.jobs.runtime import isolated
     from service.pipeline.card import load_card
     from service.pipeline.reader import ChequeReader
     from service.processes import Processes
@@ -178,12 +179,12 @@ def serve(
         logs.configure(settings.log_level, settings.log_format)
         api.tls_context(settings)
         keys = open_keys(settings) if settings.asks_for_key else None
-        service = None
         if settings.processes == 1:
             tracing.configure(settings)
             reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
             model_version = reader.model_version
-            service = api.create_app(settings, reader, keys)
+            for_batches = isolated(settings)
+            service = api.create_app(settings, reader, keys, for_batches)
         else:
             model_version = load_card(settings.model_dir).model_version
         sock = api.listen(settings.host, settings.port)
@@ -204,9 +205,9 @@ def serve(
         )
     if operations is not None:
         typer.echo(f"Health and metrics on http://{_address(operations)}", err=True)
-    if service is None:
+    if settings.processes > 1:
         raise typer.Exit(Processes(settings, sock, operations).run())
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), for_batches:
         api.serve(service, settings, sock, operations)
 
 

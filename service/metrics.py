@@ -97,6 +97,9 @@ BATCH_WAITING = Gauge(
 BATCH_AGE = Gauge(
     "cheque_batch_oldest_seconds", "Age of the oldest batch that runs", multiprocess_mode="livemax"
 )
+READERS_ENDED = Counter(
+    "cheque_batch_readers_ended_total", "Processes that an image of a batch ended", ("reason",)
+)
 WEBHOOKS = Counter(
     "cheque_webhooks_total", "Webhooks sent, by outcome of the attempt", ("outcome",)
 )

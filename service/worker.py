@@ -5,8 +5,7 @@ import threading
 from types import FrameType
 
 from service import metrics, tracing
-from service.jobs.runtime import Jobs, need_workers
-from service.pipeline.reader import ChequeReader
+from service.jobs.runtime import Jobs, isolated, need_workers
 from service.settings import Settings
 
 
@@ -17,7 +16,7 @@ def run(settings: Settings) -> None:
     """
     need_workers(settings)
     tracing.configure(settings)
-    reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
+    reader = isolated(settings)
     jobs = Jobs(settings)
     stop = threading.Event()
 
@@ -34,3 +33,4 @@ def run(settings: Settings) -> None:
     while not stop.wait(1.0):
         continue
     jobs.close()
+    reader.close()

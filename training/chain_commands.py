@@ -50,6 +50,9 @@ def tune(
     fields: Annotated[int, typer.Option(help="Synthetic fields to make.", min=1)] = 12_000,
     cheques: Annotated[int, typer.Option(help="Synthetic cheques to make.", min=0)] = 2_000,
     strings: Annotated[int, typer.Option(help="Drawings of real strings.", min=0)] = 3_000,
+    refused: Annotated[
+        int, typer.Option(help="Pages without an amount, or with a negative one.", min=0)
+    ] = 1_000,
     data: Data = None,
     fonts: Fonts = None,
     runs: Runs = RUNS,
@@ -72,7 +75,7 @@ def tune(
         recipe = recipe if grammar else replace(recipe, grammar_rate=0.0)
         plan = tuning.TuningPlan(
             model, runs / name, Sources(data_folder(data), fonts),
-            {"fields": fields, "cheques": cheques, "strings": strings},
+            {"fields": fields, "cheques": cheques, "strings": strings, "refused": refused},
             workers=workers, recipe=recipe,
         )  # fmt: skip
         with progress_bars() as bar:

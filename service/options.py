@@ -6,6 +6,7 @@ The ways in are the command line and HTTP.
 from dataclasses import dataclass
 from typing import Protocol
 
+from service import tracing
 from service.errors import ParameterError
 from service.pipeline.grammar import CURRENCIES
 from service.pipeline.reader import Reading
@@ -78,14 +79,18 @@ class Reader(Protocol):
 
 def read_cheque(reader: Reader, data: bytes, options: ReadingOptions) -> Reading:
     """Read one cheque as its options say; raises InputError."""
-    return reader.read(
-        data,
-        currency=options.currency,
-        locale=options.locale,
-        field_only=options.field_only,
-        max_error=options.max_error,
-        reference=options.reference,
-    )
+    started = tracing.now()
+    with tracing.span("read", {"cheque.field_only": options.field_only}) as made:
+        reading = reader.read(
+            data,
+            currency=options.currency,
+            locale=options.locale,
+            field_only=options.field_only,
+            max_error=options.max_error,
+            reference=options.reference,
+        )
+        tracing.tell_reading(made, reading, started)
+    return reading
 
 
 def _is_reference(text: str) -> bool:

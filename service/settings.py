@@ -96,6 +96,12 @@ class Settings(BaseSettings):
         le=256,
         description="Cheques read at the same time, one thread each; the number of CPUs if unset",
     )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that serve, the readers and all other limits divided among them",
+    )
     max_in_flight: int = Field(
         default=64,
         ge=1,
@@ -193,6 +199,11 @@ class Settings(BaseSettings):
         default=None, description="Unset is text on a terminal, else a JSON object a line"
     )
 
+    traces: Literal["off", "on"] = Field(
+        default="off",
+        description="`on` sends OpenTelemetry traces where OTEL_EXPORTER_OTLP_ENDPOINT says",
+    )
+
     @property
     def image_limits(self) -> ImageLimits:
         """What an image may claim, for the pipeline."""
@@ -207,6 +218,13 @@ class Settings(BaseSettings):
     def line(self) -> int:
         """Cheques that may wait for a reader."""
         return self.readers if self.max_waiting is None else self.max_waiting
+
+    def of_one_key(self, places: int) -> int:
+        """How many of some places one key may hold, so that none of them can shut out the others.
+
+        Where nobody is asked for a key, all of them are one caller's.
+        """
+        return max(1, places * 3 // 4) if self.asks_for_key else places
 
     @property
     def keys_file(self) -> Path:
@@ -234,6 +252,8 @@ class Settings(BaseSettings):
             )
         if self.tls_cert is None and (self.tls_key or self.tls_client_ca):
             raise ValueError("CHEQUE_TLS_KEY and CHEQUE_TLS_CLIENT_CA need CHEQUE_TLS_CERT")
+        if self.processes > self.readers:
+            raise ValueError("CHEQUE_PROCESSES must be at most CHEQUE_READERS")
         if self.metrics_port and self.metrics_port == self.port:
             raise ValueError("CHEQUE_METRICS_PORT must be another than CHEQUE_PORT")
         return self
@@ -250,6 +270,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def keep_metrics_in(folder: str) -> None:
+    """Have processes that are started from now on keep their metrics in files in a folder.
+
+    prometheus_client takes this from the environment alone.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
 
 def load_settings(host: str | None = None, port: int | None = None) -> Settings:

@@ -53,6 +53,7 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "rate_limited": (429, "The key is used too often"),
     "internal_error": (500, "The service failed"),
     "not_ready": (503, "The service is not ready yet"),
+    "keys_away": (503, "Keys can't be checked"),
     "reading_timeout": (503, "The reading took too long"),
     "storage_unavailable": (503, "What keeps the batches can't be reached"),
     "stopping": (503, "The service is stopping"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import ClientDisconnect
 
 from service import metrics
@@ -23,7 +23,7 @@ from service.api.auth import (
     stopping,
 )
 from service.api.body import FIELD, FORM_TYPE, IMAGE_TYPES, TYPES_WANTED, receive_image
-from service.api.caller import refuse_repeated, settings_of
+from service.api.caller import owner_of, refuse_repeated, settings_of
 from service.api.examples import problem_response
 from service.api.idempotency import Once, once_for
 from service.api.pool import BUSY, ReaderPool
@@ -106,9 +106,9 @@ async def ready(pool: Annotated[ReaderPool, Depends(ready_pool)]) -> Health:
         404: problem_response("Metrics have a port of their own", not_found=METRICS_ELSEWHERE),
     },
 )
-async def prometheus() -> Response:
+def prometheus() -> Response:
     """Metrics for Prometheus, to keys with the scope metrics."""
-    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
@@ -190,12 +190,13 @@ async def read_cheque(
     parameters: Annotated[ReadingParameters, Query()],
     settings: Annotated[Settings, Depends(settings_of)],
     pool: Annotated[ReaderPool, Depends(ready_pool)],
+    owner: Annotated[str, Depends(owner_of)],
     once: Annotated[Once, Depends(once_for("/v1/readings"))],
 ) -> Response:
     """Read the amount of one cheque."""
     refuse_repeated(request)
     options = parameters.options()
-    with pool.admitted():
+    with pool.admitted(owner):
         async with once:
             image = await receive_image(
                 request, max_bytes=settings.max_bytes, seconds=settings.body_seconds

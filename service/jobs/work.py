@@ -23,7 +23,7 @@ from typing import Any, Final
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import metrics
+from service import metrics, tracing
 from service.errors import (
     InputError,
     ModelError,
@@ -239,7 +239,13 @@ class Worker:
             try:
                 if again and item.begun < _BEGINNINGS:
                     self._persist(lambda: self._work.store.begin_item(batch.id, item.number))
-                outcome = self._outcome(batch, item, data)
+                about: dict[str, tracing.Value] = {
+                    "cheque.batch": batch.id,
+                    "cheque.item": item.number,
+                }
+                with tracing.span("item", about) as made:
+                    outcome = self._outcome(batch, item, data)
+                    made.set_attribute("cheque.state", outcome.state)
             except BaseException:
                 self._leave()
                 raise

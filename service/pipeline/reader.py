@@ -33,12 +33,15 @@ from service.pipeline.search import (
 from service.pipeline.segment import SegmentationGraph, segment_fields
 
 ALTERNATIVES = 5
+LARGEST_PENALTY = 1000.0
 _ENOUGH_FIELDS = 1.2
 # Below this posterior the page is also read upside down. The choice is made on posteriors, so that
 # another calibration changes no reading.
 _UPRIGHT = 0.89
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
+# Posteriors below this are as good as none.
+_LEAST = 1e-13
 
 # Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
 Polygon = tuple[tuple[float, float], ...]
@@ -53,6 +56,20 @@ class Alternative:
     amount_minor: int
     currency: str | None
     confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """How well an image bears out an amount that a record states.
+
+    confidence: calibrated probability that this is the amount written, whatever was read. penalty:
+    forward penalty of all that spells it less that of the most probable amount, at most
+    LARGEST_PENALTY; 0 where it is the most probable itself.
+    """
+
+    amount_minor: int
+    confidence: float
+    penalty: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +88,7 @@ class Reading:
     symbols as written; digits: the digits of text in order, a fraction's denominator left out; all
     None only where no path exists. confidence: calibrated probability that amount_minor is right.
     field_box, symbols: in pixels of the original image, EXIF orientation applied. stages: seconds.
+    stated: of the amount that the caller stated, None where none was.
     """
 
     amount_minor: int | None
@@ -89,6 +107,7 @@ class Reading:
     grammar_version: str
     reference: str | None
     stages: dict[str, float]
+    stated: Stated | None = None
 
 
 class ChequeReader:
@@ -131,23 +150,26 @@ class ChequeReader:
         field_only: bool = False,
         max_error: float | None = None,
         reference: str | None = None,
+        stated: int | None = None,
     ) -> Reading:
         """Read the courtesy amount of one image.
 
         data: a PNG, JPEG or TIFF file. field_only: it shows nothing but the amount. max_error: the
-        share of wrong amounts among accepted ones that the caller can bear. Raises InputError for
-        data that is no usable image; an illegible cheque is a Reading with a reject reason.
+        share of wrong amounts among accepted ones that the caller can bear. stated: the amount in
+        minor units that a record states of this cheque; it changes nothing of what is read.
+        Raises InputError for data that is no usable image; an illegible cheque is a Reading with a
+        reject reason.
         """
         started = perf_counter()
         grammar = grammar_for(currency, locale, self._card.labels, self._card.grammar_weights)
         bound = self._max_error if max_error is None else max_error
         image = load_cheque(data, field_only=field_only, limits=self._limits)
         loaded = perf_counter() - started
-        reading = self._interpret(image, grammar, field_only, bound)
+        reading = self._interpret(image, grammar, field_only, bound, stated)
         calibration = self.calibration(field_only=field_only)
         upright = uncalibrated(reading.confidence, calibration)
         if upright < _UPRIGHT and not field_only:
-            turned = self._interpret(image.turned(), grammar, field_only, bound)
+            turned = self._interpret(image.turned(), grammar, field_only, bound, stated)
             stages = {k: v + turned.stages[k] for k, v in reading.stages.items()}
             over = uncalibrated(turned.confidence, calibration)
             if _odds(over) * _TURNED_ODDS > _odds(upright):
@@ -156,7 +178,12 @@ class ChequeReader:
         return replace(reading, reference=reference, stages={"image": loaded, **reading.stages})
 
     def _interpret(
-        self, image: ChequeImage, grammar: Grammar, field_only: bool, max_error: float
+        self,
+        image: ChequeImage,
+        grammar: Grammar,
+        field_only: bool,
+        max_error: float,
+        stated: int | None,
     ) -> Reading:
         """One orientation of an image through all stages."""
         clock = _Clock()
@@ -180,10 +207,14 @@ class ChequeReader:
             *alternatives[:1],
             *sorted(alternatives[1:], key=lambda a: a.confidence, reverse=True),
         )
+        borne_out = None
+        if stated is not None:
+            borne_out = _stated(lattice, grammar, stated, alternatives, everything, calibration)
         clock.lap("search")
-        return self._reading(
+        reading = self._reading(
             image, graph, grammar, found, alternatives, max_error, calibration, clock
         )
+        return replace(reading, stated=borne_out)
 
     def _reading(
         self,
@@ -260,6 +291,27 @@ def _alternative(
     spelled = forward_of_amount(lattice, grammar, one.amount_minor)
     probability = calibrated(posterior(spelled, everything), calibration)
     return Alternative(one.text, one.digits, one.amount_minor, one.currency, probability)
+
+
+def _stated(
+    lattice: Lattice,
+    grammar: Grammar,
+    amount_minor: int,
+    alternatives: tuple[Alternative, ...],
+    everything: float,
+    calibration: Calibration,
+) -> Stated:
+    """What the lattice says of one amount, against the most probable of those found."""
+    spelled = forward_of_amount(lattice, grammar, amount_minor)
+    likeliest = max(
+        (uncalibrated(one.confidence, calibration) for one in alternatives), default=0.0
+    )
+    ahead = spelled - everything + math.log(max(likeliest, _LEAST))
+    return Stated(
+        amount_minor,
+        calibrated(posterior(spelled, everything), calibration),
+        min(max(ahead, 0.0), LARGEST_PENALTY),
+    )
 
 
 def _odds(probability: float) -> float:

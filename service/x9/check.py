@@ -1,6 +1,6 @@
 """Makes records of pieces, and says where each departs from its layout."""
 
-from typing import Final
+from typing import Final, Protocol
 
 from service.x9.deviation import Code, Deviation
 from service.x9.framing import Piece, image_layout
@@ -8,6 +8,12 @@ from service.x9.layout import Field, Layout, Standard, checks, layout_of
 from service.x9.record import Encoding, Record, translated
 
 _KEYED: Final = ("27", "34")
+
+
+class _Report(Protocol):
+    """What takes a fault that was found."""
+
+    def __call__(self, code: Code, field: str | None = None) -> None: ...
 
 
 def record_of(piece: Piece, number: int, standard: Standard, encoding: Encoding) -> Record:
@@ -110,7 +116,7 @@ def _with_faults(record: Record, codes: tuple[Code, ...], encoding: Encoding) ->
     )
 
 
-def _check_size(record: Record, layout: Layout, report: "_Report") -> None:
+def _check_size(record: Record, layout: Layout, report: _Report) -> None:
     """A record's length against its layout, or against the lengths that it states itself."""
     size = len(record.data)
     if layout.size is not None:
@@ -146,18 +152,10 @@ def _fault(field: Field, value: bytes) -> Code | None:
     return "reserved_not_blank" if field.type == "B" else "invalid_field"
 
 
-def _routing_faults(
-    layout: Layout, text: bytes, number: int, offset: int
-) -> tuple[Deviation, ...]:
+def _routing_faults(layout: Layout, text: bytes, number: int, offset: int) -> tuple[Deviation, ...]:
     faults: tuple[Deviation, ...] = ()
     for name, start in layout.routings:
         routing = text[start : start + 9]
         if not checks(routing) and routing.isdigit() and len(routing) == 9:
             faults += (Deviation("bad_check_digit", number, offset, layout.type, name),)
     return faults
-
-
-class _Report:
-    """The signature of what takes a fault, for type checkers."""
-
-    def __call__(self, code: Code, field: str | None = None) -> None: ...

@@ -1,4 +1,4 @@
-"""The table of records made ready: positions of fields, and a pattern that a good record matches."""
+"""The table of records made ready: places of fields, a pattern that a good record matches."""
 
 import re
 from collections.abc import Iterator

@@ -5,27 +5,25 @@ begins. What is kept grows with the deviations that are reported, which are boun
 sequence numbers of one cash letter.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final
 
 from service.x9.check import record_of
 from service.x9.deviation import PROFILES, Code, Deviation, Profile
-from service.x9.framing import Framing, Pieces
-from service.x9.layout import Standard, layout_of, standard_of
-from service.x9.record import Encoding, Record
-from service.x9.totals import Total, Totals
+from service.x9.framing import Pieces
+from service.x9.items import MOST_DEVIATIONS, Item, Report, Side, View
+from service.x9.layout import layout_of, standard_of
+from service.x9.record import Record
+from service.x9.totals import Kind, Totals
 
-Kind = Literal["check", "return", "credit"]
-Side = Literal["front", "back"]
-
-MOST_DEVIATIONS: Final = 10_000
 _MOST_NUMBERS: Final = 1_000_000
 KINDS: Final[dict[str, Kind]] = {
     "25": "check", "31": "return", "61": "credit", "62": "credit",
 }  # fmt: skip
-_ADDENDA: Final = {"26": "25", "27": "25", "28": "25", "32": "31", "33": "31", "34": "31", "35": "31"}
+_ADDENDA: Final = {
+    "26": "25", "27": "25", "28": "25", "32": "31", "33": "31", "34": "31", "35": "31",
+}  # fmt: skip
 _COUNTS: Final = {
     "25": "Check Detail Record Addendum Count", "31": "Return Record Addendum Count",
 }  # fmt: skip
@@ -35,81 +33,6 @@ _FORMATS: Final = (
 )  # fmt: skip
 # Image data of blanks alone, up to so many, is what records without an image hold.
 _BLANK: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One image of an item: which side, where its bytes are in the file, format None if unknown."""
-
-    side: Side
-    record: int
-    start: int
-    size: int
-    format: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A cheque, a returned cheque or a credit.
-
-    number: place in the file, from 0. record, offset: of its first record. type: 25, 31, 61 or 62.
-    amount_minor: as stated, None where it is no number. sequence: as stated, without blanks.
-    routing: of the bank it is drawn on, 9 digits or fewer. cash_letter, bundle: from 1, 0 outside.
-    micr_valid: whether it counts for the MICR Valid Total Amount. views: its images. deviations: in
-    its records. quarantined: whether the profile sets it aside.
-    """
-
-    number: int
-    record: int
-    offset: int
-    type: str
-    kind: Kind
-    amount_minor: int | None
-    sequence: str
-    routing: str
-    cash_letter: int
-    bundle: int
-    micr_valid: bool
-    views: tuple[View, ...]
-    deviations: tuple[Deviation, ...]
-    quarantined: bool
-
-    def view(self, side: Side) -> View | None:
-        """The image of a side."""
-        for one in self.views:
-            if one.side == side:
-                return one
-        return None
-
-
-@dataclass(slots=True)
-class Report:
-    """What a file is, and what is wrong with it; complete once all of it was read.
-
-    counts: records by type. deviations: the first MOST_DEVIATIONS; by_code: how many of each there
-    are. totals: what control records state and what was found, those of 90 and 99 and those of 70
-    that are wrong. items, quarantined: how many.
-    """
-
-    framing: Framing
-    encoding: Encoding
-    standard: Standard
-    records: int = 0
-    items: int = 0
-    quarantined: int = 0
-    cash_letters: int = 0
-    bundles: int = 0
-    images: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    deviations: list[Deviation] = field(default_factory=list)
-    by_code: Counter[Code] = field(default_factory=Counter)
-    totals: list[Total] = field(default_factory=list)
-
-    def add(self, deviation: Deviation) -> None:
-        """Note a deviation."""
-        self.by_code[deviation.code] += 1
-        if len(self.deviations) < MOST_DEVIATIONS:
-            self.deviations.append(deviation)
 
 
 class CashLetterFile:
@@ -386,12 +309,12 @@ class Assembly:
         )  # fmt: skip
 
     def _check(self, record: Record) -> None:
-        for total in self._totals.stated(record, self._report):
+        for total in self._totals.stated(record):
             if total.wrong:
                 self._deviation("wrong_total", record, total.field)
-            if total.wrong or record.type != "70":
-                if len(self._report.totals) < MOST_DEVIATIONS:
-                    self._report.totals.append(total)
+            kept = total.wrong or record.type != "70"
+            if kept and len(self._report.totals) < MOST_DEVIATIONS:
+                self._report.totals.append(total)
 
     def _missing(self, type_: str, record: Record) -> None:
         layout = layout_of(type_, self._report.standard, b"")

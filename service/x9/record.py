@@ -1,4 +1,4 @@
-"""One record of a file: its bytes as they stood there, and its fields under the standard's names."""
+"""One record of a file: its bytes as they stood there, its fields under the standard's names."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -1,12 +1,11 @@
 """What control records state, and what the records that they control add up to."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final, Literal, Protocol
 
 from service.x9.record import Record
 
-if TYPE_CHECKING:
-    from service.x9.letter import Kind, Report
+Kind = Literal["check", "return", "credit"]
 
 
 @dataclass(slots=True)
@@ -24,7 +23,7 @@ class Sums:
     images: int = 0
     unknown: int = 0
 
-    def add(self, kind: "Kind", amount: int | None, *, micr_valid: bool) -> None:
+    def add(self, kind: Kind, amount: int | None, *, micr_valid: bool) -> None:
         """Count an item."""
         if amount is None:
             self.unknown += 1
@@ -59,6 +58,12 @@ class Total:
         return self.stated is not None and self.stated not in (self.found, self.also)
 
 
+class _Make(Protocol):
+    """What makes a total of its name and values."""
+
+    def __call__(self, name: str, found: int, also: int | None = None) -> Total: ...
+
+
 _ITEMS: Final = {
     "70": "Items Within Bundle Count",
     "90": "Items Within Cash Letter Count",
@@ -84,10 +89,12 @@ class Totals:
         self.letter = Sums()
         self.file = Sums()
         self.bundles = 0
+        self.letters = 0
 
     def begin_letter(self) -> None:
         """Start a cash letter."""
         self.letter = Sums()
+        self.letters += 1
         self.bundles = 0
 
     def begin_bundle(self) -> None:
@@ -103,7 +110,7 @@ class Totals:
         """What follows belongs to no cash letter."""
         self.letter = Sums()
 
-    def item(self, kind: "Kind", amount: int | None, *, micr_valid: bool) -> None:
+    def item(self, kind: Kind, amount: int | None, *, micr_valid: bool) -> None:
         """Count an item."""
         for sums in (self.bundle, self.letter, self.file):
             sums.add(kind, amount, micr_valid=micr_valid)
@@ -113,7 +120,7 @@ class Totals:
         for sums in (self.bundle, self.letter, self.file):
             sums.images += 1
 
-    def stated(self, record: Record, report: "Report") -> list[Total]:
+    def stated(self, record: Record) -> list[Total]:
         """What a control record states, against what was found."""
         type_ = record.type
         sums = {"70": self.bundle, "90": self.letter, "99": self.file}[type_]
@@ -135,7 +142,7 @@ class Totals:
         if type_ == "90":
             found.append(total("Bundle Count", self.bundles))
         if type_ == "99":
-            found.append(total("Cash Letter Count", report.cash_letters))
+            found.append(total("Cash Letter Count", self.letters))
             found.append(total("Total Record Count", record.number))
         else:
             found.append(total(_IMAGES[type_], sums.images))
@@ -151,16 +158,8 @@ def _credits_count(record: Record) -> bool | None:
     return {"0": False, "1": True}.get(said)
 
 
-def _either(
-    total: "_Make", name: str, values: tuple[int, int], with_credits: bool | None
-) -> Total:
+def _either(total: _Make, name: str, values: tuple[int, int], with_credits: bool | None) -> Total:
     """A total that credits may be part of."""
     if with_credits is None:
         return total(name, values[0], values[1])
     return total(name, values[1 if with_credits else 0])
-
-
-class _Make:
-    """The signature of what makes a total, for type checkers."""
-
-    def __call__(self, name: str, found: int, also: int | None = None) -> Total: ...

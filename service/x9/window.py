@@ -7,7 +7,7 @@ _AT_ONCE: Final = 1 << 16
 
 
 class Window:
-    """What of a stream is in memory: `data`, of which everything before `at` has been dealt with."""
+    """What of a stream is in memory: `data`, all before `at` dealt with already."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

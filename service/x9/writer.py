@@ -47,9 +47,7 @@ class Writer:
         self._stream.write(_prefix(self._framing, len(data)) + data)
 
 
-def encoded(
-    layout: Layout, values: Mapping[str, str | int | bytes], encoding: Encoding
-) -> bytes:
+def encoded(layout: Layout, values: Mapping[str, str | int | bytes], encoding: Encoding) -> bytes:
     """A record's bytes; see `Writer.make`."""
     names = {field.name for field in layout.fields}
     for name in values:

@@ -71,8 +71,9 @@ class Reader(Protocol):
         field_only: bool = False,
         max_error: float | None = None,
         reference: str | None = None,
+        stated: int | None = None,
     ) -> Reading:
-        """Read the file of one cheque; raises InputError."""
+        """Read the file of one cheque; stated: the amount a record states; raises InputError."""
         ...
 
 

@@ -33,8 +33,8 @@ class Item:
     number: place in the file, from 0. record, offset: of its first record. type: 25, 31, 61 or 62.
     amount_minor: as stated, None where it is no number. sequence: as stated, without blanks.
     routing: of the bank it is drawn on, 9 digits or fewer. cash_letter, bundle: from 1, 0 outside.
-    micr_valid: whether it counts for the MICR Valid Total Amount. views: its images. deviations: in
-    its records. quarantined: whether the profile sets it aside.
+    micr_valid: whether it counts for the MICR Valid Total Amount. views: its images. deviations: in its
+    records. cause: that for which the profile sets it aside, None where it doesn't.
     """
 
     number: int
@@ -50,7 +50,12 @@ class Item:
     micr_valid: bool
     views: tuple[View, ...]
     deviations: tuple[Deviation, ...]
-    quarantined: bool
+    cause: Deviation | None
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether it is set aside."""
+        return self.cause is not None
 
     def view(self, side: Side) -> View | None:
         """The image of a side."""

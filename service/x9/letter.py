@@ -224,7 +224,7 @@ class Assembly:
             sequence.decode("latin-1").strip(), routing.decode("latin-1").strip(),
             report.cash_letters if self._letter_open else 0,
             report.bundles if self._bundle_open else 0,
-            micr == b"1", (), (), False,
+            micr == b"1", (), (), None,
         )  # fmt: skip
         report.items += 1
         stated = record.number_in(_COUNTS[record.type]) if record.type in _COUNTS else None
@@ -299,13 +299,13 @@ class Assembly:
         self._open = None
         views = tuple(view for view in open_.views if view.size)
         deviations = tuple(open_.deviations)
-        aside = any(self._profile.sets_aside(one) for one in deviations)
-        self._report.quarantined += aside
+        cause = next((one for one in deviations if self._profile.sets_aside(one)), None)
+        self._report.quarantined += cause is not None
         self._totals.item(item.kind, item.amount_minor, micr_valid=item.micr_valid)
         return Item(
             item.number, item.record, item.offset, item.type, item.kind, item.amount_minor,
             item.sequence, item.routing, item.cash_letter, item.bundle, item.micr_valid, views,
-            deviations, aside,
+            deviations, cause,
         )  # fmt: skip
 
     def _check(self, record: Record) -> None:

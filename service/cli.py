@@ -177,7 +177,9 @@ def serve(
         settings = load_settings(host, port)
         logs.configure(settings.log_level, settings.log_format)
         api.tls_context(settings)
-        reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
+        reader = ChequeReader(
+            settings.model_dir, settings.image_limits, settings.max_error, settings.usability_limits
+        )
         keys = SqliteKeys(settings.keys_file) if settings.asks_for_key else None
         service = api.create_app(settings, reader, keys)
         sock = api.listen(settings.host, settings.port)

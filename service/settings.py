@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from service.errors import ConfigurationError
 from service.pipeline.container import ImageLimits
 from service.pipeline.decision import DEFAULT_MAX_ERROR
-from service.x9.usability import UsabilityLimits
+from service.pipeline.usability import UsabilityLimits
 
 _PREFIX = "CHEQUE_"
 

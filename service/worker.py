@@ -16,7 +16,9 @@ def run(settings: Settings) -> None:
     Raises ConfigurationError and ModelError.
     """
     need_workers(settings)
-    reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
+    reader = ChequeReader(
+        settings.model_dir, settings.image_limits, settings.max_error, settings.usability_limits
+    )
     jobs = Jobs(settings)
     stop = threading.Event()
 

@@ -31,17 +31,16 @@ from service.pipeline.search import (
     forward_of_amount,
 )
 from service.pipeline.segment import SegmentationGraph, segment_fields
+from service.pipeline.stated import Stated, bear_out
+from service.pipeline.usability import Measured, UsabilityLimits, legibility, measure_image
 
 ALTERNATIVES = 5
-LARGEST_PENALTY = 1000.0
 _ENOUGH_FIELDS = 1.2
 # Below this posterior the page is also read upside down. The choice is made on posteriors, so that
 # another calibration changes no reading.
 _UPRIGHT = 0.89
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
-# Posteriors below this are as good as none.
-_LEAST = 1e-13
 
 # Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
 Polygon = tuple[tuple[float, float], ...]
@@ -56,20 +55,6 @@ class Alternative:
     amount_minor: int
     currency: str | None
     confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class Stated:
-    """How well an image bears out an amount that a record states.
-
-    confidence: calibrated probability that this is the amount written, whatever was read. penalty:
-    forward penalty of all that spells it less that of the most probable amount, at most
-    LARGEST_PENALTY; 0 where it is the most probable itself.
-    """
-
-    amount_minor: int
-    confidence: float
-    penalty: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +73,8 @@ class Reading:
     symbols as written; digits: the digits of text in order, a fraction's denominator left out; all
     None only where no path exists. confidence: calibrated probability that amount_minor is right.
     field_box, symbols: in pixels of the original image, EXIF orientation applied. stages: seconds.
-    stated: of the amount that the caller stated, None where none was.
+    stated: of the amount that the caller stated, None where none was; usability: what was measured
+    of the image then.
     """
 
     amount_minor: int | None
@@ -108,6 +94,7 @@ class Reading:
     reference: str | None
     stages: dict[str, float]
     stated: Stated | None = None
+    usability: tuple[Measured, ...] = ()
 
 
 class ChequeReader:
@@ -118,12 +105,17 @@ class ChequeReader:
         folder: Path,
         limits: ImageLimits | None = None,
         max_error: float = DEFAULT_MAX_ERROR,
+        usability: UsabilityLimits | None = None,
     ) -> None:
-        """Load the model in a folder; max_error: the bound of callers who state none."""
+        """Load the model in a folder; max_error: the bound of callers who state none.
+
+        usability: beyond what an image has a defect.
+        """
         self._card = load_card(folder)
         self._max_error = max_error
         self._recognizer: Recognizer = OnnxRecognizer(folder, self._card)
         self._limits = limits or ImageLimits()
+        self._usability = usability or UsabilityLimits()
         self._weights = np.array(self._card.segment_weights, np.float32)
         own = self._card.field_weights
         self._field_weights = np.array(own, np.float32) if own else None
@@ -175,6 +167,12 @@ class ChequeReader:
             if _odds(over) * _TURNED_ODDS > _odds(upright):
                 reading = turned
             reading = replace(reading, stages=stages)
+        if stated is not None and not field_only:
+            usability = measure_image(data, self._limits, self._usability)
+            reading = replace(
+                reading,
+                usability=(*usability, legibility(reading.confidence, self._usability)),
+            )
         return replace(reading, reference=reference, stages={"image": loaded, **reading.stages})
 
     def _interpret(
@@ -183,7 +181,7 @@ class ChequeReader:
         grammar: Grammar,
         field_only: bool,
         max_error: float,
-        stated: int | None,
+        stated: int | None = None,
     ) -> Reading:
         """One orientation of an image through all stages."""
         clock = _Clock()
@@ -209,7 +207,11 @@ class ChequeReader:
         )
         borne_out = None
         if stated is not None:
-            borne_out = _stated(lattice, grammar, stated, alternatives, everything, calibration)
+            posteriors = [
+                (one.amount_minor, uncalibrated(one.confidence, calibration))
+                for one in alternatives
+            ]
+            borne_out = bear_out(lattice, grammar, stated, everything, posteriors, calibration)
         clock.lap("search")
         reading = self._reading(
             image, graph, grammar, found, alternatives, max_error, calibration, clock
@@ -291,27 +293,6 @@ def _alternative(
     spelled = forward_of_amount(lattice, grammar, one.amount_minor)
     probability = calibrated(posterior(spelled, everything), calibration)
     return Alternative(one.text, one.digits, one.amount_minor, one.currency, probability)
-
-
-def _stated(
-    lattice: Lattice,
-    grammar: Grammar,
-    amount_minor: int,
-    alternatives: tuple[Alternative, ...],
-    everything: float,
-    calibration: Calibration,
-) -> Stated:
-    """What the lattice says of one amount, against the most probable of those found."""
-    spelled = forward_of_amount(lattice, grammar, amount_minor)
-    likeliest = max(
-        (uncalibrated(one.confidence, calibration) for one in alternatives), default=0.0
-    )
-    ahead = spelled - everything + math.log(max(likeliest, _LEAST))
-    return Stated(
-        amount_minor,
-        calibrated(posterior(spelled, everything), calibration),
-        min(max(ahead, 0.0), LARGEST_PENALTY),
-    )
 
 
 def _odds(probability: float) -> float:

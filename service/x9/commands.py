@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 import typer
 
@@ -14,7 +14,7 @@ from service.errors import ChequeReaderError, InputError
 if TYPE_CHECKING:
     from service.x9.deviation import Profile
     from service.x9.documents import Row
-    from service.x9.items import Item, Report
+    from service.x9.items import Item, Report, Side
     from service.x9.letter import CashLetterFile
 
 x9 = typer.Typer(
@@ -145,34 +145,41 @@ def _checked(letter: "CashLetterFile", stream: BinaryIO, total: int) -> "Iterato
     from rich.progress import Progress
 
     from service.errors import origin
-    from service.options import ReadingOptions
-    from service.pipeline.reader import ChequeReader
+    from service.options import ReadingOptions, read_cheque
+    from service.pipeline.reader import ChequeReader, Reading
     from service.settings import load_settings
     from service.x9.documents import Row, item_document, why_not_read
-    from service.x9.evidence import read_item
+    from service.x9.evidence import document, item_options
 
     with _explained():
         settings = load_settings()
-        reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
-    options = ReadingOptions()
-    shown = sys.stderr.isatty()
+        reader = ChequeReader(
+            settings.model_dir,
+            settings.image_limits,
+            settings.max_error,
+            settings.usability_limits,
+        )
+
+    def side(item: "Item", name: "Side") -> Reading | None:
+        view = item.view(name)
+        if view is None:
+            return None
+        options = item_options(ReadingOptions(), item.amount_minor or 0)
+        return read_cheque(reader, _image(stream, view.start, view.size), options)
+
+    def read(item: "Item") -> dict[str, Any] | None:
+        front = side(item, "front")
+        return None if front is None else document(front, lambda: side(item, "back"))
+
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not shown) as bar:
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("items", total=total)
         for item in letter.items():
             error = why_not_read(item)
             evidence = None
             if error is None:
                 try:
-                    evidence = read_item(
-                        reader,
-                        _side(stream, item, "front") or b"",
-                        lambda item=item: _side(stream, item, "back"),  # type: ignore[misc]
-                        item.amount_minor or 0,
-                        options,
-                        settings.image_limits,
-                        settings.usability_limits,
-                    ).document()
+                    evidence = read(item)
                 except InputError as refused:
                     error = refused.code, refused.message
                 except Exception as bug:  # noqa: BLE001 - the other items still have to be read
@@ -184,11 +191,6 @@ def _checked(letter: "CashLetterFile", stream: BinaryIO, total: int) -> "Iterato
 def _again(file: Path, profile: str) -> "Iterator[Item]":
     with _opened(file, profile) as (letter, _):
         yield from letter.items()
-
-
-def _side(stream: BinaryIO, item: "Item", side: str) -> bytes | None:
-    view = item.view("front" if side == "front" else "back")
-    return None if view is None else _image(stream, view.start, view.size)
 
 
 def _image(stream: BinaryIO, start: int, size: int) -> bytes:

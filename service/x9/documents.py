@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from service.pipeline.stated import Verdict
 from service.x9.deviation import Deviation
 from service.x9.items import Item, Report
-from service.x9.verdict import Verdict
 
 EXCEPTION_COLUMNS: Final = (
     "number", "record", "type", "cash_letter", "bundle", "sequence_number", "amount_minor",
@@ -19,7 +19,7 @@ EXCEPTION_COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An item and what came of it: evidence as `Evidence.document` has it, or an error."""
+    """An item and what came of it: its reading as `evidence.document` has it, or an error."""
 
     number: int
     item: Mapping[str, Any]
@@ -29,7 +29,8 @@ class Row:
     @property
     def verdict(self) -> Verdict:
         """The verdict; unread where the item was not read."""
-        said: Verdict = self.evidence["verdict"] if self.evidence else "unread"
+        stated = (self.evidence or {}).get("stated")
+        said: Verdict = stated["verdict"] if stated else "unread"
         return said
 
     def cells(self) -> list[object]:

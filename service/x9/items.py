@@ -33,8 +33,8 @@ class Item:
     number: place in the file, from 0. record, offset: of its first record. type: 25, 31, 61 or 62.
     amount_minor: as stated, None where it is no number. sequence: as stated, without blanks.
     routing: of the bank it is drawn on, 9 digits or fewer. cash_letter, bundle: from 1, 0 outside.
-    micr_valid: whether it counts for the MICR Valid Total Amount. views: its images. deviations: in its
-    records. cause: that for which the profile sets it aside, None where it doesn't.
+    micr_valid: whether it counts for the MICR Valid Total Amount. views: its images. deviations:
+    in its records. cause: that for which the profile sets it aside, None where it doesn't.
     """
 
     number: int

@@ -21,6 +21,7 @@ Defect = Literal[
     "below_minimum_resolution", "streaks_or_bands", "front_and_back_swapped", "illegible_amount",
 ]  # fmt: skip
 
+SURE_BACK: Final = 0.5
 _SIDE: Final = 1800
 _PREVIEW: Final = 700
 _EDGE: Final = 0.03
@@ -81,6 +82,20 @@ def measure_image(
         Measured(
             "streaks_or_bands", round(streaks, 4), thresholds.streaks, streaks > thresholds.streaks
         ),
+    )
+
+
+def legibility(confidence: float, thresholds: UsabilityLimits) -> Measured:
+    """Whether an amount can be read at all; confidence: of the one read."""
+    least = thresholds.confidence
+    return Measured("illegible_amount", round(confidence, 4), least, confidence < least)
+
+
+def exchanged(front: float, back: float | None) -> Measured:
+    """Whether front and back are exchanged; both: how sure an amount is read there."""
+    swapped = back is not None and back >= SURE_BACK > front
+    return Measured(
+        "front_and_back_swapped", None if back is None else round(back, 4), SURE_BACK, swapped
     )
 
 

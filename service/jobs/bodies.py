@@ -59,6 +59,16 @@ class Bodies:
         """A file, for reading; raises FileNotFoundError."""
         return self._path(name).open("rb")
 
+    def read(self, name: str, start: int, size: int) -> bytes | None:
+        """A part of a file; None where it is gone."""
+        try:
+            with self.open(name) as file:
+                file.seek(start)
+                data = file.read(size)
+        except FileNotFoundError:
+            return None
+        return data if len(data) == size else None
+
     def remove(self, name: str) -> None:
         """Remove a file, which may be gone already."""
         self._path(name).unlink(missing_ok=True)

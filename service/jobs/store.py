@@ -5,15 +5,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from types import SimpleNamespace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from service.errors import StorageFullError
+from service.jobs import letters
 from service.jobs.tables import batches, is_full, items, results
 from service.options import ReadingOptions
+
+if TYPE_CHECKING:
+    from service.jobs.letters import NewLetterItem
 
 BatchState = Literal["running", "completed", "cancelled"]
 ItemState = Literal["waiting", "accepted", "rejected", "failed", "cancelled"]
@@ -27,7 +31,7 @@ class NewItem:
     """An image of a batch that is about to be accepted.
 
     start, size: where it is in the batch's file. error: code and message of an image that is
-    already known to be unusable; it becomes the item's result.
+    already known to be unusable; it becomes the item's result. letter: of an item of a cash letter.
     """
 
     file: str | None
@@ -35,6 +39,7 @@ class NewItem:
     start: int
     size: int
     error: tuple[str, str] | None = None
+    letter: "NewLetterItem | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,7 @@ class Store:
         failed = [_failure_row(batch.id, n, item.error) for n, item in enumerate(new) if item.error]
         if failed:
             connection.execute(results.insert(), failed)
+        letters.accept(connection, batch.id, new)
         progress = Progress(len(new) - len(failed), 0, 0, len(failed), 0, None)
         return _batch(SimpleNamespace(**row)), progress
 

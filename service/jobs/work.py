@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
@@ -18,10 +19,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service import metrics
 from service.errors import InputError, StorageFullError, origin, without_values
+from service.jobs import letters
 from service.jobs.bodies import Bodies
 from service.jobs.store import Batch, Item, Outcome, Store
 from service.jobs.webhook import Webhooks
-from service.options import Reader, read_cheque
+from service.options import Reader, ReadingOptions, read_cheque
+from service.pipeline.reader import Reading
+from service.x9.evidence import document, item_options
 
 logger = logging.getLogger(__name__)
 
@@ -205,6 +209,9 @@ class Worker:
 
     def _outcome(self, batch: Batch, item: Item) -> Outcome:
         options = replace(batch.options, reference=item.reference)
+        stated = self._persist(lambda: letters.stated_item(self._work.store, batch.id, item.number))
+        if stated is not None:
+            options = item_options(options, stated.amount_minor)
         data = self._persist(lambda: self._load(batch, item))
         if data is None:
             return Outcome("failed", None, ("image_lost", "the image is no longer stored"))
@@ -219,7 +226,18 @@ class Worker:
             )
         metrics.count_reading(reading)
         state: Any = "accepted" if reading.decision == "accept" else "rejected"
-        return Outcome(state, asdict(reading), None)
+        if stated is None:
+            return Outcome(state, asdict(reading), None)
+        return Outcome(state, document(reading, partial(self._back, batch, stated, options)), None)
+
+    def _back(
+        self, batch: Batch, stated: letters.StatedItem, options: ReadingOptions
+    ) -> Reading | None:
+        """The back of an item of a cash letter, read."""
+        if stated.back is None:
+            return None
+        data = self._work.bodies.read(batch.body, *stated.back)
+        return None if data is None else read_cheque(self._work.reader, data, options)
 
     def _load(self, batch: Batch, item: Item) -> bytes | None:
         try:

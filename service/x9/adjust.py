@@ -1,7 +1,7 @@
 """A copy of a file with other amounts, and with totals that are right for them."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
@@ -9,7 +9,9 @@ from service.errors import InputError
 from service.x9.letter import KINDS, CashLetterFile
 from service.x9.record import Record
 from service.x9.totals import Sums
+from service.x9.window import SupportsRead
 
+_AT_ONCE: Final = 1 << 18
 _ITEMS: Final = ("25", "31", "61", "62")
 _AMOUNT: Final = {
     "70": "Bundle Total Amount", "90": "Cash Letter Total Amount", "99": "File Total Amount",
@@ -41,8 +43,8 @@ class _Level:
     micr_change: int = 0
 
 
-def adjust(source: BinaryIO, target: BinaryIO, amounts: Mapping[int, int]) -> Adjusted:
-    """Copy a file; amounts: the new ones by item number, in minor units.
+def adjust(source: SupportsRead, target: BinaryIO | None, amounts: Mapping[int, int]) -> Adjusted:
+    """Copy a file; amounts: the new ones by item number, in minor units. target None: try it.
 
     Totals of amounts and items in 70, 90 and 99 become what the items add up to; where an item's
     amount is no number, and in 75, 85 and the MICR Valid Total Amount, the difference is added to
@@ -51,11 +53,27 @@ def adjust(source: BinaryIO, target: BinaryIO, amounts: Mapping[int, int]) -> Ad
     """
     copy = _Copy(amounts)
     for record in CashLetterFile(source).records():
-        target.write(copy.changed(record).raw)
+        changed = copy.changed(record)
+        if target is not None:
+            target.write(changed.raw)
     unknown = [number for number in amounts if not 0 <= number < copy.items]
     if unknown:
         raise InputError("unknown_item", f"the file has no item {unknown[0]}")
     return Adjusted(copy.amounts, copy.controls)
+
+
+def adjusted(source: SupportsRead, amounts: Mapping[int, int]) -> Iterator[bytes]:
+    """The copy that `adjust` makes, in pieces; raises as it does."""
+    copy = _Copy(amounts)
+    pieces: list[bytes] = []
+    size = 0
+    for record in CashLetterFile(source).records():
+        pieces.append(copy.changed(record).raw)
+        size += len(pieces[-1])
+        if size >= _AT_ONCE:
+            yield b"".join(pieces)
+            pieces, size = [], 0
+    yield b"".join(pieces)
 
 
 class _Copy:

@@ -9,15 +9,18 @@ thing that looks like a record is looked for.
 import re
 import struct
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from service.errors import InputError
 from service.x9.deviation import Code
 from service.x9.layout import LAYOUTS, MAX_RECORD, TYPES
 from service.x9.record import TO_EBCDIC, Encoding, translated
-from service.x9.window import Window
+from service.x9.window import SupportsRead, Window
 
 Framing = Literal["big-endian", "little-endian", "descriptor", "none"]
+
+LETTER_HEAD: Final = 128
+"""Bytes of a file that tell whether it is a cash letter."""
 
 _LOOK: Final = 1 << 16
 _HEAD: Final = 4
@@ -141,7 +144,7 @@ class Pieces:
     (not_a_cash_letter) where the beginning of the stream shows no record.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: SupportsRead) -> None:
         self._window = Window(stream)
         available = self._window.ensure(_LOOK)
         head = self._window.data[:available]
@@ -195,7 +198,7 @@ class Pieces:
             own = _own_size(type_, encoding, window.data, window.at + _HEAD)
         if credible and (own == size or self._follows(_HEAD + size)):
             return self._piece(type_, encoding, size)
-        if type_ in TYPES and own is not None and self._follows(_HEAD + own):
+        if type_ in TYPES and own is not None and self._follows(_HEAD + own, filled=True):
             code: Code = "wrong_length_prefix" if credible else "length_too_large"
             return self._piece(type_, encoding, own, code)
         return self._lost(type_, encoding, size, credible)
@@ -229,8 +232,11 @@ class Pieces:
         data = window.take(size)
         return Piece(offset, before, data, b"", type_, encoding, codes, inside)
 
-    def _follows(self, ahead: int) -> bool:
-        """Whether a record begins so many bytes ahead, or the stream ends there."""
+    def _follows(self, ahead: int, *, filled: bool = False) -> bool:
+        """Whether a record begins so many bytes ahead, or the stream ends there.
+
+        filled: bytes that only fill up will do, of which images have some too.
+        """
         window = self._window
         here = window.ensure(ahead + _HEAD + 2)
         if here <= ahead:
@@ -238,7 +244,7 @@ class Pieces:
         place = window.at + ahead
         rest = window.data[place : place + _HEAD + 2]
         if len(rest) < _HEAD + 2 or rest[:4] in (bytes(4), b"    ", b"@@@@"):
-            return all(byte in _FILLERS for byte in rest[:4])
+            return filled and all(byte in _FILLERS for byte in rest[:4])
         return self._begins(window.data, place)
 
     def _begins(self, data: bytes, place: int) -> bool:
@@ -320,12 +326,13 @@ class Pieces:
         if type_ == "52":
             window.ensure(_LONGEST_HEAD)
         own = _own_size(type_, encoding, window.data, window.at)
+        line = None if type_ == "52" else self._line()
+        if line is not None and line <= (own or line):
+            return self._bare_piece(type_, encoding, line)
         if own is not None and self._shape_follows(own):
             return self._bare_piece(type_, encoding, own)
         if type_ == "62" and self._shape_follows(80):
             return self._bare_piece(type_, encoding, 80)
-        if type_ != "52" and (line := self._line()) is not None:
-            return self._bare_piece(type_, encoding, line)
         if _SHAPE.match(window.data, window.at) is None:
             return self._unreadable()
         here = window.ensure(MAX_RECORD + _LOOK if type_ == "52" else _LOOK)
@@ -416,7 +423,7 @@ def _number(text: bytes, blank: int | None = 0) -> int | None:
 
 
 def is_cash_letter(head: bytes) -> bool:
-    """Whether a file that begins so, with 64 bytes or more, is a cash letter."""
+    """Whether a file is a cash letter, by its first LETTER_HEAD bytes."""
     bare = head.lstrip(b"\r\n")
     return any(
         part[:2] in (b"01", b"\xf0\xf1") and _SHAPE.match(part) is not None

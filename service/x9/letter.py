@@ -7,7 +7,7 @@ sequence numbers of one cash letter.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, Final
+from typing import Final
 
 from service.x9.check import record_of
 from service.x9.deviation import PROFILES, Code, Deviation, Profile
@@ -16,6 +16,7 @@ from service.x9.items import MOST_DEVIATIONS, Item, Report, Side, View
 from service.x9.layout import layout_of, standard_of
 from service.x9.record import Record
 from service.x9.totals import Kind, Totals
+from service.x9.window import SupportsRead
 
 _MOST_NUMBERS: Final = 1_000_000
 KINDS: Final[dict[str, Kind]] = {
@@ -38,7 +39,7 @@ _BLANK: Final = 64
 class CashLetterFile:
     """A file, read record by record; raises InputError (not_a_cash_letter) where it is none."""
 
-    def __init__(self, stream: BinaryIO, profile: Profile = PROFILES["lenient"]) -> None:
+    def __init__(self, stream: SupportsRead, profile: Profile = PROFILES["lenient"]) -> None:
         self._pieces = Pieces(stream)
         self._profile = profile
         self.report = Report(self._pieces.framing, self._pieces.encoding, "x9.37")

@@ -1,15 +1,23 @@
 """A stream seen through a window: bounded memory, however large or wrong its lengths are."""
 
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 # Larger pieces of memory cost more to get from the system than they save.
 _AT_ONCE: Final = 1 << 16
 
 
+class SupportsRead(Protocol):
+    """A stream that can be read."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """At most `size` bytes; none at the end."""
+        ...
+
+
 class Window:
     """What of a stream is in memory: `data`, all before `at` dealt with already."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: SupportsRead) -> None:
         self._stream = stream
         self._base = 0
         self._ended = False

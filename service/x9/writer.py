@@ -81,7 +81,7 @@ def _text(field: Field, value: str | int | bytes) -> str:
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
     if isinstance(field.width, str):
         return text
-    if field.type in _DIGITS:
+    if field.type in _DIGITS or isinstance(value, int):
         blank = field.usage == "C" and text == ""
         filled = " " * field.width if blank else text.rjust(field.width, "0")
     elif field.type in _RIGHT:

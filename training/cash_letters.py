@@ -34,7 +34,7 @@ _LAYOUT_SHARES: Final = (0.7, 0.3)
 _ERRORS: Final = ("digit", "swap", "lost", "added", "other")
 _LARGEST: Final = 10**10 - 1
 _ROUTING: Final = "122000661"
-_BUNDLE: Final = 250
+_BUNDLE: Final = 25
 _APART: Final = 1_000_000_000
 
 

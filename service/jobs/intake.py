@@ -19,7 +19,7 @@ from service.jobs.letters import take_in_letter
 from service.jobs.store import NewItem
 from service.jobs.tiff import TIFF_SIGNATURES, split_tiff
 from service.options import ReadingOptions
-from service.x9.framing import LETTER_HEAD, is_cash_letter
+from service.x9.shapes import LETTER_HEAD, is_cash_letter
 
 Pages = Literal["first", "items", "front_back"]
 

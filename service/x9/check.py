@@ -3,9 +3,10 @@
 from typing import Final, Protocol
 
 from service.x9.deviation import Code, Deviation
-from service.x9.framing import Piece, image_layout
+from service.x9.framing import Piece
 from service.x9.layout import Field, Layout, Standard, checks, layout_of
 from service.x9.record import Encoding, Record, translated
+from service.x9.shapes import image_layout
 
 _KEYED: Final = ("27", "34")
 

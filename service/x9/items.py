@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from service.x9.deviation import Code, Deviation
-from service.x9.framing import Framing
 from service.x9.layout import Standard
 from service.x9.record import Encoding
+from service.x9.shapes import Framing
 from service.x9.totals import Kind, Total
 
 Side = Literal["front", "back"]

@@ -5,9 +5,10 @@ from typing import BinaryIO, Final
 
 from service.errors import InputError
 from service.x9.check import record_of
-from service.x9.framing import Framing, Piece
+from service.x9.framing import Piece
 from service.x9.layout import LAYOUTS, Field, Layout, Standard
 from service.x9.record import TO_EBCDIC, Encoding, Record
+from service.x9.shapes import Framing
 
 _RIGHT: Final = frozenset({"NBSM", "NBSMOS"})
 _DIGITS: Final = frozenset({"N", "Date", "Time", "Routing", "Amount", "Count"})

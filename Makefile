@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(VENV)/.service ## Read every cheque in samples/ and print a table
@@ -25,6 +25,20 @@ test: lint ## Lint, check types and run the tests
 .PHONY: kill
 kill: $(VENV)/.dev ## Kill the service 100 times while it reads batches, count what is lost
 	$(BIN)/python tests/jobs/killing.py 100
+
+.PHONY: kill-postgres
+kill-postgres: $(VENV)/.dev ## Kill workers on one PostgreSQL at random during a batch of 2,000
+	.ci/with-postgres $(BIN)/python tests/jobs/killing_workers.py 2000
+
+.PHONY: s3-server
+s3-server: build/s3/.ready ## Install the S3 server that the tests of buckets need
+
+# Apart: what moto needs can't be had beside what the service needs.
+build/s3/.ready: | $(BIN)/python
+	@$(BIN)/python -m venv build/s3
+	@build/s3/bin/python -m pip install --quiet --disable-pip-version-check \
+		'moto[s3]==5.2.5' 'flask>=3.1,<4' 'flask-cors>=6,<7'
+	@touch $@
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, formatting and types

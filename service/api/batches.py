@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -34,7 +33,7 @@ from service.audit import Outcome
 from service.errors import OverloadError
 from service.jobs import calls, intake, store
 from service.jobs.export import csv_lines
-from service.jobs.runtime import CHUNK, Jobs
+from service.jobs.runtime import Jobs, chunk_of
 from service.jobs.upkeep import purge
 from service.settings import Settings
 
@@ -92,7 +91,11 @@ _UNAUTHORIZED: Final = problem_response(
     "The key is missing, unknown or revoked", unauthorized=KEY_WANTED
 )
 _FORBIDDEN: Final = problem_response("The key is not good for this", forbidden=lacks("batch"))
-_STOPPING: Final = problem_response("The service is stopping", stopping=STOPPING)
+_NOT_NOW: Final = problem_response(
+    "The service is stopping, or can't reach what it keeps batches in",
+    stopping=STOPPING,
+    storage_unavailable="the database can't be reached",
+)
 _FAILED: Final = problem_response("The service failed", internal_error=INTERNAL_DETAIL)
 _INVALID: Final = problem_response(
     "A parameter can't be used",
@@ -105,7 +108,7 @@ _COMMON: Final[dict[int | str, dict[str, Any]]] = {
     422: _INVALID,
     429: problem_response("The key is used too often", rate_limited=TOO_OFTEN),
     500: _FAILED,
-    503: _STOPPING,
+    503: _NOT_NOW,
     507: problem_response("The request can't be recorded", unrecorded=UNWRITTEN),
 }
 
@@ -182,7 +185,7 @@ router = APIRouter(prefix=ROUTE, tags=["batches"], dependencies=[Depends(caller(
             rate_limited=TOO_OFTEN,
         ),
         500: _FAILED,
-        503: _STOPPING,
+        503: _NOT_NOW,
         507: problem_response(
             "The disk is full, or the request can't be recorded",
             storage_full="there is no room for the batch on the disk",
@@ -281,20 +284,20 @@ class _Accepting:
         if isinstance(call, calls.Answered):
             call.check(sent)
             return dict(call.answer), False
-        jobs.bodies.keep(self._file)
+        jobs.bodies.keep(self._name, self._file)
         new = store.NewBatch(
             id=secrets.token_hex(16),
             owner=self._owner,
             options=parameters.options(),
             body=self._name,
             webhook=parameters.webhook,
-            chunk=CHUNK,
+            chunk=chunk_of(len(items)),
         )
         with jobs.store.begin() as connection:
             batch, progress = jobs.store.accept(new, items, connection)
             answer = _document(batch, progress).model_dump(mode="json")
             if call is not None:
-                calls.answer(connection, call, sent, answer)
+                calls.answer(jobs.store, connection, call, sent, answer)
         return answer, True
 
 
@@ -394,11 +397,10 @@ def _moment(seconds: float) -> datetime:
 
 
 def _eta(batch: store.Batch, progress: store.Progress) -> float | None:
-    """Seconds that what waits will take at the pace since the batch was accepted."""
-    read = progress.accepted + progress.rejected
-    if batch.state != "running" or read == 0:
+    """Seconds that what waits will take at the pace of the last minute."""
+    if batch.state != "running" or progress.pace is None:
         return None
-    return round(progress.waiting * max(time.time() - batch.created, 0.0) / read, 1)
+    return round(progress.waiting / progress.pace, 1)
 
 
 def _item(item: store.Item) -> BatchItem:

@@ -153,7 +153,7 @@ def stated_item(store: "Store", batch: str, number: int) -> StatedItem | None:
     query = sa.select(table.c.amount, table.c.back_start, table.c.back_size).where(
         table.c.batch == batch, table.c.number == number
     )
-    with store.engine.connect() as connection:
+    with store.reading() as connection:
         row = connection.execute(query).one_or_none()
     if row is None or row.amount is None:
         return None
@@ -164,7 +164,7 @@ def stated_item(store: "Store", batch: str, number: int) -> StatedItem | None:
 def letters_of(store: "Store", batch: str) -> list[Letter]:
     """The cash letters of a batch, in order."""
     query = letters.select().where(letters.c.batch == batch).order_by(letters.c.letter)
-    with store.engine.connect() as connection:
+    with store.reading() as connection:
         return [
             Letter(row.letter, row.file, row.reference, row.start, row.size, row.first, row.report)
             for row in connection.execute(query)
@@ -195,7 +195,7 @@ def rows_of(
             .order_by(table.c.number)
             .limit(size)
         )
-        with store.engine.connect() as connection:
+        with store.reading() as connection:
             page = connection.execute(query).all()
         for row in page:
             error = (row.error_code, row.error_message) if row.error_code else None

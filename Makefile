@@ -83,6 +83,16 @@ build/tools/.installed: | $(BIN)/python
 
 EXAMPLES = 100
 
+.PHONY: fuzz-x9
+fuzz-x9: $(VENV)/.service ## Read a million damaged cash letters
+	$(BIN)/python -m tests.x9.fuzz $(INPUTS)
+
+INPUTS = 1000000
+
+.PHONY: bench-x9
+bench-x9: $(VENV)/.service ## Measure how fast cash letters are parsed, and in what memory
+	$(BIN)/python -m tests.x9.bench
+
 .PHONY: lock
 lock: ## Renew the lock files in requirements/ (needs uv)
 	$(call compile,service,)

@@ -1,5 +1,5 @@
-"""The command line: `cheque-reader read`, `submit`, `calibrate`, `serve`, `worker`, `keys`, `audit`
-and `version`.
+"""The command line: `cheque-reader read`, `submit`, `calibrate`, `serve`, `worker`, `x9`, `keys`,
+`audit` and `version`.
 
 Exit codes: 0 all was read, 1 a file could not be read or an audit log is broken, 2 the call, a
 setting or the model is wrong, 130 interrupted.
@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from service import __version__
 from service.access import commands
 from service.errors import ChequeReaderError, ParameterError
+from service.x9.commands import x9
 
 app = typer.Typer(
     name="cheque-reader",
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(commands.keys, name="keys")
 app.add_typer(commands.audit, name="audit")
+app.add_typer(x9, name="x9")
 
 
 FieldOnly = Annotated[

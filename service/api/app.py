@@ -11,7 +11,7 @@ from fastapi.telemetry import TelemetryConfig
 
 from service import __version__
 from service.access.keys import Keys
-from service.api import batches, examples, problems, routes
+from service.api import batches, examples, letters, problems, routes
 from service.api.audited import Audited
 from service.api.auth import Gate
 from service.api.observe import Observe
@@ -96,6 +96,7 @@ def create_app(
     app.include_router(routes.operations)
     app.include_router(routes.readings)
     app.include_router(batches.router)
+    app.include_router(letters.router)
     app.add_middleware(Audited, log=log)
     app.add_middleware(Observe)
     app.add_middleware(Traced)

@@ -28,7 +28,7 @@ from service.api.examples import problem_response
 from service.api.idempotency import Once, once_for
 from service.api.pool import BUSY, ReaderPool
 from service.api.problems import INTERNAL_DETAIL, RefusalError
-from service.api.schemas import Health, Reading, ReadingParameters
+from service.api.schemas import Health, Reading, StatedParameters
 from service.audit import Outcome
 from service.settings import Settings
 
@@ -187,7 +187,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 )
 async def read_cheque(
     request: Request,
-    parameters: Annotated[ReadingParameters, Query()],
+    parameters: Annotated[StatedParameters, Query()],
     settings: Annotated[Settings, Depends(settings_of)],
     pool: Annotated[ReaderPool, Depends(ready_pool)],
     owner: Annotated[str, Depends(owner_of)],

@@ -34,10 +34,13 @@ from service.errors import (
     origin,
     without_values,
 )
+from service.jobs import letters
 from service.jobs.bodies import Bodies
 from service.jobs.store import Batch, Item, Outcome, Store
 from service.jobs.webhook import Webhooks
-from service.options import Reader, read_cheque
+from service.options import Reader, ReadingOptions, read_cheque
+from service.pipeline.reader import Reading
+from service.x9.evidence import document, item_options
 
 logger = logging.getLogger(__name__)
 
@@ -271,6 +274,9 @@ class Worker:
 
     def _outcome(self, batch: Batch, item: Item, data: bytes | None) -> Outcome:
         options = replace(batch.options, reference=item.reference)
+        stated = self._persist(lambda: letters.stated_item(self._work.store, batch.id, item.number))
+        if stated is not None:
+            options = item_options(options, stated.amount_minor)
         if data is None:
             return _failed("image_lost", "the image is no longer stored")
         if item.begun >= _BEGINNINGS:
@@ -295,7 +301,18 @@ class Worker:
                 break
         metrics.count_reading(reading)
         state: Any = "accepted" if reading.decision == "accept" else "rejected"
-        return Outcome(state, asdict(reading), None)
+        if stated is None:
+            return Outcome(state, asdict(reading), None)
+        return Outcome(state, document(reading, partial(self._back, batch, stated, options)), None)
+
+    def _back(
+        self, batch: Batch, stated: letters.StatedItem, options: ReadingOptions
+    ) -> Reading | None:
+        """The back of an item of a cash letter, read."""
+        if stated.back is None:
+            return None
+        data = self._work.bodies.read(batch.body, *stated.back)
+        return None if data is None else read_cheque(self._work.reader, data, options)
 
     def _persist(self, act: Callable[[], Any]) -> Any:
         """What `act` returns, however long what it needs is full or away."""

@@ -1,5 +1,5 @@
-"""The command line: `cheque-reader read`, `submit`, `calibrate`, `serve`, `worker`, `keys`, `audit`
-and `version`.
+"""The command line: `cheque-reader read`, `explain`, `submit`, `calibrate`, `serve`, `worker`,
+`keys`, `audit` and `version`.
 
 Exit codes: 0 all was read, 1 a file could not be read or an audit log is broken, 2 the call, a
 setting or the model is wrong, 130 interrupted.
@@ -93,6 +93,42 @@ def read(
         listing.print_table(rows)
     if any(row.error for row in rows):
         raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="An image.", show_default=False)],
+    to: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="A file that ends in .png, .html, .svg or .json."),
+    ] = Path("explained.png"),
+    field_only: FieldOnly = False,
+    currency: Currency = None,
+    locale: Locale = None,
+    max_error: MaxError = None,
+) -> None:
+    """Show what the reading of a cheque rests on: fields, cuts, symbols, runners-up."""
+    from service import explanation, listing
+    from service.options import ReadingOptions, read_cheque
+    from service.pipeline.reader import ChequeReader
+    from service.settings import load_settings
+
+    with _explained():
+        options = ReadingOptions(
+            currency=currency,
+            locale=locale,
+            field_only=field_only,
+            max_error=max_error,
+            evidence=True,
+        )
+        explanation.form_of(to)
+        settings = load_settings()
+        data = listing.load(image, settings.max_bytes)
+        reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
+        evidence = read_cheque(reader, data, options).evidence
+        assert evidence is not None
+        explanation.write(evidence, data, settings.image_limits, to)
+    typer.echo(f"Wrote {to}; digest {evidence.digest}")
 
 
 @app.command()

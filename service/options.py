@@ -31,8 +31,8 @@ class ReadingOptions:
     settles the decimal mark where the currency doesn't; None leaves it open. field_only: the image
     is the cropped courtesy amount. max_error: the largest share of wrong amounts among accepted
     ones that the caller can bear, between 0 and 1; None takes the service's setting. reference: the
-    caller's own name for the cheque, handed back with the reading. Raises ParameterError for
-    anything else.
+    caller's own name for the cheque, handed back with the reading. evidence: the reading carries
+    what it rests on. Raises ParameterError for anything else.
     """
 
     currency: str | None = None
@@ -40,6 +40,7 @@ class ReadingOptions:
     field_only: bool = False
     max_error: float | None = None
     reference: str | None = None
+    evidence: bool = False
 
     def __post_init__(self) -> None:
         if self.currency is not None and self.currency not in CURRENCIES:
@@ -71,6 +72,7 @@ class Reader(Protocol):
         field_only: bool = False,
         max_error: float | None = None,
         reference: str | None = None,
+        evidence: bool = False,
     ) -> Reading:
         """Read the file of one cheque; raises InputError."""
         ...
@@ -85,6 +87,7 @@ def read_cheque(reader: Reader, data: bytes, options: ReadingOptions) -> Reading
         field_only=options.field_only,
         max_error=options.max_error,
         reference=options.reference,
+        evidence=options.evidence,
     )
 
 

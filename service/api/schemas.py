@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.options import LOCALES, MAX_REFERENCE, ReadingOptions
+from service.pipeline.evidence import Evidence
 from service.pipeline.grammar import CURRENCIES
 
 Point = Annotated[
@@ -41,8 +42,10 @@ class ReadingParameters(BaseModel):
         examples=[0.01],
         json_schema_extra={"exclusiveMinimum": 0, "exclusiveMaximum": 1},
     )
-    evidence: Literal["none"] = Field(
-        "none", description="Further evidence to return; there is none to choose yet"
+    evidence: Literal["none", "full"] = Field(
+        "none",
+        description="full: return what the reading rests on: fields, cuts, the winning path, the "
+        "runners-up, versions and a digest; for batches with each item's own address",
     )
     reference: str | None = Field(
         None,
@@ -59,6 +62,7 @@ class ReadingParameters(BaseModel):
             field_only=self.field_only,
             max_error=self.max_error,
             reference=self.reference,
+            evidence=self.evidence == "full",
         )
 
 
@@ -111,6 +115,9 @@ class Reading(BaseModel):
     grammar_version: str = Field(description="Grammar that the amount was read with")
     stages: dict[str, float] = Field(description="Seconds spent in each stage of the pipeline")
     reference: str | None = Field(description="The caller's own name for the cheque")
+    evidence: Evidence | None = Field(
+        default=None, description="What the reading rests on, where evidence=full asked for it"
+    )
 
 
 class ParameterFault(BaseModel):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from service.pipeline.automaton import Grammar
 from service.pipeline.card import Calibration, load_card
 from service.pipeline.chain import forward_of_everything, recognition_graph
+from service.pipeline.cutlines import Polygon, polygon
 from service.pipeline.decision import (
     DEFAULT_MAX_ERROR,
     Decision,
@@ -19,6 +20,7 @@ from service.pipeline.decision import (
     posterior,
     uncalibrated,
 )
+from service.pipeline.evidence import Chain, Evidence, Found, gather, seal
 from service.pipeline.field import FieldCandidate, locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
@@ -39,9 +41,6 @@ _ENOUGH_FIELDS = 1.2
 _UPRIGHT = 0.89
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
-
-# Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
-Polygon = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,7 @@ class Reading:
     symbols as written; digits: the digits of text in order, a fraction's denominator left out; all
     None only where no path exists. confidence: calibrated probability that amount_minor is right.
     field_box, symbols: in pixels of the original image, EXIF orientation applied. stages: seconds.
+    evidence: what the reading rests on, where it was asked for.
     """
 
     amount_minor: int | None
@@ -89,6 +89,7 @@ class Reading:
     grammar_version: str
     reference: str | None
     stages: dict[str, float]
+    evidence: Evidence | None = None
 
 
 class ChequeReader:
@@ -131,32 +132,48 @@ class ChequeReader:
         field_only: bool = False,
         max_error: float | None = None,
         reference: str | None = None,
+        evidence: bool = False,
     ) -> Reading:
         """Read the courtesy amount of one image.
 
         data: a PNG, JPEG or TIFF file. field_only: it shows nothing but the amount. max_error: the
-        share of wrong amounts among accepted ones that the caller can bear. Raises InputError for
-        data that is no usable image; an illegible cheque is a Reading with a reject reason.
+        share of wrong amounts among accepted ones that the caller can bear. evidence: the reading
+        carries what it rests on. Raises InputError for data that is no usable image; an illegible
+        cheque is a Reading with a reject reason.
         """
         started = perf_counter()
         grammar = grammar_for(currency, locale, self._card.labels, self._card.grammar_weights)
         bound = self._max_error if max_error is None else max_error
         image = load_cheque(data, field_only=field_only, limits=self._limits)
         loaded = perf_counter() - started
-        reading = self._interpret(image, grammar, field_only, bound)
+        reading = self._interpret(image, grammar, field_only, bound, evidence)
+        over_turned = False
         calibration = self.calibration(field_only=field_only)
         upright = uncalibrated(reading.confidence, calibration)
         if upright < _UPRIGHT and not field_only:
-            turned = self._interpret(image.turned(), grammar, field_only, bound)
+            turned = self._interpret(image.turned(), grammar, field_only, bound, evidence)
             stages = {k: v + turned.stages[k] for k, v in reading.stages.items()}
             over = uncalibrated(turned.confidence, calibration)
             if _odds(over) * _TURNED_ODDS > _odds(upright):
-                reading = turned
+                reading, over_turned = turned, True
             reading = replace(reading, stages=stages)
+        if reading.evidence is not None:
+            proof = seal(
+                reading.evidence,
+                data,
+                _found(reading, bound, field_only=field_only),
+                turned=over_turned,
+            )
+            reading = replace(reading, evidence=proof)
         return replace(reading, reference=reference, stages={"image": loaded, **reading.stages})
 
     def _interpret(
-        self, image: ChequeImage, grammar: Grammar, field_only: bool, max_error: float
+        self,
+        image: ChequeImage,
+        grammar: Grammar,
+        field_only: bool,
+        max_error: float,
+        evidence: bool,
     ) -> Reading:
         """One orientation of an image through all stages."""
         clock = _Clock()
@@ -181,9 +198,20 @@ class ChequeReader:
             *sorted(alternatives[1:], key=lambda a: a.confidence, reverse=True),
         )
         clock.lap("search")
-        return self._reading(
+        reading = self._reading(
             image, graph, grammar, found, alternatives, max_error, calibration, clock
         )
+        if not evidence:
+            return reading
+        sure = {one.amount_minor: one.confidence for one in alternatives}
+        proof = gather(
+            Chain(ink, fields, graph, lattice, grammar, found, sure, image.to_original),
+            no_amount=self._card.null_penalty,
+            posterior=uncalibrated(reading.confidence, calibration) if found else None,
+            model=(self._card.model_version, self._card.sha256),
+            calibration=calibration,
+        )
+        return replace(reading, evidence=proof)
 
     def _reading(
         self,
@@ -262,6 +290,19 @@ def _alternative(
     return Alternative(one.text, one.digits, one.amount_minor, one.currency, probability)
 
 
+def _found(reading: Reading, max_error: float, *, field_only: bool) -> Found:
+    return Found(
+        reading.amount_minor,
+        reading.currency,
+        reading.text,
+        reading.confidence,
+        reading.decision,
+        reading.reject_reason,
+        max_error,
+        field_only,
+    )
+
+
 def _odds(probability: float) -> float:
     return probability / max(1 - probability, 1e-9)
 
@@ -276,8 +317,8 @@ def _symbols(
     for arc, label in zip(one.arcs.tolist(), one.labels.tolist(), strict=True):
         segment = int(graph.segment[arc])
         if segment >= 0 and label != grammar.rubbish:
-            polygon = _polygon(graph.boxes[segment], to_original)
-            boxes.append(SymbolBox(grammar.labels[label], polygon))
+            outline = polygon(graph.boxes[segment], to_original)
+            boxes.append(SymbolBox(grammar.labels[label], outline))
     return tuple(boxes)
 
 
@@ -289,11 +330,4 @@ def _hull(
     if len(boxes) == 0:
         return None
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    return _polygon(np.concatenate([low, high]), to_original)
-
-
-def _polygon(box: NDArray[np.float32], to_original: NDArray[np.float64]) -> Polygon:
-    x0, y0, x1, y1 = box.tolist()
-    corners = np.array([[x0, y0, 1], [x1, y0, 1], [x1, y1, 1], [x0, y1, 1]])
-    moved = corners @ to_original.T
-    return tuple((round(x / w, 1), round(y / w, 1)) for x, y, w in moved.tolist())
+    return polygon(np.concatenate([low, high]), to_original)

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -13,12 +13,15 @@ from service.calibration import Sample, digest
 from service.errors import InputError
 from service.pipeline.card import load_card
 from service.pipeline.decision import DEFAULT_MAX_ERROR, sample_needed
+from service.pipeline.image import load_cheque
 from training.dataset import Sources, build_isolated
+from training.encode import png
 from training.export import load_exported
 from training.global_train import Chain, GlobalRecipe, Progress, tune, workers
 from training.pretrain import Pool
 from training.strings import SHARD, StringSample, build_strings, cut_image, load_strings
 from training.tuning import single_pools, write_tuned
+from training.variants import CROPPED, PAGE, varied
 
 RECIPE = GlobalRecipe(rate=3e-4, hopeless=16.0, every=20, average=0.95)
 
@@ -32,7 +35,7 @@ class AdaptPlan:
     """
 
     model: Path
-    passes: int = 16
+    passes: int = 32
     held_back: float = 0.2
     own: float = 0.6
     patience: int = 4
@@ -68,20 +71,29 @@ def amounts_of(label: str, key: str) -> tuple[int, ...]:
     return (whole, int(label)) if len(label) > 2 else (whole,)
 
 
-def cut_sample(sample: Sample, *, field_only: bool) -> Iterator[tuple[str, StringSample | None]]:
-    """Every image of a labelled sample with its graph; None where nothing can be learned from it.
+def cut_sample(
+    sample: Sample, *, field_only: bool, variants: int = 0, seed: int = 0
+) -> Iterator[tuple[str, tuple[StringSample, ...]]]:
+    """Every image of a labelled sample with its graph, and with those of so many variants of it.
 
-    That is where it has no amount, cannot be read as an image, or holds no ink.
+    Nothing where there is nothing to be learned: the image has no amount, cannot be read as an
+    image, or holds no ink.
     """
-    for name, label in sample.labels.items():
+    for number, (name, label) in enumerate(sample.labels.items()):
         if label == "":
-            yield name, None
+            yield name, ()
             continue
-        data = (sample.folder / name).read_bytes()
+        amounts = amounts_of(label, sample.key)
+        rng = np.random.default_rng((seed, number))
         try:
-            yield name, cut_image(data, amounts_of(label, sample.key), field_only=field_only)
+            data = (sample.folder / name).read_bytes()
+            grey = load_cheque(data, field_only=field_only).grey
+            how = CROPPED if field_only else PAGE
+            files = [data, *(png(varied(rng, grey, how)) for _ in range(variants))]
+            cut = [cut_image(file, amounts, field_only=field_only) for file in files]
         except InputError:
-            yield name, None
+            cut = []
+        yield name, tuple(one for one in cut if one is not None) if cut and cut[0] else ()
 
 
 def parted(names: Sequence[str], share: float) -> tuple[list[str], list[str]]:
@@ -93,7 +105,7 @@ def parted(names: Sequence[str], share: float) -> tuple[list[str], list[str]]:
 
 def adapt(
     plan: AdaptPlan,
-    images: dict[str, StringSample],
+    images: Mapping[str, Sequence[StringSample]],
     synthetic: Sequence[StringSample],
     pools: Sequence[Pool],
     *,
@@ -102,7 +114,8 @@ def adapt(
 ) -> Adapted:
     """Tune the whole chain of a model to images; the chain that reads the held-back ones best.
 
-    synthetic, pools: fields and single characters mixed in, so that nothing is forgotten.
+    images: of each by its name its graph, and after it those of its variants. synthetic, pools:
+    fields and single characters mixed in, so that nothing is forgotten.
     progress: called with where training stands and the loss on what is held back.
     """
     if len(images) < 10:
@@ -110,8 +123,9 @@ def adapt(
     card = load_card(plan.model)
     chain = Chain(load_exported(plan.model), card)
     training, back = parted(sorted(images), plan.held_back)
-    own, held_back = ([images[name] for name in names] for names in (training, back))
-    fields = math.ceil(plan.passes * len(own) / plan.own)
+    own = [variant for name in training for variant in images[name]]
+    held_back = [images[name][0] for name in back]
+    fields = math.ceil(plan.passes * len(training) / plan.own)
     recipe = replace(plan.recipe, fields=fields)
     kinds = [(own, plan.own), (synthetic, 1 - plan.own)] if synthetic else [(own, 1.0)]
     told: list[Progress] = []
@@ -142,7 +156,14 @@ def adapt(
         )  # fmt: skip
     right = best.share_right(held_back)
     return Adapted(
-        best, kept, len(own), tuple(back), before, least, right_before, float(np.round(right, 4))
+        best,
+        kept,
+        len(training),
+        tuple(back),
+        before,
+        least,
+        right_before,
+        float(np.round(right, 4)),
     )
 
 

@@ -31,11 +31,13 @@ from training.curves import Judged, reliability_picture, risk_coverage_picture
 from training.dataset import Sources
 from training.encode import png
 from training.synth.bank import GlyphBank
-from training.synth.cheque import make_cheque
+from training.synth.cheque import make_cheque, make_refused
 from training.synth.field import FieldMaker
 from training.synth.hand import HandWriter
 
 FIRST_SEED = 5_000_000
+# Every so manieth page holds no amount that may be accepted.
+REFUSED_EVERY = 20
 BOUNDS = (0.001, 0.005, 0.01, 0.02, 0.05)
 
 Kind = Literal["field", "cheque"]
@@ -63,7 +65,7 @@ class Outcome:
     @property
     def right(self) -> bool:
         """Whether the amount read is the true one."""
-        return self.expected is not None and self.said == self.expected
+        return (self.expected or 0) > 0 and self.said == self.expected
 
 
 class Desk:
@@ -80,7 +82,8 @@ class Desk:
         if kind == "field":
             field = self._fields.make(seed)
             return self._outcome(job, field.hand, field.amount_minor, field.image)
-        cheque = make_cheque(seed, hand=self._hand.write, split="valid")
+        make = make_refused if seed % REFUSED_EVERY == 0 else make_cheque
+        cheque = make(seed, hand=self._hand.write, split="valid")
         return self._outcome(job, not cheque.machine, cheque.amount_minor, cheque.image)
 
     def _outcome(
@@ -190,7 +193,8 @@ def summary(outcomes: Sequence[Outcome], calibration: Calibration) -> dict[str, 
     """Shares read rightly, by hand and printed, and what is accepted at each of BOUNDS."""
     parts: dict[str, list[Outcome]] = {}
     for one in outcomes:
-        parts.setdefault("by hand" if one.hand else "printed", []).append(one)
+        name = "to refuse" if (one.expected or 0) <= 0 else "by hand" if one.hand else "printed"
+        parts.setdefault(name, []).append(one)
     return {
         "images": len(outcomes),
         "calibration": asdict(calibration),

@@ -50,6 +50,9 @@ def tune(
     fields: Annotated[int, typer.Option(help="Synthetic fields to make.", min=1)] = 12_000,
     cheques: Annotated[int, typer.Option(help="Synthetic cheques to make.", min=0)] = 2_000,
     strings: Annotated[int, typer.Option(help="Drawings of real strings.", min=0)] = 3_000,
+    refused: Annotated[
+        int, typer.Option(help="Pages without an amount, or with a negative one.", min=0)
+    ] = 1_000,
     data: Data = None,
     fonts: Fonts = None,
     runs: Runs = RUNS,
@@ -72,7 +75,7 @@ def tune(
         recipe = recipe if grammar else replace(recipe, grammar_rate=0.0)
         plan = tuning.TuningPlan(
             model, runs / name, Sources(data_folder(data), fonts),
-            {"fields": fields, "cheques": cheques, "strings": strings},
+            {"fields": fields, "cheques": cheques, "strings": strings, "refused": refused},
             workers=workers, recipe=recipe,
         )  # fmt: skip
         with progress_bars() as bar:
@@ -105,7 +108,11 @@ def adapt(
     field_only: Annotated[
         bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
     ] = False,
-    passes: Annotated[int, typer.Option(help="Passes over the images, at most.", min=1)] = 16,
+    passes: Annotated[int, typer.Option(help="Passes over the images, at most.", min=1)] = 32,
+    variants: Annotated[
+        int, typer.Option(help="Distorted copies of every image to learn from.", min=0)
+    ] = 8,
+    rate: Annotated[float, typer.Option(help="Learning rate of the recognizer.")] = 3e-4,
     synthetic: Annotated[
         int, typer.Option(help="Synthetic fields mixed in, 0 for none.", min=0)
     ] = 1_000,
@@ -133,15 +140,20 @@ def adapt(
         refuse_existing(folder)
         sample = load_sample(truth or images, images)
         plan = adaptation.AdaptPlan(
-            model, passes=passes, workers=workers, recipe=replace(adaptation.RECIPE, seed=seed)
+            model,
+            passes=passes,
+            workers=workers,
+            recipe=replace(adaptation.RECIPE, seed=seed, rate=rate),
         )
         with progress_bars() as bar:
             task = bar.add_task("cutting the images", total=len(sample.labels))
             cut = {}
-            for image, one in adaptation.cut_sample(sample, field_only=field_only):
+            for image, own in adaptation.cut_sample(
+                sample, field_only=field_only, variants=variants, seed=seed
+            ):
                 bar.advance(task)
-                if one is not None:
-                    cut[image] = one
+                if own:
+                    cut[image] = own
             mixed: list[StringSample] = []
             pools: list[Pool] = []
             if synthetic:

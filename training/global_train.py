@@ -125,11 +125,13 @@ def tune(
     where it says True.
     """
     averaged = copy.deepcopy(chain)
-    optimizer = _optimizer(chain, recipe)
+    refused = [one for some, _ in samples for one in some if (one.amounts <= 0).all()]
+    optimizer = _optimizer(chain, recipe, null=any(len(one.amounts) == 0 for one in refused))
     steps = max(recipe.fields // recipe.batch, 1)
-    # No sample is negative: what is never seen must not become ever rarer.
+    # Where no sample is negative: what is never seen must not become ever rarer.
     names = chain.weights.grammar_now.weight_names
-    untaught = torch.tensor(["minus" in name for name in names])
+    taught = any(len(one.amounts) for one in refused)
+    untaught = torch.tensor(["minus" in name and not taught for name in names])
     peaks = [float(group["lr"]) for group in optimizer.param_groups]
     told: list[tuple[float, float]] = []
     kept: dict[str, Stateful] = {"chain": chain, "averaged": averaged, "optimizer": optimizer}
@@ -169,10 +171,13 @@ def tune(
     return averaged
 
 
-def _optimizer(chain: Chain, recipe: GlobalRecipe) -> torch.optim.Optimizer:
+def _optimizer(chain: Chain, recipe: GlobalRecipe, *, null: bool) -> torch.optim.Optimizer:
+    """null: whether there are samples without an amount.
+
+    Where there are none, the hypothesis of no amount would only ever grow dearer: it is left alone.
+    """
     weights = chain.weights
-    # No sample is without an amount, so that the hypothesis of none would only ever grow dearer.
-    apart = ("grammar", "field", "null")
+    apart = ("grammar", "field") if null else ("grammar", "field", "null")
     others = [p for name, p in weights.named_parameters() if name not in apart]
     return torch.optim.AdamW(
         [

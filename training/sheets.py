@@ -89,7 +89,7 @@ def write_sheets(
         if single:
             file = f"{sample.seed:06d}.png"
             write_png(sample.image, folder / name / file)
-            amount = "" if sample.amount_minor is None else str(sample.amount_minor)
+            amount = "" if (sample.amount_minor or 0) <= 0 else str(sample.amount_minor)
             rows.append((file, amount, sample.currency or "", sample.text))
         progress()
         if len(images) == _CELLS:

@@ -72,7 +72,8 @@ class Job:
     """One sample's numbers, ready for the search.
 
     lattice: its penalties are those of arcs with the fields' own, and of labels against rubbish.
-    added f64 [F]: what else enters each field; amounts: what the truth may be.
+    added f64 [F]: what else enters each field; null: the penalty of the hypothesis of no amount;
+    amounts: what the truth may be, nothing where that hypothesis is true.
     """
 
     lattice: Lattice
@@ -107,7 +108,7 @@ def solve(job: Job, grammar: Grammar, loss: Loss) -> JobGradient:
     "viterbi": penalty of the best path that spells the truth; "forward": of all such paths
     (equations 11, 18). The discriminative ones subtract that of everything, the hypothesis of no
     amount among it, and measure every field against its free reading as the service does
-    (equations 13, 20).
+    (equations 13, 20). Where there is no amount, that hypothesis is what spells the truth.
     """
     viterbi = loss.endswith("viterbi")
     lattice, entrances = job.lattice, Entrances.of(job.lattice)
@@ -118,11 +119,17 @@ def solve(job: Job, grammar: Grammar, loss: Loss) -> JobGradient:
         free = [_free(lattice, field, grammar, viterbi) for field in entrances.fields.tolist()]
         totals = np.array([one.penalty for one in free])
         lattice = normalised(lattice, entrances, job.added - totals)
-    true = _either([gradient(lattice, grammar, a, viterbi=viterbi) for a in job.amounts], viterbi)
+    none = not job.amounts
+    true = _nothing(job, grammar)
+    if not none:
+        spelled = [gradient(lattice, grammar, a, viterbi=viterbi) for a in job.amounts]
+        true = _either(spelled, viterbi)
     if true.penalty == np.inf:
         zeros = np.zeros_like(job.lattice.class_penalty), np.zeros(len(lattice.src))
         return JobGradient(np.inf, *zeros, np.zeros_like(job.added), 0.0, 0 * true.weights)
-    value, labels, arcs, weights, null = true.penalty, true.labels, true.arcs, true.weights, 0.0
+    value, labels, arcs, weights, null = (
+        true.penalty, true.labels, true.arcs, true.weights, float(none)
+    )  # fmt: skip
     if free:
         every = gradient(lattice, grammar, viterbi=viterbi)
         whole = min if viterbi else _merged
@@ -130,11 +137,17 @@ def solve(job: Job, grammar: Grammar, loss: Loss) -> JobGradient:
         share = float(every.penalty <= job.null) if viterbi else np.exp(total - every.penalty)
         value -= total
         labels, arcs = labels - share * every.labels, arcs - share * every.arcs
-        weights, null = weights - share * every.weights, -(1.0 - share)
+        weights, null = weights - share * every.weights, null - (1.0 - share)
     added = np.array([arcs[own].sum() for own in entrances.arcs])
     for one, through in zip(free, added.tolist(), strict=bool(free)):
         labels, arcs = labels - through * one.labels, arcs - through * one.arcs
     return JobGradient(value, labels, arcs, added, null, weights)
+
+
+def _nothing(job: Job, grammar: Grammar) -> Gradient:
+    """The penalty of no amount at all, as the gradient of a composition."""
+    labels, arcs = np.zeros_like(job.lattice.class_penalty), np.zeros(len(job.lattice.src))
+    return Gradient(job.null, labels, arcs, np.zeros(len(grammar.weight_names)))
 
 
 def _either(found: Sequence[Gradient], viterbi: bool) -> Gradient:
@@ -289,7 +302,9 @@ def _reads_right(job: Job, grammar: Grammar) -> bool:
     free = [_free(job.lattice, field, grammar, False) for field in entrances.fields.tolist()]
     totals = np.array([one.penalty for one in free])
     found = best(normalised(job.lattice, entrances, job.added - totals), grammar, 1)
-    return bool(found) and found[0].amount_minor in job.amounts
+    if not found or found[0].penalty > job.null:
+        return not job.amounts
+    return found[0].amount_minor in job.amounts
 
 
 def _tensor(parts: Sequence[NDArray[np.float32]]) -> Tensor:

@@ -25,11 +25,11 @@ from training.data.glyphs import Split
 from training.dataset import PLACEMENT, Sources
 from training.encode import png
 from training.synth.bank import GlyphBank
-from training.synth.cheque import make_cheque
+from training.synth.cheque import make_cheque, make_refused
 from training.synth.field import FieldMaker
 from training.synth.hand import HandWriter
 
-Kind = Literal["fields", "cheques", "strings"]
+Kind = Literal["fields", "cheques", "strings", "refused"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SHARD = 250
 
@@ -40,7 +40,8 @@ class StringSample:
 
     graph: its penalty holds only what is fixed. field_features f32 [F, D] of each candidate, and
     field_fixed f32 [F]: a candidate's penalty is -log sigmoid(weights . features) + fixed.
-    amounts i64 [n]: the true amount in minor units; several where the truth leaves open which.
+    amounts i64 [n]: the true amount in minor units, below zero where it is written as negative;
+    several where the truth leaves open which, none where there is no amount.
     """
 
     graph: SegmentationGraph
@@ -167,6 +168,17 @@ def _cheques(sources: Sources, split: Split) -> _Maker:
     return make
 
 
+def _refused(sources: Sources, split: Split) -> _Maker:
+    hand = HandWriter(GlyphBank.load(sources.data, split))
+
+    def make(seed: int) -> StringSample | None:
+        page = make_refused(30_000_000 + seed, hand=hand.write, split=split)
+        amounts = [] if page.amount_minor is None else [page.amount_minor]
+        return cut_image(png(page.image), amounts, field_only=False)
+
+    return make
+
+
 def _strings(sources: Sources, split: Split) -> _Maker:
     from training.synth.strings import StringMaker
 
@@ -181,7 +193,7 @@ def _strings(sources: Sources, split: Split) -> _Maker:
     return make
 
 
-_makers = {"fields": _fields, "cheques": _cheques, "strings": _strings}
+_makers = {"fields": _fields, "cheques": _cheques, "strings": _strings, "refused": _refused}
 
 
 def _shard(folder: Path, kind: Kind, number: int) -> Path:

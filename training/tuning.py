@@ -28,10 +28,20 @@ class TuningPlan:
     folder: Path
     sources: Sources
     samples: dict[Kind, int] = field(
-        default_factory=lambda: {"fields": 12_000, "cheques": 2_000, "strings": 3_000}
+        default_factory=lambda: {
+            "fields": 12_000,
+            "cheques": 2_000,
+            "strings": 3_000,
+            "refused": 1_000,
+        }
     )
     shares: dict[Kind, float] = field(
-        default_factory=lambda: {"fields": 0.7, "cheques": 0.15, "strings": 0.15}
+        default_factory=lambda: {
+            "fields": 0.64,
+            "cheques": 0.15,
+            "strings": 0.13,
+            "refused": 0.08,
+        }
     )
     held_out: int = 250
     workers: int = 2

@@ -46,6 +46,9 @@ _CLEAR_GAP = 0.06
 _MAX_INNER_GAP = 0.25
 _SPACE_GAPS = (0.45, 1.2)
 _SPACE_PENALTIES = (1.0, -1.5)
+_SPACE_RISES = (0.12, 0.40)
+_RISE_REACH = 1.0
+_RISE_HEIGHT = 0.35
 _JOINT_PENALTY = -1.0
 _MAX_CUTS = 64
 
@@ -93,7 +96,9 @@ class Cuts:
 
     piece: i16 [H, W], index of the piece that each pixel belongs to (also where there is no ink).
     boxes: i32 [P, 4] of each piece's ink in line pixels. joint: f32 [P - 1], ink crossed by the cut
-    between pieces p and p + 1, in units of the line's size; gap: f32 [P - 1], clear width there.
+    between pieces p and p + 1, in units of the line's size; gap: f32 [P - 1], clear width there;
+    rise: f32 [P - 1], by how much what follows ends higher than what stands before, as raised
+    cents do; in the same units.
     ink: f32 [P + 1], ink of all pieces before each, in squares of the line's size.
     """
 
@@ -101,6 +106,7 @@ class Cuts:
     boxes: NDArray[np.int32]
     joint: NDArray[np.float32]
     gap: NDArray[np.float32]
+    rise: NDArray[np.float32]
     ink: NDArray[np.float32]
 
 
@@ -406,7 +412,7 @@ def _cut(line: Line, paths: NDArray[np.int32]) -> Cuts | None:
     joint, gap = _joints(compact, solid, boxes)
     areas = np.bincount(compact[solid], minlength=present.size) / LINE_SIZE**2
     ink = np.concatenate([[0.0], np.cumsum(areas)]).astype(np.float32)
-    return Cuts(piece=compact, boxes=boxes, joint=joint, gap=gap, ink=ink)
+    return Cuts(piece=compact, boxes=boxes, joint=joint, gap=gap, rise=_rises(boxes), ink=ink)
 
 
 def _mend(ink: NDArray[np.uint8], piece: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -493,6 +499,29 @@ def _joints(
     joint = np.bincount(left[crossing], minlength=count)[: count - 1] / LINE_SIZE
     gap = (boxes[1:, 0] - boxes[:-1, 2]) / LINE_SIZE
     return joint.astype(np.float32), gap.astype(np.float32)
+
+
+def _rises(boxes: NDArray[np.int32]) -> NDArray[np.float32]:
+    """How much higher the pieces after each cut end than those before it; 0 where either is low.
+
+    Commas and dashes are left out: they end where no character does.
+    """
+    tall = boxes[:, 3] - boxes[:, 1] >= _RISE_HEIGHT * LINE_SIZE
+    reach = _RISE_REACH * LINE_SIZE
+    rises = np.zeros(len(boxes) - 1, np.float32)
+    for p in range(1, len(boxes)):
+        before = tall[:p] & (boxes[:p, 2] > boxes[:p, 2].max() - reach)
+        after = tall[p:] & (boxes[p:, 0] < boxes[p:, 0].min() + reach)
+        if before.any() and after.any():
+            rises[p - 1] = (boxes[:p, 3][before].max() - boxes[p:, 3][after].max()) / LINE_SIZE
+    return rises
+
+
+def _space_penalty(gap: float, rise: float) -> float | None:
+    """The penalty of SPACE at a cut; None where nothing speaks for it."""
+    signs = ((gap, _SPACE_GAPS), (rise, _SPACE_RISES))
+    found = [float(np.interp(x, xs, _SPACE_PENALTIES)) for x, xs in signs if x > xs[0]]
+    return min(found, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -672,9 +701,9 @@ class _Builder:
             self.nodes += 1
             reach.append(node)
             leave.append({node: 0.0})
-            if p < count and cuts.gap[p - 1] > _SPACE_GAPS[0]:
-                penalty = float(np.interp(cuts.gap[p - 1], _SPACE_GAPS, _SPACE_PENALTIES))
-                self.arcs.append((node, self.nodes, -1, penalty, field))
+            space = _space_penalty(cuts.gap[p - 1], cuts.rise[p - 1]) if p < count else None
+            if space is not None:
+                self.arcs.append((node, self.nodes, -1, space, field))
                 leave[p][self.nodes] = 0.0
                 self.nodes += 1
         for row, (i, j) in enumerate(zip(zone.first, zone.last, strict=True)):

@@ -51,12 +51,12 @@ def test_images_without_an_amount_are_left_out(tmp_path: Path) -> None:
         "file,amount_minor\ngood.png,100\nvoid.png,\nbroken.png,5\n"
     )
     cut = dict(cut_sample(load_sample(tmp_path), field_only=False))
-    assert [name for name, one in cut.items() if one is not None] == ["good.png"]
+    assert [name for name, own in cut.items() if own] == ["good.png"]
 
 
 def test_adaptation_keeps_the_chain_that_reads_what_is_held_back_best() -> None:
     # The same few graphs on both sides, so that there is something to learn.
-    images = {f"{n:02}": sample(n % 4, 100 * (12 + n % 4)) for n in range(20)}
+    images = {f"{n:02}": (sample(n % 4, 100 * (12 + n % 4)),) for n in range(20)}
     adapted = adapt(AdaptPlan(MODEL, passes=8, workers=1, recipe=RECIPE), images, [], [])
     assert adapted.trained_on == 16
     assert len(adapted.held_back) == 4
@@ -96,7 +96,7 @@ def test_the_command_adapts_to_a_folder(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         app,
         ["adapt", "--images", str(tmp_path), "--to", str(to), "--synthetic", "0", "--passes", "1",
-         "--workers", "1"],
+         "--workers", "1", "--variants", "1"],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "ranks only" in result.output

@@ -95,6 +95,7 @@ def enumerated(job: Job, loss: Loss) -> float:
         free = merge([p for p, _ in paths(job.lattice, "free")])
     amounts = paths(replace(job.lattice, penalty=penalty), "amounts")
     true = [p - free for p, amount in amounts if amount in job.amounts]
+    true = true if job.amounts else [job.null]
     if not loss.startswith("discriminative"):
         return merge(true)
     return merge(true) - merge([*(p - free for p, _ in amounts), job.null])
@@ -108,14 +109,16 @@ def test_losses_equal_enumeration(loss: Loss, seed: int, amount: int) -> None:
     for row in one.lattice.class_penalty:
         kept = [LABELS.index(s) for s in "123."] + [len(LABELS) - 1]
         row[np.setdiff1d(np.arange(len(LABELS)), kept)] = np.inf
-    found = solve(one, grammar_for(None, None, LABELS), loss)
-    assert np.isfinite(found.loss)
-    assert found.loss == pytest.approx(enumerated(one, loss), abs=1e-5)
+    for truth in (one, replace(one, amounts=())):
+        found = solve(truth, grammar_for(None, None, LABELS), loss)
+        assert np.isfinite(found.loss)
+        assert found.loss == pytest.approx(enumerated(truth, loss), abs=1e-5)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_gradients_equal_finite_differences(loss: Loss) -> None:
-    samples = [sample(1, 1200, fields=2), sample(2, 34500)]
+    refused = replace(sample(3, 0, fields=2), amounts=np.array([], np.int64))
+    samples = [sample(1, 1200, fields=2), sample(2, 34500), refused, sample(4, -300)]
     chain = ChainWeights(load_card(MODEL))
     batch = Batch(samples, chain.grammar_now)
     found = outputs(samples).requires_grad_()
@@ -236,3 +239,19 @@ def test_a_card_takes_the_tuned_weights() -> None:
     tuned = replace(load_card(MODEL), grammar_weights=tuple(held["grammar"].items()))
     again = ChainWeights(tuned)
     assert again.grammar.tolist() == pytest.approx(chain.grammar.tolist(), abs=1e-4)
+
+
+def test_what_is_never_seen_keeps_its_weights() -> None:
+    usual = [sample(n, 100 * (12 + n)) for n in range(4)]
+    refused = [replace(sample(9, 0), amounts=np.array([], np.int64)), sample(8, -1200)]
+
+    def tuned(samples: list[StringSample]) -> ChainWeights:
+        chain = Chain(ProductionNet(len(LABELS), (4, 4, 4, 8)), load_card(MODEL))
+        return tune(chain, [(samples, 1.0)], [], RECIPE).weights
+
+    before = ChainWeights(load_card(MODEL))
+    minus = ["minus" in name for name in before.grammar_now.weight_names]
+    for samples, changes in ((usual, False), ([*usual, *refused], True)):
+        after = tuned(samples)
+        assert bool(after.null != before.null) is changes
+        assert bool((after.grammar != before.grammar)[minus].any()) is changes

@@ -92,7 +92,8 @@ class SyntheticCheque:
 
     image: u8 [H, W], or [H, W, 3] RGB; turned by 180 degrees where ``turned``.
     text: the courtesy amount's symbols as written, SPACE where parts stand apart; "" if none.
-    amount_minor: hundredths, None where no amount must be accepted. currency: ISO 4217, the form's.
+    amount_minor: hundredths, below zero where written with a minus, None where none may be accepted
+        but for that. currency: ISO 4217, the form's.
     amount_box: tight around the courtesy amount's ink without cents that have a field of their
         own, None if there is none; cents_box: those cents; area_box: the form's place for them.
     character_boxes: i32 [N, 4], one for each symbol of text but SPACE.
@@ -544,12 +545,13 @@ def truth(filled: Filled, shot: Shot, form: Form, filling: Filling, kind: str) -
         area = _moved_box(
             shot, tuple(filled.page.px(v) for v in (slot.x0, slot.y0, right, slot.y1))
         )
-    read = kind == "cheque" and filling.amount is not None and filling.amount.amount_minor > 0
+    sign = {"cheque": 1, "negative": -1}.get(kind)
+    amount = None if filling.amount is None or sign is None else sign * filling.amount.amount_minor
     return SyntheticCheque(
         shot.image,
         shot.owner,
         filled.text,
-        filling.amount.amount_minor if read and filling.amount is not None else None,
+        amount or None,
         form.currency,
         _around(boxes[: filled.in_amount]),
         _around(boxes[filled.in_amount :]),
@@ -624,6 +626,23 @@ def make_cheque(
     _mark(rng, filled.page, form, kind)
     cheque = truth(filled, _picture(rng, filled.page, way), form, filling, kind)
     return turn_over(cheque) if rng.random() < 0.03 else cheque
+
+
+# Pages of which no amount may be accepted, and how common each is among them.
+_REFUSED = {
+    "negative": 0.4,
+    "blank": 0.3,
+    "struck": 0.1,
+    "back": 0.1,
+    "letter": 0.07,
+    "noise": 0.03,
+}
+
+
+def make_refused(seed: int, *, hand: Writer | None = None, split: str = "train") -> SyntheticCheque:
+    """Make one page of which no amount may be accepted; arguments as in make_cheque."""
+    kind = str(np.random.default_rng(seed).choice(list(_REFUSED), p=list(_REFUSED.values())))
+    return make_cheque(seed, hand=hand, kind=kind, split=split)
 
 
 def _picture(rng: np.random.Generator, page: Page, way: str) -> Shot:

@@ -8,6 +8,7 @@ ChequeReaderError
  ├── AccessError             a key can't be made or revoked as asked
  ├── AuditError              the audit log can't be written, or is not what was written
  ├── ConflictError           another call is doing the same at this moment
+ │    └── LeaseError         an item of the desk is another's by now, or decided
  ├── StorageFullError        no room for what a batch needs; nothing of it was accepted
  └── OverloadError           more work than is allowed at once; later it may go through
 
@@ -87,6 +88,12 @@ class ConflictError(ChequeReaderError):
     """Another call is doing the same at this moment, or did before this one could."""
 
     code = "conflict"
+
+
+class LeaseError(ConflictError):
+    """An item of the desk is another's by now, or decided."""
+
+    code = "lease_lost"
 
 
 class StorageFullError(ChequeReaderError):

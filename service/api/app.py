@@ -10,9 +10,10 @@ from fastapi import FastAPI
 
 from service import __version__
 from service.access.keys import Keys
-from service.api import batches, examples, problems, routes
+from service.api import batches, desk, examples, problems, routes
 from service.api.audited import Audited
 from service.api.auth import Gate
+from service.api.desk_access import Doorman
 from service.api.observe import Observe
 from service.api.openapi import polish
 from service.api.pool import ReaderPool
@@ -47,6 +48,7 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
         app.state.pool = pool
         await _note(log, "service.started")
         warming = asyncio.create_task(pool.warm())
+        jobs.room.start()
         if settings.batch_readers:
             await asyncio.to_thread(jobs.start, reader, pool.let_through)
         yield
@@ -73,6 +75,8 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
     app.include_router(routes.operations)
     app.include_router(routes.readings)
     app.include_router(batches.router)
+    app.state.doorman = Doorman()
+    app.include_router(desk.router)
     app.add_middleware(Audited, log=log)
     app.add_middleware(Observe)
     problems.install(app)

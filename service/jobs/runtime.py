@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from service.desk.room import Room
 from service.errors import ConfigurationError
 from service.jobs import calls
 from service.jobs.bodies import Bodies
@@ -32,6 +33,7 @@ class Jobs:
         given = settings.database_url
         self._url = given.get_secret_value() if given else sqlite_url(folder)
         self.store = Store(open_database(self._url))
+        self.room = Room(settings, self.store, self.bodies)
         self.process = ProcessName(folder)
         calls.free(self.store, self.process.name)
         secret = settings.webhook_secret
@@ -51,7 +53,8 @@ class Jobs:
         """Start reading batches in this process; before_each: called before every cheque."""
         settings = self._settings
         name = self.process.name
-        work = Work(self.store, self.bodies, reader, self.webhooks, before_each)
+        entrance = self.room.entrance
+        work = Work(self.store, self.bodies, reader, self.webhooks, entrance, before_each)
         self._worker = Worker(
             work, database_url=self._url, executor=name, readers=settings.batch_readers
         )
@@ -60,9 +63,11 @@ class Jobs:
             self.store,
             self.bodies,
             name,
+            self.room,
             retention=settings.retention_hours * 3600,
             orphan=2 * settings.batch_seconds + 600,
         )
+        self.room.start()
         self._upkeep.beat()
         self._worker.start()
         self._upkeep.start()
@@ -79,6 +84,7 @@ class Jobs:
             self._worker.stop_reading()
             self._upkeep.stop()
             self._worker.stop()
+        self.room.close()
         self.store.engine.dispose()
         self.process.release()
 

@@ -1,7 +1,7 @@
 """Batches, their items and their results, as rows."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from types import SimpleNamespace
@@ -68,11 +68,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one item: a reading, as JSON has it, or an error as code and message."""
+    """What came of one item: a reading, as JSON has it, or an error as code and message.
+
+    evidence: what the reading rests on, where it was asked for.
+    """
 
     state: Literal["accepted", "rejected", "failed"]
     reading: Mapping[str, Any] | None
     error: tuple[str, str] | None
+    evidence: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +226,17 @@ class Store:
                 for row in connection.execute(query)
             ]
 
-    def record(self, id: str, number: int, outcome: Outcome) -> bool:
-        """Write an item's result; False where it has one already, or its batch has ended."""
+    def record(
+        self,
+        id: str,
+        number: int,
+        outcome: Outcome,
+        beside: Callable[[sa.Connection], None] = lambda _: None,
+    ) -> bool:
+        """Write an item's result; False where it has one already, or its batch has ended.
+
+        beside: writes what belongs to the result, in the same transaction.
+        """
         code, message = outcome.error or (None, None)
         row = {
             "batch": id,
@@ -242,6 +255,8 @@ class Store:
                 if running.one_or_none() is None:
                     return False
                 written = connection.execute(self._insert_once(results).values(row))
+                if written.rowcount == 1:
+                    beside(connection)
                 return written.rowcount == 1
         except IntegrityError:
             return False

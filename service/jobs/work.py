@@ -10,17 +10,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import metrics
+from service.desk.entrance import Entrance, outcome_of
+from service.desk.news import decided
 from service.errors import InputError, StorageFullError, origin, without_values
 from service.jobs.bodies import Bodies
 from service.jobs.store import Batch, Item, Outcome, Store
-from service.jobs.webhook import Webhooks
+from service.jobs.webhook import News, Webhooks, message
 from service.options import Reader, read_cheque
 
 logger = logging.getLogger(__name__)
@@ -41,7 +43,8 @@ class StoppedError(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What workflows need: where batches are, what reads them, who is told of their end.
+    """What workflows need: where batches are, what reads them, who is told of their end, and what
+    goes to the desk.
 
     before_each is called before every item that is read; it may wait.
     """
@@ -50,6 +53,7 @@ class Work:
     bodies: Bodies
     reader: Reader
     webhooks: Webhooks
+    entrance: Entrance
     before_each: Callable[[], None] = lambda: None
 
 
@@ -85,8 +89,13 @@ class Worker:
 
         @DBOS.workflow(name="tell", max_recovery_attempts=None)
         def tell(batch: str, attempt: int) -> None:
-            self._tell(batch, attempt)
+            self._tell(batch, attempt, message, self._enqueue_attempt)
 
+        @DBOS.workflow(name="tell_decided", max_recovery_attempts=None)
+        def tell_decided(batch: str, attempt: int) -> None:
+            self._tell(batch, attempt, decided, self._enqueue_decided)
+
+        self._tell_decided_workflow: Callable[[str, int], None] = tell_decided
         self._read_workflow: Callable[[str, int, int], None] = read_chunk
         self._tell_workflow: Callable[[str, int], None] = tell
         DBOS.listen_queues([QUEUE, WEBHOOKS])
@@ -122,9 +131,17 @@ class Worker:
         """Put the news of a batch's end on its queue."""
         self._enqueue_attempt(batch.id, 0, None)
 
+    def enqueue_decisions(self, id: str) -> None:
+        """Put the news that all of a batch is decided on the same queue."""
+        self._enqueue_decided(id, 0, None)
+
     def _enqueue_attempt(self, id: str, attempt: int, delay: float | None) -> None:
         with SetWorkflowID(f"{id}.told.{attempt}"), SetEnqueueOptions(delay_seconds=delay):
             DBOS.enqueue_workflow(WEBHOOKS, self._tell_workflow, id, attempt)
+
+    def _enqueue_decided(self, id: str, attempt: int, delay: float | None) -> None:
+        with SetWorkflowID(f"{id}.decided.{attempt}"), SetEnqueueOptions(delay_seconds=delay):
+            DBOS.enqueue_workflow(WEBHOOKS, self._tell_decided_workflow, id, attempt)
 
     def is_open(self, batch: Batch) -> bool:
         """Whether any workflow of a batch's chunks waits or runs, on any worker."""
@@ -172,13 +189,19 @@ class Worker:
                     return
         self._persist(lambda: self._work.store.complete(id))
 
-    def _tell(self, id: str, attempt: int) -> None:
+    def _tell(
+        self,
+        id: str,
+        attempt: int,
+        news: News,
+        again: Callable[[str, int, float | None], None],
+    ) -> None:
         """Send a webhook once; what is not received is a workflow of its own, later."""
         webhooks = self._work.webhooks
-        if self._persist(lambda: webhooks.attempt(self._work.store, id)):
+        if self._persist(lambda: webhooks.attempt(self._work.store, id, news)):
             return
         if attempt < len(webhooks.pauses):
-            self._enqueue_attempt(id, attempt + 1, webhooks.pauses[attempt])
+            again(id, attempt + 1, webhooks.pauses[attempt])
         else:
             metrics.WEBHOOKS.labels("given_up").inc()
             logger.error("a webhook was not received in %d attempts", attempt + 1)
@@ -195,16 +218,32 @@ class Worker:
             if current is None or current.state != "running":
                 return False
             outcome = self._outcome(batch, item)
-            if self._persist(lambda: self._work.store.record(batch.id, item.number, outcome)):
+            if self._persist(lambda: self._record(batch, item, outcome)):
                 metrics.BATCH_ITEMS.labels(outcome.state).inc()
+                if outcome.reading is not None:
+                    self._work.entrance.count(
+                        batch.owner, outcome.reading, field_only=batch.options.field_only
+                    )
         finally:
             with self._idle:
                 self._reading -= 1
                 self._idle.notify_all()
         return True
 
+    def _record(self, batch: Batch, item: Item, outcome: Outcome) -> bool:
+        return self._work.store.record(
+            batch.id,
+            item.number,
+            outcome,
+            lambda connection: self._work.entrance.record(connection, batch, item.number, outcome),
+        )
+
     def _outcome(self, batch: Batch, item: Item) -> Outcome:
-        options = replace(batch.options, reference=item.reference)
+        options = replace(
+            batch.options,
+            reference=item.reference,
+            evidence=self._persist(lambda: self._work.entrance.wants_evidence(batch)),
+        )
         data = self._persist(lambda: self._load(batch, item))
         if data is None:
             return Outcome("failed", None, ("image_lost", "the image is no longer stored"))
@@ -218,8 +257,7 @@ class Worker:
                 "failed", None, ("internal_error", f"the reader failed with {origin(bug)}")
             )
         metrics.count_reading(reading)
-        state: Any = "accepted" if reading.decision == "accept" else "rejected"
-        return Outcome(state, asdict(reading), None)
+        return outcome_of(reading)
 
     def _load(self, batch: Batch, item: Item) -> bytes | None:
         try:

@@ -36,22 +36,26 @@ _Part = Stroke | Label | Raster
 _SHOWN: Final = {"": "stray", " ": "gap"}
 
 
-def draw_evidence(evidence: Evidence, data: bytes, limits: ImageLimits) -> Picture:
+def draw_evidence(
+    evidence: Evidence, data: bytes, limits: ImageLimits, *, blind: bool = False
+) -> Picture:
     """The picture of a reading; data: the image file that the evidence is of.
 
-    Raises InputError as load_cheque does.
+    blind: without what was decided and how sure the reader is. Raises InputError as load_cheque
+    does.
     """
     reading = evidence.reading
     field_only = reading is not None and reading.field_only
     page = decode_page(data, limits, field_only=field_only, long_side=_LONG_SIDE, height=_HEIGHT)
-    parts: list[_Part] = [*_heading(evidence)]
+    title = "What was read" if blind else _title(evidence)
+    parts: list[_Part] = [*_heading(evidence, title)]
     top = 84.0
     cheque, low = _cheque(evidence, page, top)
-    parts += [*cheque, *_runners_up(evidence, top)]
+    parts += [*cheque, *_runners_up(evidence, top, blind=blind)]
     chosen = next((field for field in evidence.fields if field.chosen), None)
     if chosen is None or evidence.path is None:
         parts.append(Label((_MARGIN, low + 24), "Nothing here spells an amount.", _INK, 15))
-        return Picture(WIDTH, round(low + 48), _title(evidence), tuple(parts))
+        return Picture(WIDTH, round(low + 48), title, tuple(parts))
     frame = _Frame(chosen.zones, low + 22)
     parts += _field(evidence, page, frame)
     crops = frame.bottom + 26
@@ -60,7 +64,7 @@ def draw_evidence(evidence: Evidence, data: bytes, limits: ImageLimits) -> Pictu
     parts += _crops(evidence.path, nodes, crops)
     parts += _connectors(evidence, frame, nodes, crops, base)
     parts += _graph(evidence, nodes, base)
-    return Picture(WIDTH, round(base + _GRAPH * 0.38 + 12), _title(evidence), tuple(parts))
+    return Picture(WIDTH, round(base + _GRAPH * 0.38 + 12), title, tuple(parts))
 
 
 def _title(evidence: Evidence) -> str:
@@ -71,7 +75,7 @@ def _title(evidence: Evidence) -> str:
     return f"{reading.text} read with {100 * reading.confidence:.1f} % confidence, {said}"
 
 
-def _heading(evidence: Evidence) -> list[_Part]:
+def _heading(evidence: Evidence, title: str) -> list[_Part]:
     versions = (
         f"model {evidence.model_version}   grammar {evidence.grammar_version}   "
         f"calibration {evidence.calibration_version}   digest {evidence.digest[:16]}"
@@ -85,7 +89,7 @@ def _heading(evidence: Evidence) -> list[_Part]:
             f"{sums.grammar:.2f};   no amount at all: {evidence.no_amount:.2f}"
         )
     return [
-        Label((_MARGIN, 32), _title(evidence), _INK, 20),
+        Label((_MARGIN, 32), title, _INK, 20),
         Label((_MARGIN, 53), total, _QUIET, 13),
         Label((_MARGIN, 70), versions, _QUIET, 12),
     ]
@@ -110,12 +114,13 @@ def _cheque(evidence: Evidence, page: Page, top: float) -> tuple[list[_Part], fl
     return parts, top + max(height, 150.0)
 
 
-def _runners_up(evidence: Evidence, top: float) -> list[_Part]:
+def _runners_up(evidence: Evidence, top: float, *, blind: bool) -> list[_Part]:
     left = _MARGIN + _CHEQUE[0] + 28.0
     parts: list[_Part] = [Label((left, top + 12), "Runners-up", _INK, 14)]
     for row, one in enumerate(evidence.runners_up):
         y = top + 36 + 42 * row
-        said = f"{one.text}   {100 * one.confidence:.2f} %   {one.behind:+.2f}"
+        sure = "" if blind else f"{100 * one.confidence:.2f} %   "
+        said = f"{one.text}   {sure}{one.behind:+.2f}"
         parts.append(Label((left, y), said, _OTHER, 14))
         parts.append(Label((left + 12, y + 17), _where(one), _QUIET, 12))
     if not evidence.runners_up:

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from service import __version__
 from service.access import commands
+from service.desk import commands as desk
 from service.errors import ChequeReaderError, ParameterError
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(commands.keys, name="keys")
 app.add_typer(commands.audit, name="audit")
+app.add_typer(desk.clerks, name="clerks")
 
 
 FieldOnly = Annotated[

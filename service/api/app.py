@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from service import __version__
 from service.access.keys import Keys
-from service.api import batches, desk, examples, problems, routes
+from service.api import batches, desk, desk_page, examples, problems, routes
 from service.api.audited import Audited
 from service.api.auth import Gate
 from service.api.desk_access import Doorman
@@ -77,6 +77,7 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
     app.include_router(batches.router)
     app.state.doorman = Doorman()
     app.include_router(desk.router)
+    app.include_router(desk_page.router)
     app.add_middleware(Audited, log=log)
     app.add_middleware(Observe)
     problems.install(app)

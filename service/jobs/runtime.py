@@ -30,8 +30,7 @@ class Jobs:
         self._settings = settings
         folder = settings.data_dir.absolute()
         self.bodies = Bodies(folder / "images", reserve=settings.disk_reserve)
-        given = settings.database_url
-        self._url = given.get_secret_value() if given else sqlite_url(folder)
+        self._url = database_of(settings)
         self.store = Store(open_database(self._url))
         self.room = Room(settings, self.store, self.bodies)
         self.process = ProcessName(folder)
@@ -87,6 +86,12 @@ class Jobs:
         self.room.close()
         self.store.engine.dispose()
         self.process.release()
+
+
+def database_of(settings: Settings) -> str:
+    """The URL of the database: the one that is set, or a SQLite file."""
+    given = settings.database_url
+    return given.get_secret_value() if given else sqlite_url(settings.data_dir.absolute())
 
 
 def need_workers(settings: Settings) -> None:

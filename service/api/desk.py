@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service import metrics
 from service.access.keys import Key
@@ -18,6 +20,7 @@ from service.api.desk_access import (
     MemberHere,
     RoomHere,
     drop_cookie,
+    lead_of,
     session_of,
     set_cookie,
 )
@@ -29,8 +32,10 @@ from service.audit import Outcome
 from service.desk import review
 from service.desk.members import Member, Session
 from service.desk.room import Room
+from service.desk.stats import figures
 from service.desk.views import page_jpeg
 from service.jobs.runtime import Jobs
+from service.pipeline.card import Calibration, load_card
 from service.pipeline.explain import draw_evidence
 
 NO_ITEM: Final = "There is no such item in your queues."
@@ -276,6 +281,24 @@ def undo_keying(
     return _item(item)
 
 
+@router.get("/stats", responses=_COMMON, name="see_figures", dependencies=[Depends(lead_of)])
+def see_figures(
+    request: Request,
+    jobs: Annotated[Jobs, Depends(jobs_of)],
+    days: Annotated[int, Query(ge=1, le=366)] = 30,
+    source: Annotated[str | None, Query(max_length=200)] = None,
+) -> schemas.DeskFigures:
+    """How readings fare: for leading clerks, and keys that are good for everything."""
+    found = figures(
+        jobs.store,
+        days=days,
+        source=source,
+        model=request.app.state.pool.model_version,
+        calibration=_calibration(request.app.state.settings.model_dir),
+    )
+    return schemas.DeskFigures.model_validate(found)
+
+
 def decision_of(decision: review.Decision | None) -> schemas.Decision | None:
     """A decision as a document."""
     if decision is None:
@@ -289,6 +312,11 @@ def decision_of(decision: review.Decision | None) -> schemas.Decision | None:
         reading_sha256=decision.reading_sha256,
         at=datetime.fromtimestamp(decision.at, UTC),
     )
+
+
+@lru_cache(maxsize=4)
+def _calibration(model: Path) -> Calibration:
+    return load_card(model).calibration_of(field_only=False)
 
 
 def _session(request: Request, room: Room, session: Session) -> schemas.DeskSession:

@@ -378,6 +378,73 @@ class Undo(_Said):
     keying: str = Field(max_length=64)
 
 
+class DeskRate(BaseModel):
+    """Part of a whole, as counted."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    part: int
+    whole: int
+    share: float | None
+
+
+class DeskError(BaseModel):
+    """Errors among accepted items that clerks keyed unannounced."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    wrong: int
+    audited: int
+    low: float = Field(description="Of the 95 % interval of the share")
+    high: float
+
+
+class DeskSlice(BaseModel):
+    """Figures of one day, of one source, or of all."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    read: DeskRate = Field(description="Accepted, of all that was read")
+    error: DeskError
+    reasons: dict[str, int] = Field(description="Rejected readings by reason")
+
+
+class DeskBar(BaseModel):
+    """Readings within a range of confidence."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    low: float
+    high: float
+    count: int
+    expected: float | None = Field(description="Share of the calibration sample in this range")
+
+
+class DeskDrift(BaseModel):
+    """How far the last 7 days are from the calibration sample."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    index: float | None = Field(description="Population stability index of the confidences")
+    readings: int
+    drifted: bool
+
+
+class DeskFigures(BaseModel):
+    """The dashboard of the review desk."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    total: DeskSlice
+    days: list[DeskSlice]
+    sources: list[DeskSlice]
+    histogram: list[DeskBar]
+    drift: DeskDrift
+    kinds: dict[str, int] = Field(description="Decisions by what clerks said")
+    agreed: DeskRate = Field(description="Rejected readings whose amount was right, of all keyed")
+
+
 _EVIDENCE = TypeAdapter(Evidence)
 
 

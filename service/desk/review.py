@@ -9,7 +9,8 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -106,11 +107,34 @@ class Keyed:
 class Desk:
     """The queues; safe to share between threads and processes."""
 
-    def __init__(self, store: Store, *, lease: float, keyings: int) -> None:
-        """lease: seconds that an item stays with who does not renew; keyings: clerks who agree."""
+    def __init__(
+        self,
+        store: Store,
+        *,
+        lease: float,
+        keyings: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """lease: seconds that an item stays with who does not renew; keyings: clerks who agree.
+
+        clock: seconds since 1970.
+        """
         self._store = store
+        self._clock = clock
         self._lease = lease
         self._keyings = keyings
+
+    @contextmanager
+    def _alone(self) -> Iterator[sa.Connection]:
+        """A transaction whose first look is as binding as its writes.
+
+        On SQLite one would otherwise begin with the first write, and two that look first would
+        both find the same item free; PostgreSQL locks the rows that are looked at.
+        """
+        with self._store.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
 
     def enter(
         self,
@@ -164,8 +188,8 @@ class Desk:
         An item is not offered to who has keyed it; one that the member skipped comes after all
         others.
         """
-        now = time.time()
-        with self._store.begin() as connection:
+        now = self._clock()
+        with self._alone() as connection:
             held = connection.execute(
                 sa.select(sa.func.count()).where(
                     desk_items.c.holder == member.holder,
@@ -222,20 +246,20 @@ class Desk:
 
     def renew(self, member: Member, leases: Sequence[str]) -> list[str]:
         """Keep leases for longer; those of them that the member still has."""
-        now = time.time()
+        now = self._clock()
         mine = sa.and_(
             desk_items.c.lease.in_(leases),
             desk_items.c.holder == member.holder,
             desk_items.c.state == _WAITING,
         )
-        with self._store.begin() as connection:
+        with self._alone() as connection:
             connection.execute(desk_items.update().where(mine).values(until=now + self._lease))
             rows = connection.execute(sa.select(desk_items.c.lease).where(mine)).scalars()
             return [lease for lease in rows if lease is not None]
 
     def release(self, member: Member, leases: Sequence[str]) -> None:
         """Give items back before their leases run out."""
-        with self._store.begin() as connection:
+        with self._alone() as connection:
             connection.execute(
                 desk_items.update()
                 .where(desk_items.c.lease.in_(leases), desk_items.c.holder == member.holder)
@@ -244,7 +268,7 @@ class Desk:
 
     def release_all(self, member: Member) -> None:
         """Give back all that a member has in one place, who signs out there."""
-        with self._store.begin() as connection:
+        with self._alone() as connection:
             connection.execute(
                 desk_items.update()
                 .where(desk_items.c.holder == member.holder)
@@ -253,8 +277,8 @@ class Desk:
 
     def skip(self, member: Member, batch: str, number: int, lease: str) -> None:
         """Put a leased item behind all others, for this member; raises LeaseError."""
-        now = time.time()
-        with self._store.begin() as connection:
+        now = self._clock()
+        with self._alone() as connection:
             _held(connection, member, batch, number, lease)
             connection.execute(
                 desk_skips.delete().where(
@@ -277,8 +301,8 @@ class Desk:
         Said again under the same lease it is answered again, and written once. Raises
         LeaseError where the member has the item no longer.
         """
-        now = time.time()
-        with self._store.begin() as connection:
+        now = self._clock()
+        with self._alone() as connection:
             earlier = connection.execute(
                 desk_keyings.select().where(
                     desk_keyings.c.lease == lease, desk_keyings.c.member == member.id
@@ -329,8 +353,8 @@ class Desk:
         Raises LeaseError where it is too late: the item is keyed by another since, or with
         another, or its decision has been passed on.
         """
-        now = time.time()
-        with self._store.begin() as connection:
+        now = self._clock()
+        with self._alone() as connection:
             row = connection.execute(
                 desk_keyings.select().where(
                     desk_keyings.c.id == keying,

@@ -11,7 +11,7 @@ RUN python3 -m venv --without-pip /opt/cheque-reader \
         --require-hashes --only-binary :all: -r requirements/service.txt \
     && python3 -m pip install --no-cache-dir --require-hashes --only-binary :all: \
         -r requirements/build.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY service service
 RUN python3 -m pip wheel --no-cache-dir --no-deps --no-index --no-build-isolation \
         --wheel-dir /wheels . \

@@ -45,7 +45,7 @@ lock: ## Renew the lock files in requirements/ (needs uv)
 	$(call compile,service,)
 	$(call compile,training,--extra training --constraint requirements/service.txt)
 	$(call compile,dev,--extra training --extra dev --constraint requirements/training.txt)
-	echo 'setuptools>=80' | uv pip compile $(COMPILE) --output-file requirements/build.txt -
+	printf 'setuptools>=80\nziglang>=0.15\n' | uv pip compile $(COMPILE) --output-file requirements/build.txt -
 
 COMPILE = --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-package torch --no-annotate \

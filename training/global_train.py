@@ -31,6 +31,7 @@ from training.string_loss import (
 )
 from training.strings import StringSample
 
+_WHOLE_CROPS = 512
 MILD = Distortion(rotate=0.05, shear=0.08, scale=0.08, shift=0.7, bend=0.5, thick=0.2)
 
 
@@ -45,7 +46,8 @@ class GlobalRecipe:
     single_crops a step, so that what was learned on them is not forgotten. hopeless: penalty beyond
     which a sample counts as beyond reading, and pulls less (the constant of equation 9). average:
     decay of the moving average of all weights, which is what is kept. distortion: of every segment
-    by itself, None for none.
+    by itself, None for none. bf16: the network's products are rounded to bfloat16 in training,
+    twice as fast on processors that have it.
     """
 
     loss: Loss = "discriminative_forward"
@@ -62,6 +64,7 @@ class GlobalRecipe:
     seed: int = 0
     every: int = 50
     distortion: Distortion | None = MILD
+    bf16: bool = False
 
 
 class Chain(nn.Module):
@@ -79,7 +82,17 @@ class Chain(nn.Module):
     def losses(self, batch: Batch, loss: Loss, runner: Runner = run_here) -> Tensor:
         """The loss of every sample of a batch, f64 [B]."""
         self.network.eval()
-        return batch.losses(self.network(batch.crops), self.weights, loss, runner)
+        return batch.losses(self._predicted(batch.crops), self.weights, loss, runner)
+
+    def _predicted(self, crops: Tensor) -> Tensor:
+        """The network's output, of a number of crops that is rounded up on the way.
+
+        For every shape torch keeps compiled kernels; a batch has another number of crops each time.
+        """
+        count = len(crops)
+        padded = functional.pad(crops, (0, 0, 0, 0, 0, -count % _WHOLE_CROPS))
+        found: Tensor = self.network(padded)[:count].float()
+        return found
 
     def share_right(self, samples: Sequence[StringSample], size: int = 32) -> float:
         """The share of samples whose best amount is the true one."""
@@ -87,7 +100,7 @@ class Chain(nn.Module):
         self.network.eval()
         for batch in self.batches(samples, size):
             with torch.no_grad():
-                output = self.network(batch.crops)
+                output = self._predicted(batch.crops)
             right += batch.right(output, self.weights)
         return float(np.mean(right))
 
@@ -143,14 +156,16 @@ def tune(
         batch = Batch(drawn, chain.weights.grammar_now)
         if recipe.distortion is not None:
             batch.crops = distort(batch.crops, recipe.distortion, generator)
-        losses = chain.losses(batch, recipe.loss, runner)
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bf16):
+            losses = chain.losses(batch, recipe.loss, runner)
         possible = torch.isfinite(losses)
         bounded = -torch.logaddexp(-losses[possible], losses.new_tensor(-recipe.hopeless))
         total = bounded.sum() / len(drawn)
         beyond = ~possible | (losses.detach() > recipe.hopeless)
         told.append((float(total.detach()), float(beyond.double().mean())))
         if pools and recipe.characters > 0:
-            single = _character_loss(chain.network, pools, recipe, generator)
+            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bf16):
+                single = _character_loss(chain.network, pools, recipe, generator)
             total = total + recipe.characters * single
         chain.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
@@ -205,7 +220,9 @@ def _character_loss(
 ) -> Tensor:
     crops, labels = draw(pools, recipe.single_crops, generator)
     distorted = distort(torch.from_numpy(crops), Distortion(), generator)
-    return functional.nll_loss(network(distorted), torch.from_numpy(labels.astype(np.int64)))
+    return functional.nll_loss(
+        network(distorted).float(), torch.from_numpy(labels.astype(np.int64))
+    )
 
 
 def _average(averaged: nn.Module, chain: nn.Module, decay: float) -> None:

@@ -36,7 +36,7 @@ class ProductionNet(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         x = crops.float().unsqueeze(1) * (INK / 255.0) + PAPER
-        return torch.log_softmax(self.head(self.features(x)), dim=1)
+        return torch.log_softmax(self.head(self.features(x)).float(), dim=1)
 
 
 def _block(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.components import connected_components
+from service.pipeline.native.inking import erase_lines, find_lines, find_strokes, histogram
 
 HORIZONTAL, VERTICAL = 0, 1
 
@@ -60,11 +60,16 @@ def extract_ink(grey: NDArray[np.uint8]) -> InkImage:
     """
     darkness = _darkness(grey)
     rules, darkness = _without_rules(darkness)
-    level = _local_level(darkness, _ink_level(darkness))
-    share = np.asarray(cv2.divide(darkness, level, dtype=cv2.CV_32F), np.float32)
-    mask = _grow(share > _STRONG, (share > _WEAK).view(np.uint8))
-    ink = np.asarray(cv2.convertScaleAbs(share, alpha=255.0), np.uint8)
-    return InkImage(ink=ink * mask, mask=mask.astype(bool), rules=rules)
+    level = _ink_level(darkness)
+    ink, mask = find_strokes(
+        darkness,
+        _local_peak(darkness, level),
+        lowest=_FAINTEST * level,
+        highest=level,
+        weak=_WEAK,
+        strong=_STRONG,
+    )
+    return InkImage(ink=ink, mask=mask, rules=rules)
 
 
 def _darkness(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -83,38 +88,52 @@ def _darkness(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _ink_level(darkness: NDArray[np.uint8]) -> float:
     """The darkness of a full stroke, from the pixels that Otsu's threshold calls dark."""
-    threshold, _ = cv2.threshold(darkness, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    dark = darkness[darkness > threshold]
-    if dark.size == 0:
+    counts = histogram(darkness)
+    counts[: _otsu(counts) + 1] = 0
+    if not counts.any():
         return _MIN_CONTRAST * 4
-    return max(float(np.percentile(dark, 70)), _MIN_CONTRAST)
+    return max(percentile_of_counts(counts, 70), _MIN_CONTRAST)
 
 
-def _local_level(darkness: NDArray[np.uint8], level: float) -> NDArray[np.float32]:
-    """The darkness of a full stroke near each pixel; f32 [H, W], at most `level`.
+def _otsu(counts: NDArray[np.int64]) -> int:
+    """Otsu's threshold of a histogram, i64 [256], as OpenCV finds it."""
+    share = counts / counts.sum()
+    below = np.cumsum(share)
+    first = np.cumsum(share * np.arange(256))
+    told = np.flatnonzero(np.minimum(below, 1 - below) >= np.finfo(np.float32).eps)
+    if not len(told):
+        return 0
+    low = first[told] / below[told]
+    high = (first[-1] - first[told]) / (1 - below[told])
+    apart = below[told] * (1 - below[told]) * (low - high) ** 2
+    return int(told[apart.argmax()])
 
-    Print and pens of one page differ, those of one amount do not: on a page it is less where
+
+def percentile_of_counts(counts: NDArray[np.int64], percent: float) -> float:
+    """A percentile, linear between neighbours, of values 0..255 that occur so often, i64 [256]."""
+    ends = np.cumsum(counts)
+    place = percent / 100 * float(ends[-1] - 1)
+    below, above = np.searchsorted(ends, [int(place), int(place) + 1], side="right").clip(max=255)
+    if place >= ends[-1] - 1:
+        above = below
+    return float(below + (above - below) * (place - int(place)))
+
+
+def _local_peak(darkness: NDArray[np.uint8], level: float) -> NDArray[np.uint8] | None:
+    """The darkness of a full stroke near each pixel, not yet within its limits; u8 [H, W].
+
+    Print and pens of one page differ, those of one amount do not (None): on a page it is less where
     nothing darker is near, and not so much is as dark that it is a texture.
     """
     height, width = darkness.shape
     if min(height, width) <= _PAGE:
-        return np.full(darkness.shape, level, np.float32)
+        return None
     reach = max(5, round(_NEAR * width)) | 1
     near = cv2.dilate(darkness, np.ones((reach, reach), np.uint8))
     _, faint = cv2.threshold(darkness, _FAINTEST * _WEAK * level, 255, cv2.THRESH_BINARY)
     window = (_TEXTURE_WINDOW * reach, _TEXTURE_WINDOW * reach)
     _, texture = cv2.threshold(cv2.blur(faint, window), 255 * _TEXTURE, 255, cv2.THRESH_BINARY)
-    peak = cv2.convertScaleAbs(cv2.max(near, texture), alpha=_PEAK)
-    return np.clip(peak, np.float32(_FAINTEST * level), np.float32(level))
-
-
-def _grow(strong: NDArray[np.bool_], weak: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Hysteresis: the weak components that hold a strong pixel; u8 0/1 [H, W]."""
-    count, labels = cv2.connectedComponents(weak, connectivity=8)
-    keep = np.zeros(count, np.uint8)
-    keep[labels[strong]] = 1
-    keep[0] = 0
-    return np.asarray(keep[labels], np.uint8)
+    return np.asarray(cv2.convertScaleAbs(cv2.max(near, texture), alpha=_PEAK), np.uint8)
 
 
 def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
@@ -128,7 +147,9 @@ def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDAr
     page = min(height, width) > _PAGE
     if page:
         level = _lines(darkness, threshold, int(_PAGE_RULE * width), 2)
-        upright = _lines(darkness.T, threshold, int(_BOX_SIDE * width), 2)
+        upright = _lines(
+            np.asarray(cv2.transpose(darkness), np.uint8), threshold, int(_BOX_SIDE * width), 2
+        )
         shelf = _pixels(level, (height, width)).T
         free = int(_PAGE_UPRIGHT * width)
         hairline = int(_PAGE_HAIRLINE * width)
@@ -142,12 +163,13 @@ def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDAr
     else:
         least = int(min(_RULE * min(height, width), _RULE_SHARE * width))
         level = _lines(darkness, threshold, least, 3)
-        upright = _lines(darkness.T, threshold, height - 2, 3)
+        upright = _lines(np.asarray(cv2.transpose(darkness), np.uint8), threshold, height - 2, 3)
     if level:
-        darkness = _erase(darkness, _pixels(level, (height, width)))
+        darkness = _erase(darkness, level)
     if upright:
-        columns = np.ascontiguousarray(darkness.T)
-        darkness = np.ascontiguousarray(_erase(columns, _pixels(upright, (width, height))).T)
+        columns = np.asarray(cv2.transpose(darkness), np.uint8)
+        erased = _erase(columns, upright)
+        darkness = np.asarray(cv2.transpose(erased), np.uint8)
     rules = [(r.x, r.y, r.x + r.length, r.y + r.thickness, HORIZONTAL) for r in level]
     rules += [(r.y, r.x, r.y + r.thickness, r.x + r.length, VERTICAL) for r in upright]
     return np.array(rules, np.int32).reshape(-1, 5), darkness
@@ -166,20 +188,14 @@ class _Rule:
 
 def _lines(darkness: NDArray[np.uint8], threshold: float, length: int, parts: int) -> list[_Rule]:
     """Straight thin lines along x, `length` px or more, in unbroken runs of a `parts`-th of it."""
-    dark = np.ascontiguousarray(darkness > threshold).astype(np.uint8)
     # A line that leans is a stair of runs; two rows together see it as one.
-    joined = cv2.dilate(dark, np.ones((2, 1), np.uint8))
-    joined = cv2.morphologyEx(joined, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8))
     run = max(6, length // parts)
-    opened = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
-    runs = np.asarray(opened, np.uint8) & dark
+    labels, stats = find_lines(
+        darkness, threshold, run=run, length=length, thickness=_MAX_THICKNESS
+    )
     found = []
-    labels, stats, _ = connected_components(runs)
-    for index in range(1, len(stats)):
-        x, y, w, h, area = stats[index].tolist()
-        if w < length or area / w > _MAX_THICKNESS:
-            continue
-        own = labels[y : y + h, x : x + w] == index
+    for number, (x, y, w, h) in enumerate(stats.tolist(), 1):
+        own = labels[y : y + h, x : x + w] == number
         if _is_straight(own):
             found.append(_Rule(x, y, w, h, own))
     return found
@@ -214,17 +230,12 @@ def _is_straight(line: NDArray[np.bool_]) -> bool:
     return bool(abs(slope) < 0.08 and np.percentile(off, 90) <= 1.5)
 
 
-def _erase(darkness: NDArray[np.uint8], lines: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _erase(darkness: NDArray[np.uint8], rules: list[_Rule]) -> NDArray[np.uint8]:
     """Take horizontal lines out of the darkness; what is dark on both sides goes through."""
-    fat = np.asarray(cv2.dilate(lines, np.ones((3, 3), np.uint8)), np.uint8)
+    lines = _pixels(rules, (darkness.shape[0], darkness.shape[1]))
+    boxes = [(r.x, r.y, r.x + r.length, r.y + r.thickness) for r in rules]
     # What is darker than the line itself was written over it.
-    usual = float(np.percentile(darkness[lines > 0], 60)) * _OVER_LINE
-    fat &= (darkness <= usual).astype(np.uint8)
-    rest = np.where(fat > 0, 0, darkness).astype(np.uint8)
-    reach = _MAX_THICKNESS + 3
-    look = np.zeros((2 * reach + 1, 3), np.uint8)
-    look[: reach + 1] = 1
-    above = cv2.dilate(rest, look)
-    below = cv2.dilate(rest, np.ascontiguousarray(look[::-1]))
-    through = np.minimum(np.minimum(above, below), darkness)
-    return np.where(fat > 0, through, darkness).astype(np.uint8)
+    usual = percentile_of_counts(histogram(darkness[lines > 0]), 60) * _OVER_LINE
+    return erase_lines(
+        darkness, lines, np.array(boxes, np.int32), usual=usual, reach=_MAX_THICKNESS + 3
+    )

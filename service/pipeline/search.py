@@ -18,7 +18,7 @@ from service.pipeline.amount import Role, amount_of
 from service.pipeline.automaton import Automaton, Grammar
 from service.pipeline.graph import Floats, Graph, Ints, Path, best_completions, n_best
 from service.pipeline.spelling import spelling
-from service.pipeline.sweep import Index, Lattice, Sweep, log_sum, lowest
+from service.pipeline.sweep import Composition, Index, Lattice, Sweep
 
 __all__ = [
     "Gradient",
@@ -68,7 +68,7 @@ def best(
     of writing the same one. Stray ink never tells interpretations apart. Fewer than n where there
     are fewer.
     """
-    sweep = Sweep(lattice, grammar.automaton, grammar.rubbish, lowest)
+    sweep = Sweep(lattice, grammar.automaton, grammar.rubbish)
     ahead, _ = sweep.forward()
     rest, _ = sweep.backward()
     if not np.isfinite(rest[0, 0]):
@@ -90,8 +90,7 @@ def best(
 
 def forward(lattice: Lattice, grammar: Grammar) -> float:
     """The forward penalty of all interpretations together, +infinity where there is none."""
-    sweep = Sweep(lattice, grammar.automaton, grammar.rubbish, log_sum)
-    return sweep.total(sweep.forward()[0])
+    return Composition(lattice, grammar.automaton, grammar.rubbish).total()
 
 
 def forward_by_field(lattice: Lattice, grammar: Grammar) -> dict[int, float]:
@@ -99,8 +98,7 @@ def forward_by_field(lattice: Lattice, grammar: Grammar) -> dict[int, float]:
 
     Their log-sum is ``forward``, where fields share no nodes but the first and the last.
     """
-    sweep = Sweep(lattice, grammar.automaton, grammar.rubbish, log_sum)
-    return sweep.total_by_field(*sweep.forward())
+    return Composition(lattice, grammar.automaton, grammar.rubbish).total_by_field()
 
 
 def forward_of_amount(lattice: Lattice, grammar: Grammar, amount_minor: int) -> float:
@@ -110,8 +108,7 @@ def forward_of_amount(lattice: Lattice, grammar: Grammar, amount_minor: int) -> 
     zero: either way. +infinity where nothing spells it.
     """
     automaton = spelling(grammar, amount_minor)
-    sweep = Sweep(lattice, automaton, grammar.rubbish, log_sum)
-    return sweep.total(sweep.forward()[0])
+    return Composition(lattice, automaton, grammar.rubbish).total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +137,8 @@ def gradient(
     automaton = grammar.automaton if amount_minor is None else spelling(grammar, amount_minor)
     if viterbi:
         automaton = replace(automaton, penalty=automaton.penalty + _parting(automaton))
-    merge = lowest if viterbi else log_sum
-    found = Sweep(lattice, automaton, grammar.rubbish, merge).expected()
+    paths = Sweep if viterbi else Composition
+    found = paths(lattice, automaton, grammar.rubbish).expected()
     origin = automaton.origin
     weights = np.zeros(len(grammar.weight_names) + 1)  # the last one: nameless
     transitions = np.bincount(

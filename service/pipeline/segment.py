@@ -18,6 +18,20 @@ from service.pipeline.components import connected_components
 from service.pipeline.field import FieldCandidate
 from service.pipeline.groups import holdings, plausible, whole_components
 from service.pipeline.ink import InkImage
+from service.pipeline.native.cutting import (
+    choose_cuts,
+    crops,
+    crossings,
+    cut_paths,
+    cut_places,
+    free_points,
+    least_ink,
+    mend,
+    minima,
+    piece_boxes,
+    pieces,
+    trace,
+)
 
 CROP = 32
 FEATURES = ("bias", "inner_gap", "cut_ink", "wide", "tall", "off_line", "pieces", "ink")
@@ -200,8 +214,8 @@ def find_cuts(line: Line) -> Cuts | None:
     labels, stats, _ = connected_components(solid)
     if len(stats) < 2:
         return None
-    down, down_step = _least_ink(ink)
-    up, up_step = _least_ink(ink[::-1])
+    down, down_step = least_ink(ink, _LATERAL)
+    up, up_step = least_ink(ink[::-1], _LATERAL)
     through = down + up[::-1] - ink
     thin = _paths(_seeds(through, stats[1:], line.centre), down_step, up_step)
     deep = _contour_paths(solid, down_step, up_step)
@@ -243,13 +257,7 @@ def _paths(
     up_step: NDArray[np.int8],
 ) -> NDArray[np.int32]:
     """The cheapest cut through every seed: columns i32 [P, H]."""
-    height = len(down_step)
-    found = []
-    for row, columns in seeds:
-        above = _trace(down_step, row, columns)
-        below = _trace(up_step, height - 1 - row, columns)
-        found.append(np.concatenate([above, below[:, -2::-1]], axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+    return cut_paths(down_step, up_step, seeds)
 
 
 def _most_ink(
@@ -300,46 +308,11 @@ def _contour_paths(
         if last <= first:
             continue
         path = np.empty(height, np.int32)
-        path[: first + 1] = _trace(down_step, first, np.array([x], np.int32))[0]
-        path[last:] = _trace(up_step, height - 1 - last, np.array([end], np.int32))[0][::-1]
+        path[: first + 1] = trace(down_step, first, x)
+        path[last:] = trace(up_step, height - 1 - last, end)[::-1]
         path[first : last + 1] = np.rint(np.linspace(x, end, last - first + 1))
         found.append(path)
     return np.stack(found) if found else np.zeros((0, height), np.int32)
-
-
-def _least_ink(ink: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-    """Least ink from the top row to every pixel, moving down by at most one column a row.
-
-    ink: f32 [H, W]. Returns the penalties f32 [H, W] and the steps taken i8 [H, W].
-    """
-    height, width = ink.shape
-    total = np.empty_like(ink)
-    step = np.zeros((height, width), np.int8)
-    total[0] = ink[0]
-    padded = np.full(width + 2, np.inf, np.float32)
-    options = np.empty((3, width), np.float32)
-    for y in range(1, height):
-        padded[1:-1] = total[y - 1]
-        options[0] = padded[1:-1]
-        options[1] = padded[:-2] + _LATERAL
-        options[2] = padded[2:] + _LATERAL
-        best = options.argmin(0)
-        step[y] = best
-        total[y] = ink[y] + options.min(0)
-    return total, step
-
-
-_STEP = np.array([0, -1, 1], np.int32)
-
-
-def _trace(step: NDArray[np.int8], row: int, columns: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Columns, from row 0 down to `row`, of the cheapest paths that reach (row, columns)."""
-    paths = np.empty((len(columns), row + 1), np.int32)
-    x = columns
-    for y in range(row, -1, -1):
-        paths[:, y] = x
-        x = x + _STEP[step[y, x]]
-    return paths
 
 
 def _minima(total: NDArray[np.float32]) -> NDArray[np.int32]:
@@ -347,102 +320,42 @@ def _minima(total: NDArray[np.float32]) -> NDArray[np.int32]:
 
     A minimum's depth is what the profile rises by on both sides before it falls below it again.
     """
-    turns = np.flatnonzero(np.abs(np.diff(total)) > 1e-4)
-    starts = np.concatenate([[0], turns + 1])
-    ends = np.concatenate([turns, [len(total) - 1]])
-    levels = total[starts].astype(np.float64)
-    result: list[int] = []
-    # Standing minimum and the highest point since; a new one counts once the rise is deep enough.
-    lowest, where, highest = np.inf, -1, np.inf
-    for k, level in enumerate(levels.tolist()):
-        if level < lowest and highest - level >= _PROMINENCE:
-            lowest, where = level, k
-        if where >= 0 and level - lowest >= _PROMINENCE:
-            result.append(where)
-            lowest, where, highest = np.inf, -1, level
-        elif where < 0:
-            highest = max(highest, level)
-    if where >= 0:
-        result.append(where)
-    return np.asarray((starts[result] + ends[result]) // 2, np.int32)
+    return minima(total, 1e-4, _PROMINENCE)
 
 
 def _choose(
     paths: NDArray[np.int32], crossed: NDArray[np.float32], ink: NDArray[np.float32]
 ) -> list[int]:
     """The cuts to keep, left to right: cheapest first, none that parts too little from another."""
-    columns = np.cumsum(ink > 0.3, axis=1, dtype=np.int32)
-    before = columns[np.arange(ink.shape[0]), paths].sum(axis=1)
-    middle = paths.mean(axis=1)
-    kept: list[int] = []
-    for i in np.argsort(crossed, kind="stable").tolist():
-        between = np.abs(before[kept] - before[i])
-        if crossed[i] <= _FREE:
-            near = between < _LEAST_CLEAR * LINE_SIZE**2
-        else:
-            near = (np.abs(middle[kept] - middle[i]) < _MIN_CUT_GAP * LINE_SIZE) | (
-                between < _LEAST_PIECE * LINE_SIZE**2
-            )
-        if not near.any():
-            kept.append(i)
-        if len(kept) == _MAX_CUTS:
-            break
+    before, middle = cut_places(paths, ink, 0.3)
+    kept = choose_cuts(
+        crossed,
+        before,
+        middle,
+        free=_FREE,
+        clear=_LEAST_CLEAR * LINE_SIZE**2,
+        gap=_MIN_CUT_GAP * LINE_SIZE,
+        piece=_LEAST_PIECE * LINE_SIZE**2,
+        most=_MAX_CUTS,
+    )
     # By the ink to their left: where cuts share free paper their columns may cross.
     return sorted(kept, key=lambda i: int(before[i]))
 
 
 def _cut(line: Line, paths: NDArray[np.int32]) -> Cuts | None:
     height, width = line.ink.shape
-    piece = np.zeros((height, width), np.int16)
-    if len(paths):
-        ordered = np.maximum.accumulate(paths, axis=0)
-        rows = np.arange(height)
-        marks = np.zeros((height, width + 1), np.int16)
-        for path in ordered:
-            marks[rows, path] += 1
-        piece = np.cumsum(marks[:, :width], axis=1, dtype=np.int16)
-    piece = _mend(line.ink, piece)
     solid = line.ink > _SOLID
+    piece = mend(pieces(paths, (height, width)), solid, 0.012 * LINE_SIZE * LINE_SIZE)
     piece = _free_points(piece, solid, line.centre)
     present = np.unique(piece[solid])
     if present.size == 0:
         return None
     compact = np.searchsorted(present, piece).clip(0, present.size - 1).astype(np.int16)
-    boxes = _piece_boxes(compact, solid, present.size)
+    boxes = piece_boxes(compact, solid, present.size)
     joint, gap = _joints(compact, solid, boxes)
     areas = np.bincount(compact[solid], minlength=present.size) / LINE_SIZE**2
     ink = np.concatenate([[0.0], np.cumsum(areas)]).astype(np.float32)
     return Cuts(piece=compact, boxes=boxes, joint=joint, gap=gap, rise=_rises(boxes), ink=ink)
-
-
-def _mend(ink: NDArray[np.uint8], piece: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Give slivers that a cut took off a stroke back to the neighbour they belong to."""
-    solid = ink > _SOLID
-    tag = np.where(solid, piece + 1, 0)
-    result = piece.copy()
-    smallest = 0.012 * LINE_SIZE * LINE_SIZE
-    boundary = solid[:, 1:] & solid[:, :-1] & (tag[:, 1:] != tag[:, :-1])
-    if not boundary.any():
-        return result
-    boxes = _piece_boxes(tag, solid, int(tag.max()) + 1)
-    for p in np.union1d(tag[:, 1:][boundary], tag[:, :-1][boundary]).tolist():
-        x0, y0, x1, y1 = boxes[p].tolist()
-        view = (slice(max(y0 - 1, 0), y1 + 1), slice(max(x0 - 1, 0), x1 + 1))
-        near = tag[view]
-        labels, stats, _ = connected_components((near == p).astype(np.uint8))
-        for c in range(1, len(stats) if len(stats) > 2 else 1):
-            if stats[c, cv2.CC_STAT_AREA] >= smallest:
-                continue
-            x, y, w, h, _ = stats[c].tolist()
-            window = (slice(max(y - 1, 0), y + h + 1), slice(max(x - 1, 0), x + w + 1))
-            fat = cv2.dilate((labels[window] == c).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-            around = near[window][fat]
-            around = around[(around > 0) & (around != p)]
-            if around.size:
-                other = int(np.bincount(around).argmax())
-                own = (near[window] == p) | (near[window] == 0)
-                result[view][window][fat & own] = other - 1
-    return result
 
 
 def _free_points(
@@ -458,45 +371,15 @@ def _free_points(
     small[0] = False
     if not small.any():
         return piece
-    result = piece * 3 + 1
-    for c in np.flatnonzero(small).tolist():
-        x, y, w, h, _ = stats[c].tolist()
-        window = (slice(y, y + h), slice(x, x + w))
-        own = labels[window] == c
-        home = int(np.bincount(piece[window][own]).argmax())
-        rest = solid & (piece == home) & (labels != c)
-        columns = rest.any(axis=0)
-        if not columns.any():
-            result[window][own] = 3 * home + 1
-            continue
-        after = middles[c, 0] > float(np.average(np.flatnonzero(columns)))
-        result[window][own] = 3 * home + (2 if after else 0)
-    return result
-
-
-def _piece_boxes(
-    piece: NDArray[np.int16], solid: NDArray[np.bool_], count: int
-) -> NDArray[np.int32]:
-    ys, xs = np.nonzero(solid)
-    labels = piece[ys, xs]
-    boxes = np.empty((count, 4), np.int32)
-    boxes[:, :2] = np.iinfo(np.int32).max
-    boxes[:, 2:] = -1
-    np.minimum.at(boxes[:, 0], labels, xs)
-    np.minimum.at(boxes[:, 1], labels, ys)
-    np.maximum.at(boxes[:, 2], labels, xs + 1)
-    np.maximum.at(boxes[:, 3], labels, ys + 1)
-    return boxes
+    middle = np.ascontiguousarray(middles[:, 0])
+    return free_points(piece, solid, labels, stats, middle, np.flatnonzero(small).astype(np.int32))
 
 
 def _joints(
     piece: NDArray[np.int16], solid: NDArray[np.bool_], boxes: NDArray[np.int32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     count = len(boxes)
-    tag = np.where(solid, piece, -1)
-    left, right = tag[:, :-1], tag[:, 1:]
-    crossing = (left >= 0) & (right == left + 1)
-    joint = np.bincount(left[crossing], minlength=count)[: count - 1] / LINE_SIZE
+    joint = crossings(piece, solid, count)[: count - 1] / LINE_SIZE
     gap = (boxes[1:, 0] - boxes[:-1, 2]) / LINE_SIZE
     return joint.astype(np.float32), gap.astype(np.float32)
 
@@ -556,12 +439,12 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
     inner = [groups[group] for group in zip(a.tolist(), b.tolist(), strict=True)]
     bounds = [_bounds(cuts.boxes[i:j]) for i, j in zip(a, b, strict=True)]
     box = np.array(bounds, np.float32).reshape(-1, 4)
-    crops = np.stack(
-        [
-            _crop(line, cuts.piece, i, j, own, placement)
-            for i, j, own in zip(a.tolist(), b.tolist(), bounds, strict=True)
-        ]
-    )
+    own = placement
+    found = crops(
+        line.ink, cuts.piece, a, b, np.array(bounds, np.int32).reshape(-1, 4), size=LINE_SIZE,
+        centre=line.centre,
+        placement=(own.normal, own.largest, own.size_damping, own.offset_damping),
+    )  # fmt: skip
     ends = np.concatenate([[0.0], cuts.joint, [0.0]]).astype(np.float32)
     width, height = (box[:, 2] - box[:, 0]) / LINE_SIZE, (box[:, 3] - box[:, 1]) / LINE_SIZE
     off = np.abs((box[:, 1] + box[:, 3]) / 2 - line.centre) / LINE_SIZE
@@ -579,7 +462,7 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
         axis=1,
     )
     return ZoneSegments(
-        line, cuts, a, b, crops, _to_working(line, box), features.astype(np.float32)
+        line, cuts, a, b, found, _to_working(line, box), features.astype(np.float32)
     )
 
 
@@ -614,25 +497,6 @@ def _to_working(line: Line, box: NDArray[np.float32]) -> NDArray[np.float32]:
     corners = np.stack([box[:, [0, 1]], box[:, [2, 1]], box[:, [2, 3]], box[:, [0, 3]]], axis=1)
     moved = corners @ line.to_working[:, :2].T + line.to_working[:, 2]
     return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1).astype(np.float32)
-
-
-def _crop(
-    line: Line,
-    piece: NDArray[np.int16],
-    first: int,
-    last: int,
-    box: tuple[int, int, int, int],
-    placement: Placement,
-) -> NDArray[np.uint8]:
-    """The ink of pieces first..last-1 in a 32 x 32 crop, see `place`."""
-    x0, y0, x1, y1 = box
-    x0, y0 = max(x0 - 1, 0), max(y0 - 1, 0)
-    window = (slice(y0, y1 + 1), slice(x0, x1 + 1))
-    labels = piece[window]
-    own = np.where((labels >= first) & (labels < last), line.ink[window], 0)
-    extent = max(box[3] - box[1], box[2] - box[0]) / LINE_SIZE
-    offset = ((box[1] + box[3]) / 2 - line.centre) / LINE_SIZE
-    return place(own, extent, offset, placement)
 
 
 def place(

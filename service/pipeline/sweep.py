@@ -1,26 +1,25 @@
 """One lattice against one grammar automaton, swept in cut order, all grammar states at once.
 
 The interpretation graph has a node for every pair of a cut and a grammar state. Here the states of
-a cut are one row of numbers: a row is taken through every transition of the grammar in a few array
-operations, and the only Python loop is over cuts.
+a cut are one row of numbers, and a row is taken through every arc and transition by compiled loops
+(``native``): as penalties for the best path (the tropical semiring), as probabilities relative to
+the row's best for sums over all paths (the log semiring).
 """
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.automaton import Automaton
 from service.pipeline.graph import Floats, Ints
+from service.pipeline.native import LIBRARY, address, checked
 
 Index = NDArray[np.int64]
-# Penalties [rows, n] -> [n], over the rows: the semiring.
-Merge = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,51 +61,108 @@ class Lattice:
         )  # fmt: skip
 
 
-def lowest(rows: Floats) -> Floats:
-    """The minimum over rows [rows, n] -> [n]: Viterbi."""
-    least: Floats = rows.min(axis=0, initial=np.inf)
-    return least
+class _Problem(ctypes.Structure):
+    """A lattice and an automaton as the compiled loops take them (``sweep.h``)."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("nodes", "arcs", "segments", "labels", "states",
+                                              "moves", "classes", "finals", "rubbish")),
+        *((name, ctypes.c_void_p) for name in ("src", "dst", "segment", "penalty", "label_penalty",
+                                               "state_class", "class_penalty", "from_", "to",
+                                               "move_penalty", "rubbish_penalty", "final",
+                                               "final_penalty")),
+    )  # fmt: skip
 
 
-def log_sum(rows: Floats) -> Floats:
-    """-log(sum(exp(-rows))) over rows [rows, n] -> [n]: forward. Divides by zero where all are
-    +infinity, which callers silence once for all their cuts."""
-    safe: Floats = rows.min(axis=0, initial=np.inf)
-    safe[safe == np.inf] = 0.0
-    safe -= np.log(np.exp(safe - rows).sum(axis=0))
-    return safe
+class Composition:
+    """A lattice under an automaton, ready for the compiled loops; rubbish: label of stray ink.
 
+    Holds the numbers, contiguous and of one type, that the loops read. Raises ValueError where an
+    index is out of range, or a penalty is NaN: the loops check nothing.
+    """
 
-class _Fan:
-    """Merges the entries of a vector that share a key (all transitions into a state, say)."""
+    def __init__(self, lattice: Lattice, automaton: Automaton, rubbish: int) -> None:
+        self.lattice, self.automaton, self.rubbish = lattice, automaton, rubbish
+        classes, labels = automaton.class_penalty.shape
+        states = len(automaton.state_class)
+        segments = lattice.class_penalty.reshape(-1, labels - 1)
+        ints = (lattice.src, lattice.dst, lattice.segment)
+        self._numbers = [
+            *(np.ascontiguousarray(one, np.int32) for one in ints),
+            *(np.ascontiguousarray(one, np.float64) for one in (lattice.penalty, segments)),
+            np.ascontiguousarray(automaton.state_class, np.int32),
+            np.ascontiguousarray(automaton.class_penalty, np.float64),
+            *(np.ascontiguousarray(one, np.int32) for one in (automaton.src, automaton.dst)),
+            *(
+                np.ascontiguousarray(one, np.float64)
+                for one in (automaton.penalty, automaton.rubbish_penalty)
+            ),
+            np.ascontiguousarray(automaton.finals, np.int32),
+            np.ascontiguousarray(automaton.final_penalty, np.float64),
+        ]
+        self._check(states, classes, labels)
+        self.problem = _Problem(
+            lattice.num_nodes, len(lattice.src), len(segments), labels, states, len(automaton.src),
+            classes, len(automaton.finals), rubbish,
+            *(one.ctypes.data for one in self._numbers),
+        )  # fmt: skip
 
-    def __init__(self, keys: Ints, other: Ints, penalty: Floats) -> None:
-        order = np.argsort(keys, kind="stable")
-        self.keys, self.starts = np.unique(keys[order], return_index=True)
-        self.other, self.penalty = other[order], penalty[order]
-        self.weight = np.exp(-self.penalty)
+    def _check(self, states: int, classes: int, labels: int) -> None:
+        automaton = self.automaton
+        bounds = (
+            (automaton.state_class, -1, classes),
+            (automaton.src, 0, states),
+            (automaton.dst, 0, states),
+            (automaton.finals, 0, states),
+            (np.array([self.rubbish]), 0, labels - 1),
+        )
+        for indices, least, count in bounds:
+            if len(indices) and (indices.min() < least or indices.max() >= count):
+                raise ValueError("composition: an index is out of range")
+        if any(np.isnan(one).any() for one in self._numbers if one.dtype == np.float64):
+            raise ValueError("composition: a penalty is not a number")
 
-    def merge(self, row: Floats, merge: Merge) -> Floats:
-        """row[other] + penalty merged key by key, +infinity where there is nothing.
+    def total(self) -> float:
+        """The summed penalty of all paths, +infinity where there is none."""
+        return float(self._totals(np.zeros(len(self.lattice.src), np.int32), 1)[0])
 
-        In the log semiring the row is scaled to its lowest entry, so that one exponential a
-        state does; what is 700 behind it, e^-700 of the sum, is lost.
+    def total_by_field(self) -> dict[int, float]:
+        """The same for each field apart, told by the arc that reaches the last node."""
+        fields, own = np.unique(self.lattice.field, return_inverse=True)
+        totals = self._totals(own.astype(np.int32), len(fields))
+        return dict(zip(fields.tolist(), totals[: len(fields)].tolist(), strict=True))
+
+    def _totals(self, field: Ints, fields: int) -> Floats:
+        totals = np.empty(2 * fields)
+        checked(
+            LIBRARY.summed_totals(
+                ctypes.byref(self.problem), address(field, np.int32), ctypes.c_int64(fields),
+                address(totals, np.float64),
+            )
+        )  # fmt: skip
+        return totals
+
+    def expected(self) -> Expected:
+        """The summed penalty of all paths, and how often each piece lies on them.
+
+        Paths weigh exp(-penalty). Zeros where there is no path.
         """
-        out = np.full(len(row), np.inf)
-        if len(self.keys) == 0:
-            return out
-        if merge is lowest:
-            out[self.keys] = np.minimum.reduceat(row[self.other] + self.penalty, self.starts)
-            return out
-        least = row.min()
-        if least < np.inf:
-            shares = np.exp(least - row)[self.other] * self.weight
-            out[self.keys] = least - np.log(np.add.reduceat(shares, self.starts))
-        return out
+        found = Expected.none(self.lattice, self.automaton)
+        total = ctypes.c_double()
+        pieces = (found.labels, found.arcs, found.transitions, found.classes, found.strays,
+                  found.finals)  # fmt: skip
+        checked(
+            LIBRARY.summed_expected(
+                ctypes.byref(self.problem),
+                ctypes.byref(total),
+                *(address(piece, np.float64) for piece in pieces),
+            )
+        )
+        return replace(found, penalty=total.value)
 
 
 class Sweep:
-    """The rows of a lattice under an automaton, in one semiring.
+    """The rows of a lattice under an automaton, in the semiring of lowest penalties (Viterbi).
 
     rubbish: label of stray ink. S states. Rows are f64[S]; +infinity: no way.
     labels f64[N + 1, K]: class penalties, with a column and a last row for SPACE, so that segment
@@ -114,122 +170,62 @@ class Sweep:
     f64[N + 1]: of taking it for stray ink.
     """
 
-    def __init__(self, lattice: Lattice, automaton: Automaton, rubbish: int, merge: Merge) -> None:
-        self.lattice, self.automaton, self.merge = lattice, automaton, merge
-        self.rubbish = rubbish
+    def __init__(self, lattice: Lattice, automaton: Automaton, rubbish: int) -> None:
+        self.lattice, self.automaton, self.rubbish = lattice, automaton, rubbish
+        self._composition = Composition(lattice, automaton, rubbish)
         self.labels = np.full(
             (len(lattice.class_penalty) + 1, automaton.class_penalty.shape[1]), np.inf
         )
         self.labels[:-1, :-1] = lattice.class_penalty
         self.labels[-1, -1] = 0.0
-        self.by_class = _by_class(self.labels, automaton.class_penalty, merge)
+        self.by_class = _by_class(self.labels, automaton.class_penalty)
         self.entering = np.full((len(self.labels), len(automaton.state_class)), np.inf)
         self.entering[:, 1:] = self.by_class[:, automaton.state_class[1:]]
         self.stray = self.labels[:, rubbish]
-        self._into = _Fan(automaton.dst, automaton.src, automaton.penalty)
-        self._out_of = _Fan(automaton.src, automaton.dst, automaton.penalty)
 
     def forward(self) -> tuple[Floats, Floats]:
-        """Penalties of all ways from the beginning.
+        """Lowest penalties of all ways from the beginning.
 
         To each cut and state, f64[nodes, S]; and to each cut and on through a transition into
         the state, whose symbol is yet to be read.
         """
-        nodes, rubbish = self.lattice.num_nodes, self.automaton.rubbish_penalty
-        taken, groups = self._arcs(self.lattice.dst)
-        ahead = np.full((nodes, len(rubbish)), np.inf)
-        # What an arc starts from: a transition taken, or the state kept for stray ink.
-        base = np.full((nodes, 2, len(rubbish)), np.inf)
-        ahead[0, 0] = 0.0
-        with np.errstate(divide="ignore"):
-            for node, arcs in [(0, slice(0, 0)), *groups]:
-                if node > 0:
-                    rows = base[taken.src[arcs]] + taken.penalty[arcs]
-                    ahead[node] = self.merge(rows.reshape(-1, len(rubbish)))
-                base[node, 0] = self._into.merge(ahead[node], self.merge)
-                base[node, 1] = ahead[node] + rubbish
-        return ahead, base[:, 0]
+        return self._rows(LIBRARY.lowest_forward)
 
     def backward(self) -> tuple[Floats, Floats]:
-        """Penalties of all ways to the end.
+        """Lowest penalties of all ways to the end.
 
         From each cut and state, f64[nodes, S]; and from each cut where a transition into the state
         has been taken, whose symbol is yet to be read.
         """
-        nodes, rubbish = self.lattice.num_nodes, self.automaton.rubbish_penalty
-        taken, groups = self._arcs(self.lattice.src)
-        rest = np.full((nodes, len(rubbish)), np.inf)
-        rest[-1, self.automaton.finals] = self.automaton.final_penalty
-        entered = np.full(rest.shape, np.inf)
-        with np.errstate(divide="ignore"):
-            for node, arcs in reversed(groups):
-                rows = rest[taken.dst[arcs]][:, None] + taken.penalty[arcs]
-                entered[node], stray = self.merge(rows)
-                read = self._out_of.merge(entered[node], self.merge)
-                rest[node] = self.merge(np.stack([read, stray + rubbish]))
-        return rest, entered
+        return self._rows(LIBRARY.lowest_backward)
 
-    def _arcs(self, ends: Ints) -> tuple[_Taken, list[tuple[int, slice]]]:
-        """The lattice's arcs sorted by an end, and each node that is one with its share of them."""
-        lattice = self.lattice
-        order = np.argsort(ends, kind="stable")
-        segment = lattice.segment[order]
-        penalty = np.empty((len(order), 2, self.entering.shape[1]))
-        penalty[:, 0] = self.entering[segment]
-        penalty[:, 1] = self.stray[segment][:, None]
-        penalty += lattice.penalty[order][:, None, None]
-        nodes, starts = np.unique(ends[order], return_index=True)
-        cuts = [*starts.tolist(), len(order)]
-        shares = [slice(a, b) for a, b in pairwise(cuts)]
-        taken = _Taken(lattice.src[order], lattice.dst[order], penalty)
-        return taken, list(zip(nodes.tolist(), shares, strict=True))
-
-    def total(self, ahead: Floats) -> float:
-        """The merged penalty of everything, from the rows of ``forward``."""
-        automaton = self.automaton
-        return self._merged(ahead[-1, automaton.finals] + automaton.final_penalty)
-
-    def total_by_field(self, ahead: Floats, stepped: Floats) -> dict[int, float]:
-        """The same for each field apart, told by the arc that reaches the last node."""
-        lattice, automaton = self.lattice, self.automaton
-        read, stray = self._arrivals(ahead, stepped)
-        ends = np.stack([read, stray], axis=1)[:, :, automaton.finals] + automaton.final_penalty
-        last = lattice.dst == lattice.num_nodes - 1
-        return {
-            int(field): self._merged(ends[last & (lattice.field == field)])
-            for field in np.unique(lattice.field)
-        }
-
-    def _arrivals(self, ahead: Floats, stepped: Floats) -> tuple[Floats, Floats]:
-        """What each arc brings to its end, f64[A, S] each: by a symbol, by stray ink."""
-        lattice = self.lattice
-        penalty = lattice.penalty[:, None]
-        stray = self.stray[lattice.segment][:, None] + penalty
-        return (
-            stepped[lattice.src] + self.entering[lattice.segment] + penalty,
-            ahead[lattice.src] + self.automaton.rubbish_penalty + stray,
+    def _rows(self, function: Callable[..., int]) -> tuple[Floats, Floats]:
+        shape = (self.lattice.num_nodes, len(self.automaton.state_class))
+        rows, moved = np.empty(shape), np.empty(shape)
+        checked(
+            function(
+                ctypes.byref(self._composition.problem),
+                address(rows, np.float64),
+                address(moved, np.float64),
+            )
         )
-
-    def _merged(self, penalties: Floats) -> float:
-        with np.errstate(divide="ignore"):
-            return float(self.merge(penalties.reshape(-1, 1))[0])
+        return rows, moved
 
     def expected(self) -> Expected:
-        """The merged penalty of everything, and how often each piece lies on its paths.
+        """The penalty of the best path, and how often each piece lies on it.
 
-        Paths weigh exp(-penalty) in the log semiring; in that of ``lowest`` only the best counts.
-        Zeros where there is no path.
+        Of paths that are equally good all count. Zeros where there is no path.
         """
         lattice, automaton = self.lattice, self.automaton
         ahead, stepped = self.forward()
         rest, entered = self.backward()
-        total = self.total(ahead)
+        total = float((ahead[-1, automaton.finals] + automaton.final_penalty).min(initial=np.inf))
         if total == np.inf:
             return Expected.none(lattice, automaton)
         read, stray = self._arrivals(ahead, stepped)
         onward = rest[lattice.dst]
-        taken = self._share(total, read + onward)
-        strays = self._share(total, stray + onward)
+        taken = _on_best(total, read + onward)
+        strays = _on_best(total, stray + onward)
         order = np.argsort(lattice.segment, kind="stable")
         segments, starts = np.unique(lattice.segment[order], return_index=True)
         by_state = np.zeros(self.entering.shape)
@@ -240,7 +236,7 @@ class Sweep:
             count = by_state[:, automaton.state_class == group].sum(axis=1)
             used = np.flatnonzero(count)
             spelled = self.labels[used] + automaton.class_penalty[group]
-            share = self._share(self.by_class[used, group][:, None], spelled)
+            share = _on_best(self.by_class[used, group][:, None], spelled)
             counts = count[used][:, None] * share
             labels[used] += counts
             classes[group] = counts.sum(axis=0)
@@ -251,19 +247,21 @@ class Sweep:
             penalty=total,
             labels=labels[:-1, :-1],
             arcs=taken.sum(axis=1) + strays.sum(axis=1),
-            transitions=self._share(total, moves).sum(axis=0),
+            transitions=_on_best(total, moves).sum(axis=0),
             classes=classes,
             strays=strays.sum(axis=0),
-            finals=self._share(total, ends),
+            finals=_on_best(total, ends),
         )
 
-    def _share(self, whole: Floats | float, part: Floats) -> Floats:
-        """The share of what merges into a whole that is a part's."""
-        with np.errstate(invalid="ignore"):
-            ahead = whole - part
-        if self.merge is lowest:
-            return np.asarray(ahead >= -1e-11 * (1.0 + np.abs(whole)), np.float64)
-        return np.asarray(np.exp(np.nan_to_num(ahead, nan=-np.inf, neginf=-np.inf)), np.float64)
+    def _arrivals(self, ahead: Floats, stepped: Floats) -> tuple[Floats, Floats]:
+        """What each arc brings to its end, f64[A, S] each: by a symbol, by stray ink."""
+        lattice = self.lattice
+        penalty = lattice.penalty[:, None]
+        stray = self.stray[lattice.segment][:, None] + penalty
+        return (
+            stepped[lattice.src] + self.entering[lattice.segment] + penalty,
+            ahead[lattice.src] + self.automaton.rubbish_penalty + stray,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,24 +294,22 @@ class Expected:
         )
 
 
-class _Taken(NamedTuple):
-    """Arcs of a lattice in some order, with the penalty f64[A, 2, S] of a symbol and stray ink."""
+def _on_best(whole: Floats | float, part: Floats) -> Floats:
+    """1 for each part that is as good as the whole that it merges into, else 0."""
+    with np.errstate(invalid="ignore"):
+        ahead = whole - part
+    return np.asarray(ahead >= -1e-11 * (1.0 + np.abs(whole)), np.float64)
 
-    src: Ints
-    dst: Ints
-    penalty: Floats
 
-
-def _by_class(labels: Floats, classes: Floats, merge: Merge) -> Floats:
-    """f64[N + 1, C]: the penalty of reading each segment as any symbol of each class."""
+def _by_class(labels: Floats, classes: Floats) -> Floats:
+    """f64[N + 1, C]: the lowest penalty of reading each segment as any symbol of each class."""
     present = np.isfinite(classes)
     counts = present.sum(axis=1)
     out = np.full((len(labels), len(classes)), np.inf)
     single = np.flatnonzero(counts == 1)
     label = present[single].argmax(axis=1)
     out[:, single] = labels[:, label] + classes[single, label]
-    with np.errstate(divide="ignore"):
-        for group in np.flatnonzero(counts > 1):
-            members = np.flatnonzero(present[group])
-            out[:, group] = merge((labels[:, members] + classes[group, members]).T)
+    for group in np.flatnonzero(counts > 1):
+        members = np.flatnonzero(present[group])
+        out[:, group] = (labels[:, members] + classes[group, members]).min(axis=1)
     return out

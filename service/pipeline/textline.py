@@ -10,9 +10,10 @@ Source: the connected-component analysis of section X ("field location").
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from service.pipeline.native.inking import component_stats
 
 IntArray = NDArray[np.int32]
 FloatArray = NDArray[np.float32]
@@ -97,11 +98,7 @@ def find_marks(mask: NDArray[np.bool_], *, page: bool = True, most: int = MOST_M
     """
     height, width = mask.shape
     pixels = np.ascontiguousarray(mask).view(np.uint8)
-    strokes = np.count_nonzero(pixels[:, 1:] > pixels[:, :-1]) + height
-    # 16-bit labels take less than half the time; a component has at least one stroke start.
-    label_type = cv2.CV_16U if strokes < 65_000 else cv2.CV_32S
-    _, _, stats, _ = cv2.connectedComponentsWithStats(pixels, connectivity=8, ltype=label_type)
-    stats = stats[1:]
+    stats = component_stats(pixels)
     wide, high, area = stats[:, 2], stats[:, 3], stats[:, 4]
     least = max(2.0, _LEAST_HEIGHT * width) if page else 2.0
     keep = (np.maximum(wide, high) >= least) & (area >= max(3.0, least))

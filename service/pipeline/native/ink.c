@@ -1,0 +1,273 @@
+/* Ruled lines and strokes of a page, see ink.py. Images are dense rows, [height, width]. */
+#include "runs.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The next x from which a byte is not zero (or is, where wanted is 0), width where there is none. */
+static int64_t next(const uint8_t *row, int64_t x, int64_t width, int wanted)
+{
+    while (x < width) {
+        uint64_t eight;
+        if (x + 8 <= width) {
+            memcpy(&eight, row + x, 8);
+            if (wanted ? eight == 0 : eight == 0x0101010101010101u) { x += 8; continue; }
+        }
+        if ((row[x] != 0) == wanted) return x;
+        x++;
+    }
+    return width;
+}
+
+/* Adds the stretches of nonzero bytes (0 or 1 each) of a part of a row. */
+static int add_stretches(Runs *runs, const uint8_t *row, int32_t y, int64_t from, int64_t to)
+{
+    for (int64_t x = next(row, from, to, 1); x < to;) {
+        int64_t end = next(row, x, to, 0);
+        if (!runs_add(runs, y, (int32_t)x, (int32_t)end)) return 0;
+        x = next(row, end, to, 1);
+    }
+    return 1;
+}
+
+/* One stretch [x0, x1) of the joined rows, opened by `length` px; what is left may be dark. */
+static int add_opened(
+    Runs *runs, const uint8_t *dark, int32_t y, int64_t width, int64_t length, int64_t x0, int64_t x1)
+{
+    int64_t before = length / 2, after = length - 1 - before;
+    int64_t low = x0 == 0 ? 0 : x0 + before, high = x1 == width ? width - 1 : x1 - 1 - after;
+    if (low > high) return 1;
+    low = low - after > 0 ? low - after : 0;
+    high = high + before < width ? high + before : width - 1;
+    return add_stretches(runs, dark, y, low, high + 1);
+}
+
+/* Thin lines along x: the components of what is darker than a threshold in unbroken stretches of
+ * `length` px, where two rows together count as one and gaps of two pixels as none; of those the
+ * ones at least `least` px long and at most `thickness` px thick on average. They are numbered from
+ * 1 in labels u16, zeros before; stats i32[room, 4]: left, top, width, height. Returns how many,
+ * room at most; -1 without memory. */
+int64_t find_lines(
+    const uint8_t *darkness, int64_t height, int64_t width, int32_t threshold, int64_t length,
+    int64_t least, double thickness, uint16_t *labels, int32_t *stats, int64_t room)
+{
+    Runs runs = {0};
+    uint8_t *rows = calloc((size_t)(3 * width + 1), 1);
+    int failed = !rows;
+    for (int64_t y = 0; y < height && !failed; y++) {
+        uint8_t *dark = rows + (y & 1) * width, *above = rows + (~y & 1) * width;
+        uint8_t *joined = rows + 2 * width;
+        const uint8_t *row = darkness + y * width;
+        for (int64_t x = 0; x < width; x++) dark[x] = row[x] > threshold;
+        for (int64_t x = 0; x < width; x++) joined[x] = dark[x] | above[x];
+        int64_t x0 = next(joined, 0, width, 1);
+        while (x0 < width && !failed) {
+            int64_t x1 = next(joined, x0, width, 0), more = next(joined, x1, width, 1);
+            while (more < width && more - x1 <= 2) {
+                x1 = next(joined, more, width, 0);
+                more = next(joined, x1, width, 1);
+            }
+            int64_t from = x0 <= 1 ? 0 : x0, to = x1 >= width - 1 ? width : x1;
+            failed = !add_opened(&runs, dark, (int32_t)y, width, length, from, to);
+            x0 = more;
+        }
+    }
+    free(rows);
+    int64_t count = 0, kept = 0;
+    int32_t *number = failed ? 0 : malloc((size_t)(runs.count + 1) * sizeof(int32_t));
+    Component *parts = 0;
+    if (number) {
+        runs_join(&runs);
+        parts = runs_components(&runs, number, &count);
+    }
+    uint16_t *name = parts ? calloc((size_t)count + 1, sizeof(uint16_t)) : 0;
+    if (!name) kept = -1;
+    for (int64_t c = 0; kept >= 0 && c < count && kept < room; c++) {
+        const Component *part = parts + c;
+        int32_t wide = part->x1 - part->x0;
+        if (wide < least || (double)part->area / wide > thickness) continue;
+        int32_t *out = stats + 4 * kept;
+        out[0] = part->x0;
+        out[1] = part->y0;
+        out[2] = wide;
+        out[3] = part->y1 - part->y0;
+        name[c] = (uint16_t)++kept;
+    }
+    for (int64_t i = 0; kept > 0 && i < runs.count; i++) {
+        const Run *run = runs.run + i;
+        uint16_t own = name[number[i]];
+        if (own)
+            for (int32_t x = run->x0; x < run->x1; x++) labels[(int64_t)run->y * width + x] = own;
+    }
+    free(name);
+    free(parts);
+    free(number);
+    runs_free(&runs);
+    return kept;
+}
+
+static void widest(const uint8_t *row, int64_t width, uint8_t *out)
+{
+    for (int64_t x = 0; x < width; x++) {
+        uint8_t most = row[x];
+        if (x > 0 && row[x - 1] > most) most = row[x - 1];
+        if (x + 1 < width && row[x + 1] > most) most = row[x + 1];
+        out[x] = most;
+    }
+}
+
+/* Takes lines (u8 0 or 1, inside of the boxes i32[count, 4]: x0, y0, x1, y1) and a pixel around them
+ * out of the darkness where that is at most `usual`; what is dark both within `reach` px above and
+ * below goes through. result: a copy of the darkness. */
+int erase_lines(
+    const uint8_t *darkness, const uint8_t *lines, int64_t height, int64_t width,
+    const int32_t *boxes, int64_t count, double usual, int64_t reach, uint8_t *result)
+{
+    uint8_t *fat = calloc((size_t)(height * width + 1), 1);
+    if (!fat) return 0;
+    for (int64_t i = 0; i < count; i++) {
+        const int32_t *box = boxes + 4 * i;
+        for (int64_t y = box[1]; y < box[3]; y++)
+            for (int64_t x = box[0]; x < box[2]; x++) {
+                if (!lines[y * width + x]) continue;
+                for (int64_t ny = y > 0 ? y - 1 : 0; ny <= y + 1 && ny < height; ny++)
+                    for (int64_t nx = x > 0 ? x - 1 : 0; nx <= x + 1 && nx < width; nx++)
+                        fat[ny * width + nx] = darkness[ny * width + nx] <= usual;
+            }
+    }
+    for (int64_t i = 0; i < count; i++) {
+        const int32_t *box = boxes + 4 * i;
+        int64_t x0 = box[0] > 0 ? box[0] - 1 : 0, x1 = box[2] < width ? box[2] + 1 : width;
+        int64_t y0 = box[1] > 0 ? box[1] - 1 : 0, y1 = box[3] < height ? box[3] + 1 : height;
+        int64_t top = y0 > reach ? y0 - reach : 0, end = y1 + reach < height ? y1 + reach : height;
+        int64_t left = x0 > 0 ? x0 - 1 : 0, right = x1 < width ? x1 + 1 : width, wide = right - left;
+        uint8_t *rest = malloc((size_t)((end - top + 3) * wide + 1));
+        if (!rest) { free(fat); return 0; }
+        uint8_t *row = rest + (end - top) * wide, *above = row + wide, *below = above + wide;
+        for (int64_t y = top; y < end; y++) {
+            const uint8_t *own = darkness + y * width + left, *gone = fat + y * width + left;
+            for (int64_t x = 0; x < wide; x++) row[x] = gone[x] ? 0 : own[x];
+            widest(row, wide, rest + (y - top) * wide);
+        }
+        for (int64_t y = y0; y < y1; y++) {
+            memset(above, 0, (size_t)wide);
+            memset(below, 0, (size_t)wide);
+            for (int64_t k = y - reach > top ? y - reach : top; k <= y; k++)
+                for (int64_t x = 0; x < wide; x++) {
+                    uint8_t one = rest[(k - top) * wide + x];
+                    above[x] = one > above[x] ? one : above[x];
+                }
+            for (int64_t k = y; k <= y + reach && k < end; k++)
+                for (int64_t x = 0; x < wide; x++) {
+                    uint8_t one = rest[(k - top) * wide + x];
+                    below[x] = one > below[x] ? one : below[x];
+                }
+            for (int64_t x = x0; x < x1; x++) {
+                int64_t at = y * width + x;
+                if (!fat[at]) continue;
+                uint8_t through = above[x - left] < below[x - left] ? above[x - left] : below[x - left];
+                result[at] = through < darkness[at] ? through : darkness[at];
+            }
+        }
+        free(rest);
+    }
+    free(fat);
+    return 1;
+}
+
+/* How often each value occurs, i64[256]. */
+void histogram(const uint8_t *values, int64_t count, int64_t *found)
+{
+    uint32_t part[4][256] = {{0}};
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        for (int k = 0; k < 4; k++) part[k][values[i + k]]++;
+    for (; i < count; i++) part[0][values[i]]++;
+    for (int v = 0; v < 256; v++)
+        found[v] = (int64_t)part[0][v] + part[1][v] + part[2][v] + part[3][v];
+}
+
+/* Writing: pixels whose share of the local level is above `weak`, in components that hold one above
+ * `strong`. The level is the peak (u8, or none: the highest) within lowest .. highest.
+ * ink u8: 255 times the share, 0 elsewhere; mask u8 0 or 1. */
+int find_strokes(
+    const uint8_t *darkness, const uint8_t *peak, int64_t height, int64_t width, float lowest,
+    float highest, float weak, float strong, uint8_t *ink, uint8_t *mask)
+{
+    Runs runs = {0};
+    uint8_t *sure = malloc((size_t)(2 * width + 1)), *has = 0;
+    int failed = !sure;
+    for (int64_t y = 0; y < height && !failed; y++) {
+        const uint8_t *own = darkness + y * width;
+        uint8_t *seen = sure + width, *out = ink + y * width;
+        memset(mask + y * width, 0, (size_t)width);
+        for (int64_t x = 0; x < width; x++) {
+            float level = peak ? (float)peak[y * width + x] : highest;
+            level = level < lowest ? lowest : level;
+            level = level > highest ? highest : level;
+            float share = (float)own[x] / level, full = rintf(share * 255.0f);
+            out[x] = (uint8_t)(full > 255.0f ? 255.0f : full);
+            seen[x] = share > weak;
+            sure[x] = share > strong;
+        }
+        for (int64_t x = next(seen, 0, width, 1); x < width;) {
+            int64_t end = next(seen, x, width, 0);
+            failed |= !runs_add(&runs, (int32_t)y, (int32_t)x, (int32_t)end);
+            /* The first pixel of a run that holds a strong one says so until runs are joined. */
+            mask[y * width + x] = next(sure, x, end, 1) < end;
+            x = next(seen, end, width, 1);
+        }
+    }
+    if (!failed) {
+        runs_join(&runs);
+        has = calloc((size_t)runs.count + 1, 1);
+        failed = !has;
+    }
+    for (int64_t i = 0; !failed && i < runs.count; i++) {
+        uint8_t *first = mask + (int64_t)runs.run[i].y * width + runs.run[i].x0;
+        if (*first) has[runs_root(runs.run, (int32_t)i)] = 1;
+        *first = 0;
+    }
+    for (int64_t i = 0; !failed && i < runs.count; i++) {
+        const Run *run = runs.run + i;
+        if (has[runs_root(runs.run, (int32_t)i)])
+            memset(mask + (int64_t)run->y * width + run->x0, 1, (size_t)(run->x1 - run->x0));
+    }
+    for (int64_t i = 0; !failed && i < height * width; i++) ink[i] = mask[i] ? ink[i] : 0;
+    free(has);
+    free(sure);
+    runs_free(&runs);
+    return !failed;
+}
+
+/* Components of the nonzero pixels (0 or 1), without labels: stats i32[., 5] in OpenCV's order:
+ * left, top, width, height, area. Returns how many, room at most are written; -1 without memory. */
+int64_t component_stats(
+    const uint8_t *pixels, int64_t height, int64_t width, int32_t *stats, int64_t room)
+{
+    Runs runs = {0};
+    int failed = 0;
+    int64_t count = -1;
+    for (int64_t y = 0; y < height && !failed; y++)
+        failed = !add_stretches(&runs, pixels + y * width, (int32_t)y, 0, width);
+    int32_t *number = failed ? 0 : malloc((size_t)(runs.count + 1) * sizeof(int32_t));
+    Component *parts = 0;
+    if (number) {
+        runs_join(&runs);
+        parts = runs_components(&runs, number, &count);
+        if (!parts) count = -1;
+    }
+    for (int64_t c = 0; c < count && c < room; c++) {
+        int32_t *out = stats + 5 * c;
+        out[0] = parts[c].x0;
+        out[1] = parts[c].y0;
+        out[2] = parts[c].x1 - parts[c].x0;
+        out[3] = parts[c].y1 - parts[c].y0;
+        out[4] = (int32_t)parts[c].area;
+    }
+    free(parts);
+    free(number);
+    runs_free(&runs);
+    return count;
+}

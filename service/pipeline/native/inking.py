@@ -1,0 +1,109 @@
+"""The compiled loops of ink extraction (``ink.c``), with numpy arrays; H, W: height and width."""
+
+import ctypes
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.native import LIBRARY, address, checked
+
+_Bytes = NDArray[np.uint8]
+_Int = ctypes.c_int64
+_Double = ctypes.c_double
+_Float = ctypes.c_float
+_MOST_LINES = 4000
+_COMPONENT_PIXELS = 4
+
+
+def find_lines(
+    darkness: _Bytes, threshold: float, *, run: int, length: int, thickness: float
+) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
+    """Thin lines along x of what is darker than a threshold, u8 [H, W].
+
+    They hold no stretch shorter than `run` px, are `length` px long or more and at most `thickness`
+    px thick on average. Returns their pixels numbered from 1, u16 [H, W], and i32 [L, 4]: left,
+    top, width, height of each.
+    """
+    height, width = darkness.shape
+    labels = np.zeros(darkness.shape, np.uint16)
+    stats = np.empty((_MOST_LINES, 4), np.int32)
+    function = LIBRARY.find_lines
+    function.restype = _Int
+    count = function(
+        address(darkness, np.uint8), _Int(height), _Int(width),
+        ctypes.c_int32(int(np.floor(threshold))), _Int(run), _Int(length), _Double(thickness),
+        address(labels, np.uint16), address(stats, np.int32), _Int(_MOST_LINES),
+    )  # fmt: skip
+    checked(count >= 0)
+    return labels, stats[:count]
+
+
+def erase_lines(
+    darkness: _Bytes, lines: _Bytes, boxes: NDArray[np.int32], *, usual: float, reach: int
+) -> _Bytes:
+    """The darkness, u8 [H, W], without lines and the pixels around them that are at most `usual`.
+
+    What is dark within `reach` px both above and below goes through. lines: u8 [H, W] 0/1, inside
+    of boxes i32 [L, 4] (x0, y0, x1, y1).
+    """
+    height, width = darkness.shape
+    boxes = np.ascontiguousarray(boxes, np.int32)
+    low, high = boxes[:, :2], boxes[:, 2:]
+    if lines.shape != darkness.shape or not ((low >= 0) & (high <= (width, height))).all():
+        raise ValueError("erase_lines: a line is outside of the image")
+    result = darkness.copy()
+    checked(
+        LIBRARY.erase_lines(
+            address(darkness, np.uint8), address(lines, np.uint8), _Int(height), _Int(width),
+            address(boxes, np.int32), _Int(len(boxes)), _Double(usual), _Int(reach),
+            address(result, np.uint8),
+        )
+    )  # fmt: skip
+    return result
+
+
+def histogram(values: _Bytes) -> NDArray[np.int64]:
+    """How often each value occurs, i64 [256]."""
+    found = np.empty(256, np.int64)
+    LIBRARY.histogram(address(values, np.uint8), _Int(values.size), address(found, np.int64))
+    return found
+
+
+def find_strokes(
+    darkness: _Bytes, peak: _Bytes | None, *,
+    lowest: float, highest: float, weak: float, strong: float,
+) -> tuple[_Bytes, NDArray[np.bool_]]:  # fmt: skip
+    """The ink, u8 [H, W], and the mask, bool [H, W], of pixels that belong to a stroke.
+
+    A stroke is a component of pixels whose share of the local level is above `weak` with at least
+    one above `strong`. The level is the peak, u8 [H, W], within lowest .. highest; None: highest.
+    """
+    ink, mask = np.empty_like(darkness), np.empty_like(darkness)
+    height, width = darkness.shape
+    if peak is not None and peak.shape != darkness.shape:
+        raise ValueError("find_strokes: the peak is of another size")
+    checked(
+        LIBRARY.find_strokes(
+            address(darkness, np.uint8), None if peak is None else address(peak, np.uint8),
+            _Int(height), _Int(width), _Float(lowest), _Float(highest), _Float(weak),
+            _Float(strong), address(ink, np.uint8), address(mask, np.uint8),
+        )
+    )  # fmt: skip
+    return ink, mask.view(np.bool_)
+
+
+def component_stats(pixels: _Bytes) -> NDArray[np.int32]:
+    """Components of pixels, u8 [H, W] 0/1, in 8 directions; i32 [C, 5], as OpenCV orders them.
+
+    Left, top, width, height, area in pixels.
+    """
+    height, width = pixels.shape
+    room = height * width // _COMPONENT_PIXELS + height + width + 1
+    stats = np.empty((room, 5), np.int32)
+    function = LIBRARY.component_stats
+    function.restype = _Int
+    count = function(
+        address(pixels, np.uint8), _Int(height), _Int(width), address(stats, np.int32), _Int(room)
+    )
+    checked(count >= 0)
+    return stats[:count]

@@ -1,0 +1,93 @@
+#include "runs.h"
+
+#include <stdlib.h>
+
+int runs_add(Runs *runs, int32_t y, int32_t x0, int32_t x1)
+{
+    if (runs->count == runs->room) {
+        int64_t room = runs->room ? 2 * runs->room : 4096;
+        Run *more = realloc(runs->run, (size_t)room * sizeof(Run));
+        if (!more) return 0;
+        runs->run = more;
+        runs->room = room;
+    }
+    runs->run[runs->count] = (Run){y, x0, x1, (int32_t)runs->count};
+    runs->count++;
+    return 1;
+}
+
+int32_t runs_root(Run *run, int32_t i)
+{
+    while (run[i].parent != i) {
+        run[i].parent = run[run[i].parent].parent;
+        i = run[i].parent;
+    }
+    return i;
+}
+
+void runs_join(Runs *runs)
+{
+    Run *run = runs->run;
+    int64_t above = 0, above_end = 0, i = 0;
+    while (i < runs->count) {
+        int64_t end = i;
+        while (end < runs->count && run[end].y == run[i].y) end++;
+        if (above_end == i && above < above_end && run[above].y + 1 == run[i].y) {
+            int64_t a = above;
+            for (int64_t b = i; b < end; b++) {
+                while (a < above_end && run[a].x1 < run[b].x0) a++;
+                for (int64_t k = a; k < above_end && run[k].x0 <= run[b].x1; k++) {
+                    int32_t one = runs_root(run, (int32_t)k), other = runs_root(run, (int32_t)b);
+                    if (one < other) run[other].parent = one;
+                    else run[one].parent = other;
+                }
+            }
+        }
+        above = i;
+        above_end = i = end;
+    }
+}
+
+void runs_free(Runs *runs)
+{
+    free(runs->run);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const Component *one = a, *other = b;
+    return one->place < other->place ? -1 : one->place > other->place;
+}
+
+Component *runs_components(Runs *runs, int32_t *number, int64_t *count)
+{
+    Run *run = runs->run;
+    int64_t found = 0;
+    for (int64_t i = 0; i < runs->count; i++)
+        if (runs_root(run, (int32_t)i) == i) number[i] = (int32_t)found++;
+    Component *parts = malloc((size_t)(found + 1) * sizeof(Component));
+    int32_t *moved = malloc((size_t)(found + 1) * sizeof(int32_t));
+    if (!parts || !moved) { free(parts); free(moved); return 0; }
+    for (int64_t i = 0; i < runs->count; i++) {
+        int32_t root = runs_root(run, (int32_t)i);
+        Component *part = parts + number[root];
+        int64_t length = run[i].x1 - run[i].x0, strip = run[i].y / 2;
+        int64_t place = (strip << 43) + ((int64_t)(run[i].x0 / 2) << 22);
+        if (root == i) *part = (Component){run[i].x0, run[i].y, run[i].x1, run[i].y + 1, 0, 0, 0, place};
+        number[i] = number[root];
+        if (place < part->place) part->place = place;
+        if (run[i].x0 < part->x0) part->x0 = run[i].x0;
+        if (run[i].x1 > part->x1) part->x1 = run[i].x1;
+        part->y1 = run[i].y + 1;
+        part->area += length;
+        part->sum_x += length * (run[i].x0 + run[i].x1 - 1) / 2;
+        part->sum_y += length * run[i].y;
+    }
+    for (int64_t c = 0; c < found; c++) parts[c].place += c; /* the low bits remember the number */
+    qsort(parts, (size_t)found, sizeof(Component), by_place);
+    for (int64_t c = 0; c < found; c++) moved[parts[c].place & 0x3FFFFF] = (int32_t)c;
+    for (int64_t i = 0; i < runs->count; i++) number[i] = moved[number[i]];
+    free(moved);
+    *count = found;
+    return parts;
+}

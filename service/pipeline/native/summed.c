@@ -1,0 +1,360 @@
+/* The sweeps in the semiring of summed probabilities (forward), and their gradient.
+ *
+ * Rows hold exp(-penalty) relative to a penalty of their own, so that an arc costs a multiplication
+ * and no exponential. What is 700 behind the best of its row, e^-700 of the sum, is lost. */
+#include "sweep.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* What exceeds it is as good as lost, and must not become infinite. */
+#define LARGEST 690.0
+
+typedef struct {
+    const Problem *p;
+    Plan plan;
+    double *memory;
+    double *label;                 /* [segments + 1, labels]: exp(least - penalty), SPACE row last */
+    double *classes;               /* [classes, labels]: exp(-penalty) */
+    double *read, *stray, *least;  /* [segments + 1, classes], [segments + 1], [segments + 1] */
+    double *into, *out, *rubbish, *final; /* [moves] in the plan's orders, [states] */
+    double *ahead, *stepped, *ahead_scale; /* [nodes, states] twice, [nodes] */
+    double *rest, *entered, *rest_scale;
+    double *scratch; /* [2, states] */
+} Sums;
+
+static int64_t row_of(const Problem *p, int64_t arc)
+{
+    return p->segment[arc] < 0 ? p->segments : p->segment[arc];
+}
+
+static void weigh(Sums *m)
+{
+    const Problem *p = m->p;
+    int64_t rows = p->segments + 1, labels = p->labels;
+    for (int64_t i = 0; i < p->classes * labels; i++) m->classes[i] = exp(-p->class_penalty[i]);
+    for (int64_t row = 0; row < rows; row++) {
+        double *label = m->label + row * labels, least = INFINITY;
+        const double *penalty = p->label_penalty + row * (labels - 1);
+        int space = row == p->segments;
+        if (space) least = 0.0;
+        else for (int64_t k = 0; k < labels - 1; k++) if (penalty[k] < least) least = penalty[k];
+        m->least[row] = least;
+        for (int64_t k = 0; k < labels; k++) label[k] = 0.0;
+        if (space) label[labels - 1] = 1.0;
+        else if (least < INFINITY)
+            for (int64_t k = 0; k < labels - 1; k++) label[k] = exp(least - penalty[k]);
+        m->stray[row] = label[p->rubbish];
+        for (int64_t c = 0; c < p->classes; c++) {
+            double sum = 0.0;
+            const double *weight = m->classes + c * labels;
+            for (int32_t i = m->plan.member_first[c]; i < m->plan.member_first[c + 1]; i++)
+                sum += label[m->plan.member[i]] * weight[m->plan.member[i]];
+            m->read[row * p->classes + c] = sum;
+        }
+    }
+    for (int64_t i = 0; i < p->moves; i++) {
+        m->into[i] = exp(-p->move_penalty[m->plan.into[i]]);
+        m->out[i] = exp(-p->move_penalty[m->plan.out_of[i]]);
+    }
+    for (int64_t s = 0; s < p->states; s++) {
+        m->rubbish[s] = exp(-p->rubbish_penalty[m->plan.order[s]]);
+        m->final[s] = 0.0;
+    }
+    for (int64_t f = 0; f < p->finals; f++)
+        m->final[m->plan.place[p->final[f]]] = exp(-p->final_penalty[f]);
+}
+
+static void sums_free(Sums *m)
+{
+    free(m->memory);
+    plan_free(&m->plan);
+}
+
+static int sums_make(Sums *m, const Problem *p, int backward)
+{
+    int64_t rows = p->segments + 1, states = p->states, grid = p->nodes * states;
+    int64_t size = rows * p->labels + p->classes * p->labels + rows * (p->classes + 2)
+        + 2 * p->moves + 4 * states + (2 * grid + p->nodes) * (backward ? 2 : 1);
+    m->p = p;
+    m->memory = 0;
+    if (!plan_make(p, &m->plan)) return 0;
+    double *next = m->memory = malloc((size_t)size * sizeof(double));
+    if (!next) { plan_free(&m->plan); return 0; }
+#define TAKE(name, count) m->name = next; next += (count)
+    TAKE(label, rows * p->labels); TAKE(classes, p->classes * p->labels);
+    TAKE(read, rows * p->classes); TAKE(stray, rows); TAKE(least, rows);
+    TAKE(into, p->moves); TAKE(out, p->moves); TAKE(rubbish, states); TAKE(final, states);
+    TAKE(scratch, 2 * states);
+    TAKE(ahead, grid); TAKE(stepped, grid); TAKE(ahead_scale, p->nodes);
+    if (backward) { TAKE(rest, grid); TAKE(entered, grid); TAKE(rest_scale, p->nodes); }
+#undef TAKE
+    weigh(m);
+    return 1;
+}
+
+/* What one arc brings to its end, times a factor, added to a row. */
+static void bring(const Sums *m, int64_t arc, double factor, double *to)
+{
+    const Problem *p = m->p;
+    int64_t states = p->states, row = row_of(p, arc);
+    const double *ahead = m->ahead + (int64_t)p->src[arc] * states;
+    const double *stepped = m->stepped + (int64_t)p->src[arc] * states;
+    const double *read = m->read + row * p->classes;
+    const int32_t *run = m->plan.run;
+    double stray = m->stray[row] * factor;
+    for (int64_t s = 0; s < states; s++) to[s] += ahead[s] * m->rubbish[s] * stray;
+    for (int64_t c = 0; c < p->classes; c++) {
+        double reading = read[c] * factor;
+        for (int32_t s = run[c + 1]; s < run[c + 2]; s++) to[s] += stepped[s] * reading;
+    }
+}
+
+static double greatest(const double *row, int64_t count)
+{
+    double most = 0.0;
+    for (int64_t s = 0; s < count; s++) most = row[s] > most ? row[s] : most;
+    return most;
+}
+
+/* Adds up one row, given a scale; where nothing is left of what there was, with a better scale. */
+static void gather(Sums *m, int64_t node, double scale)
+{
+    const Problem *p = m->p;
+    int64_t states = p->states;
+    double *to = m->ahead + node * states;
+    const int32_t *first = m->plan.arriving_first + node;
+    for (int again = 0; again < 2; again++) {
+        for (int64_t s = 0; s < states; s++) to[s] = 0.0;
+        for (int32_t i = first[0]; i < first[1]; i++) {
+            int32_t arc = m->plan.arriving[i];
+            double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+            if (behind < INFINITY) bring(m, arc, exp(scale - behind), to);
+        }
+        if (again || greatest(to, states) > 1e-200) break;
+        double best = INFINITY;
+        for (int32_t i = first[0]; i < first[1]; i++) {
+            int32_t arc = m->plan.arriving[i];
+            double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+            if (behind == INFINITY) continue;
+            for (int64_t s = 0; s < states; s++) m->scratch[s] = 0.0;
+            bring(m, arc, 1.0, m->scratch);
+            double most = greatest(m->scratch, states);
+            if (most > 0.0 && behind - log(most) < best) best = behind - log(most);
+        }
+        if (best == INFINITY) break;
+        scale = best;
+    }
+    double most = greatest(to, states);
+    m->ahead_scale[node] = most > 0.0 ? scale - log(most) : INFINITY;
+    if (most > 0.0) for (int64_t s = 0; s < states; s++) to[s] /= most;
+}
+
+static void forward(Sums *m)
+{
+    const Problem *p = m->p;
+    int64_t states = p->states;
+    for (int64_t node = 0; node < p->nodes; node++) {
+        double *ahead = m->ahead + node * states, *stepped = m->stepped + node * states;
+        double scale = INFINITY;
+        for (int32_t i = m->plan.arriving_first[node]; i < m->plan.arriving_first[node + 1]; i++) {
+            int32_t arc = m->plan.arriving[i];
+            double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+            scale = behind < scale ? behind : scale;
+        }
+        if (node == 0) {
+            for (int64_t s = 0; s < states; s++) ahead[s] = 0.0;
+            ahead[m->plan.place[0]] = 1.0;
+            m->ahead_scale[0] = 0.0;
+        } else if (scale < INFINITY) {
+            gather(m, node, scale);
+        } else {
+            for (int64_t s = 0; s < states; s++) ahead[s] = 0.0;
+            m->ahead_scale[node] = INFINITY;
+        }
+        for (int64_t s = 0; s < states; s++) stepped[s] = 0.0;
+        if (m->ahead_scale[node] == INFINITY) continue;
+        for (int64_t s = 0; s < states; s++) {
+            double sum = 0.0;
+            for (int32_t i = m->plan.into_first[s]; i < m->plan.into_first[s + 1]; i++)
+                sum += ahead[m->plan.into_other[i]] * m->into[i];
+            stepped[s] = sum;
+        }
+    }
+}
+
+/* The summed penalty of everything, f64[fields], told by the field of the arc that reaches the end.
+ * field i32[arcs] below fields. 0 where memory is short. */
+int summed_totals(const Problem *p, const int32_t *field, int64_t fields, double *totals)
+{
+    Sums sums, *m = &sums;
+    if (!sums_make(m, p, 0)) return 0;
+    forward(m);
+    int64_t states = p->states, last = p->nodes - 1;
+    double *scales = totals + fields;
+    for (int64_t f = 0; f < fields; f++) totals[f] = scales[f] = INFINITY;
+    for (int pass = 0; pass < 2; pass++)
+        for (int32_t i = m->plan.arriving_first[last]; i < m->plan.arriving_first[last + 1]; i++) {
+            int32_t arc = m->plan.arriving[i];
+            double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+            if (behind == INFINITY) continue;
+            for (int64_t s = 0; s < states; s++) m->scratch[s] = 0.0;
+            bring(m, arc, 1.0, m->scratch);
+            double sum = 0.0;
+            for (int64_t s = 0; s < states; s++) sum += m->scratch[s] * m->final[s];
+            if (sum == 0.0) continue;
+            double penalty = behind - log(sum), *total = totals + field[arc];
+            if (pass == 0) { if (penalty < scales[field[arc]]) scales[field[arc]] = penalty; }
+            else *total = (*total == INFINITY ? 0.0 : *total) + exp(scales[field[arc]] - penalty);
+        }
+    for (int64_t f = 0; f < fields; f++)
+        if (totals[f] < INFINITY) totals[f] = scales[f] - log(totals[f]);
+    sums_free(m);
+    return 1;
+}
+
+/* Adds what one arc leads on to: to[0 .. states] where a symbol is read, strays where it is not. */
+static void lead(const Sums *m, int64_t arc, double factor, double *to, double *strays)
+{
+    const Problem *p = m->p;
+    int64_t states = p->states, row = row_of(p, arc);
+    const double *rest = m->rest + (int64_t)p->dst[arc] * states;
+    const double *read = m->read + row * p->classes;
+    const int32_t *run = m->plan.run;
+    double stray = m->stray[row] * factor;
+    for (int64_t s = 0; s < states; s++) strays[s] += rest[s] * stray;
+    for (int64_t c = 0; c < p->classes; c++) {
+        double reading = read[c] * factor;
+        for (int32_t s = run[c + 1]; s < run[c + 2]; s++) to[s] += rest[s] * reading;
+    }
+}
+
+static void backward(Sums *m)
+{
+    const Problem *p = m->p;
+    int64_t states = p->states;
+    double *strays = m->scratch;
+    for (int64_t node = p->nodes - 1; node >= 0; node--) {
+        double *rest = m->rest + node * states, *entered = m->entered + node * states;
+        const int32_t *first = m->plan.leaving_first + node;
+        for (int64_t s = 0; s < states; s++) rest[s] = entered[s] = 0.0;
+        double scale = INFINITY, most = 0.0;
+        if (node == p->nodes - 1) {
+            for (int64_t s = 0; s < states; s++) rest[s] = m->final[s];
+            scale = 0.0;
+            most = greatest(rest, states);
+        } else {
+            for (int32_t i = first[0]; i < first[1]; i++) {
+                int32_t arc = m->plan.leaving[i];
+                double behind = m->rest_scale[p->dst[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+                scale = behind < scale ? behind : scale;
+            }
+        }
+        for (int again = 0; node < p->nodes - 1 && scale < INFINITY && again < 2; again++) {
+            for (int64_t s = 0; s < states; s++) strays[s] = entered[s] = 0.0;
+            for (int32_t i = first[0]; i < first[1]; i++) {
+                int32_t arc = m->plan.leaving[i];
+                double behind = m->rest_scale[p->dst[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+                if (behind < INFINITY) lead(m, arc, exp(scale - behind), entered, strays);
+            }
+            for (int64_t s = 0; s < states; s++) {
+                double sum = strays[s] * m->rubbish[s];
+                for (int32_t i = m->plan.out_first[s]; i < m->plan.out_first[s + 1]; i++)
+                    sum += entered[m->plan.out_other[i]] * m->out[i];
+                rest[s] = sum;
+            }
+            most = greatest(rest, states);
+            if (again || most > 1e-200) break;
+            double best = INFINITY;
+            for (int32_t i = first[0]; i < first[1]; i++) {
+                int32_t arc = m->plan.leaving[i];
+                double behind = m->rest_scale[p->dst[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+                if (behind == INFINITY) continue;
+                for (int64_t s = 0; s < states; s++) strays[s] = entered[s] = 0.0;
+                lead(m, arc, 1.0, entered, strays);
+                double high = greatest(entered, states), other = greatest(strays, states);
+                high = other > high ? other : high;
+                if (high > 0.0 && behind - log(high) < best) best = behind - log(high);
+            }
+            if (best == INFINITY) break;
+            scale = best;
+        }
+        m->rest_scale[node] = most > 0.0 ? scale - log(most) : INFINITY;
+        if (most > 0.0)
+            for (int64_t s = 0; s < states; s++) { rest[s] /= most; entered[s] /= most; }
+    }
+}
+
+/* How often the paths use each piece, weighted, see sweep.Expected; all outputs begin as zeros.
+ * Returns 1, and 0 where memory is short; *total is +infinity where there is no path. */
+int summed_expected(
+    const Problem *p, double *total, double *labels, double *arcs, double *moves, double *classes,
+    double *strays, double *finals)
+{
+    Sums sums, *m = &sums;
+    if (!sums_make(m, p, 1)) return 0;
+    forward(m);
+    backward(m);
+    int64_t states = p->states, last = p->nodes - 1, width = p->labels - 1;
+    double whole = 0.0;
+    const double *end = m->ahead + last * states;
+    for (int64_t s = 0; s < states; s++) whole += end[s] * m->final[s];
+    *total = whole > 0.0 ? m->ahead_scale[last] - log(whole) : INFINITY;
+    if (*total == INFINITY) { sums_free(m); return 1; }
+    double *count = calloc((size_t)((p->segments + 1) * p->classes), sizeof(double));
+    if (!count) { sums_free(m); return 0; }
+    for (int64_t arc = 0; arc < p->arcs; arc++) {
+        int64_t row = row_of(p, arc);
+        const double *ahead = m->ahead + (int64_t)p->src[arc] * states;
+        const double *stepped = m->stepped + (int64_t)p->src[arc] * states;
+        const double *rest = m->rest + (int64_t)p->dst[arc] * states;
+        double through = m->ahead_scale[p->src[arc]] + m->rest_scale[p->dst[arc]]
+            + p->penalty[arc] + m->least[row];
+        if (through == INFINITY) continue;
+        double factor = exp(fmin(*total - through, LARGEST)), stray = m->stray[row] * factor, unread = 0.0;
+        for (int64_t s = 0; s < states; s++) {
+            double one = ahead[s] * m->rubbish[s] * rest[s] * stray;
+            unread += one;
+            strays[m->plan.order[s]] += one;
+        }
+        if (p->segment[arc] >= 0) labels[row * width + p->rubbish] += unread;
+        double used = unread;
+        for (int64_t c = 0; c < p->classes; c++) {
+            double sum = 0.0;
+            for (int32_t s = m->plan.run[c + 1]; s < m->plan.run[c + 2]; s++)
+                sum += stepped[s] * rest[s];
+            sum *= factor * m->read[row * p->classes + c];
+            count[row * p->classes + c] += sum;
+            used += sum;
+        }
+        arcs[arc] = used;
+    }
+    for (int64_t row = 0; row <= p->segments; row++)
+        for (int64_t c = 0; c < p->classes; c++) {
+            double share = count[row * p->classes + c];
+            if (share == 0.0) continue;
+            share /= m->read[row * p->classes + c];
+            for (int32_t i = m->plan.member_first[c]; i < m->plan.member_first[c + 1]; i++) {
+                int32_t k = m->plan.member[i];
+                double one = share * m->label[row * p->labels + k] * m->classes[c * p->labels + k];
+                if (k < width && row < p->segments) labels[row * width + k] += one;
+                classes[c * p->labels + k] += one;
+            }
+        }
+    for (int64_t node = 0; node < last; node++) {
+        /* entered is relative to the scale of rest at the same cut. */
+        double through = m->ahead_scale[node] + m->rest_scale[node];
+        if (through == INFINITY) continue;
+        double factor = exp(fmin(*total - through, LARGEST));
+        const double *ahead = m->ahead + node * states, *entered = m->entered + node * states;
+        for (int64_t s = 0; s < states; s++)
+            for (int32_t i = m->plan.into_first[s]; i < m->plan.into_first[s + 1]; i++)
+                moves[m->plan.into[i]] +=
+                    factor * ahead[m->plan.into_other[i]] * m->into[i] * entered[s];
+    }
+    for (int64_t f = 0; f < p->finals; f++)
+        finals[f] = end[m->plan.place[p->final[f]]] * exp(-p->final_penalty[f]) / whole;
+    free(count);
+    sums_free(m);
+    return 1;
+}

@@ -26,6 +26,10 @@ test: lint ## Lint, check types and run the tests
 kill: $(VENV)/.dev ## Kill the service 100 times while it reads batches, count what is lost
 	$(BIN)/python tests/jobs/killing.py 100
 
+.PHONY: desk-speed
+desk-speed: $(VENV)/.dev ## Time the review desk from key press to next cheque (needs chromium)
+	$(BIN)/python tests/desk/speed.py
+
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, formatting and types
 	$(BIN)/ruff check .

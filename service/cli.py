@@ -33,6 +33,7 @@ app = typer.Typer(
 app.add_typer(commands.keys, name="keys")
 app.add_typer(commands.audit, name="audit")
 app.add_typer(desk.clerks, name="clerks")
+app.add_typer(desk.learned, name="desk")
 
 
 FieldOnly = Annotated[
@@ -136,13 +137,16 @@ def explain(
 @app.command()
 def calibrate(
     path: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            metavar="SAMPLE",
+            metavar="[SAMPLE]",
             help="Folder with truth.csv (file, and amount_minor or digits), or that file.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    from_desk: Annotated[
+        bool, typer.Option("--from-desk", help="Take what clerks keyed at the review desk.")
+    ] = False,
     model: Annotated[
         Path | None, typer.Option(help="Folder of the model. [default: the one that is served]")
     ] = None,
@@ -164,7 +168,11 @@ def calibrate(
     from service.pipeline.reader import ChequeReader
     from service.settings import load_settings
 
-    with _explained():
+    if (path is None) != from_desk:
+        _stop("give a SAMPLE, or --from-desk")
+    with _explained(), contextlib.ExitStack() as stack:
+        if path is None:
+            path = stack.enter_context(desk.exported(field_only=field_only))
         options = ReadingOptions(
             currency=currency, locale=locale, field_only=field_only, max_error=max_error
         )

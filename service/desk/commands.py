@@ -1,8 +1,11 @@
-"""The command line of the desk: `clerks add`, `list`, `password`, `queues`, `remove`."""
+"""The command line of the desk: `clerks add`, `list`, `password`, `queues`, `remove`, and what is
+learned from it: `desk export`, `desk replay`."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -12,8 +15,11 @@ from service.errors import AccessError, ChequeReaderError
 if TYPE_CHECKING:
     from service.audit import AuditLog
     from service.desk.members import Members
+    from service.desk.sample import Sample
+    from service.settings import Settings
 
 clerks = typer.Typer(help="Make, list and remove the clerks of the review desk.")
+learned = typer.Typer(help="Learn from what the clerks of the review desk keyed.")
 
 Name = Annotated[str, typer.Argument(help="The clerk's name.", show_default=False)]
 Queues = Annotated[
@@ -94,6 +100,94 @@ def remove(name: Name) -> None:
         clerk = members.remove(name)
         log.append(Entry("clerk.removed", key_id=f"clerk:{clerk.id}", key=clerk.name))
     typer.echo(f"Removed {clerk.name}")
+
+
+@learned.command()
+def export(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A new folder.", show_default=False)
+    ],
+    field_only: Annotated[
+        bool, typer.Option("--field-only", help="Cropped amounts in place of whole cheques.")
+    ] = False,
+) -> None:
+    """Write the keyed cheques and truth.csv, as `calibrate` and the training read them."""
+    with desk_sample() as (sample, _):
+        count = sample.export(folder, field_only=field_only)
+    typer.echo(f"Wrote {count} cheques and truth.csv to {folder}")
+
+
+@learned.command()
+def replay(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Folder of the new model.", show_default=False)
+    ],
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the present model. [default: the one that is served]"),
+    ] = None,
+    promote: Annotated[
+        Path | None,
+        typer.Option(help="Symbolic link to point to the new model, if it is better."),
+    ] = None,
+    field_only: Annotated[
+        bool, typer.Option("--field-only", help="Cropped amounts in place of whole cheques.")
+    ] = False,
+    max_error: Annotated[
+        float | None, typer.Option(help="Largest share of wrong amounts among accepted ones.")
+    ] = None,
+) -> None:
+    """Read what clerks keyed with a new model and the present one, and compare.
+
+    The new one is better where it accepts more and the share of wrong amounts is no larger; exit
+    code 1 where it is not, and then nothing is promoted.
+    """
+    from service.desk import replay as replaying
+    from service.pipeline.reader import ChequeReader
+
+    with desk_sample() as (sample, settings):
+        old, new = (
+            ChequeReader(folder, settings.image_limits, settings.max_error)
+            for folder in (against or settings.model_dir, model)
+        )
+        comparison = replaying.replay(sample, old, new, field_only=field_only, max_error=max_error)
+        replaying.print_comparison(comparison, (old.model_version, new.model_version))
+        if promote is not None and comparison.better:
+            replaying.promote(model, promote)
+            typer.echo(f"{promote} is {model} now; restart what serves it")
+    if not comparison.better:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def exported(*, field_only: bool) -> Iterator[Path]:
+    """A folder of the keyed cheques with truth.csv, which is removed afterwards."""
+    with TemporaryDirectory(prefix="cheque-desk-") as folder, desk_sample() as (sample, _):
+        to = Path(folder) / "sample"
+        sample.export(to, field_only=field_only)
+        yield to
+
+
+@contextmanager
+def desk_sample() -> "Iterator[tuple[Sample, Settings]]":
+    """The keyed cheques in the database of the settings."""
+    from service.desk.sample import Sample
+    from service.jobs.bodies import Bodies
+    from service.jobs.runtime import database_of
+    from service.jobs.store import Store
+    from service.jobs.tables import open_database
+    from service.settings import load_settings
+
+    try:
+        settings = load_settings()
+        bodies = Bodies(settings.data_dir.absolute() / "images", reserve=settings.disk_reserve)
+        store = Store(open_database(database_of(settings)))
+        try:
+            yield Sample(store, bodies, days=settings.desk_sample_days), settings
+        finally:
+            store.engine.dispose()
+    except ChequeReaderError as error:
+        _stop(error)
 
 
 def _key_member(name: str) -> str:

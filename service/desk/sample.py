@@ -23,7 +23,10 @@ _LABELLED: Final = ("amount", "not_a_cheque")
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A keyed cheque; amount_minor: None where nothing may be accepted. body: its file's name."""
+    """A keyed cheque; amount_minor: None where nothing may be accepted. body: its file's name.
+
+    asked_currency, locale: that its caller stated.
+    """
 
     id: str
     body: str
@@ -31,6 +34,8 @@ class Labelled:
     amount_minor: int | None
     currency: str | None
     field_only: bool
+    asked_currency: str | None
+    locale: str | None
     reason: str
     at: float
 
@@ -98,6 +103,8 @@ class Sample:
                         "amount_minor": row.amount_minor,
                         "currency": row.currency,
                         "field_only": bool(row.options["field_only"]),
+                        "asked_currency": row.options["currency"],
+                        "locale": row.options["locale"],
                         "reason": row.reason,
                         "at": row.at,
                     },
@@ -133,7 +140,7 @@ class Sample:
             return [
                 Labelled(
                     row.id, row.body, row.suffix, row.amount_minor, row.currency,
-                    row.field_only, row.reason, row.at,
+                    row.field_only, row.asked_currency, row.locale, row.reason, row.at,
                 )
                 for row in connection.execute(query)
             ]  # fmt: skip

@@ -177,6 +177,8 @@ desk_sample: Final = sa.Table(
     sa.Column("amount_minor", sa.BigInteger, nullable=True, comment="null: nothing to accept"),
     sa.Column("currency", sa.String(3), nullable=True),
     sa.Column("field_only", sa.Boolean, nullable=False),
+    sa.Column("asked_currency", sa.String(3), nullable=True, comment="that the caller stated"),
+    sa.Column("locale", sa.String(16), nullable=True),
     sa.Column("reason", sa.String(16), nullable=False),
     sa.Column("at", sa.Float, nullable=False),
     comment="Keyed cheques that outlive their batches, to calibrate and train on",

@@ -126,7 +126,6 @@ function show() {
     ? `Cheque ${keyed + 1}. Best guess ${labels[0]}.`
     : `Cheque ${keyed + 1}. No guess.`;
   document.body.dataset.item = `${current.batch}/${current.number}`;
-  requestAnimationFrame(() => performance.mark("shown", { detail: document.body.dataset.item }));
 }
 
 function shownAmount(minor, currency) {

@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(VENV)/.service ## Read every cheque in samples/ and print a table
@@ -29,6 +29,10 @@ kill: $(VENV)/.dev ## Kill the service 100 times while it reads batches, count w
 .PHONY: desk-speed
 desk-speed: $(VENV)/.dev ## Time the review desk from key press to next cheque (needs chromium)
 	$(BIN)/python tests/desk/speed.py
+
+.PHONY: desk-pictures
+desk-pictures: $(VENV)/.dev ## Take the README's pictures of the review desk (needs chromium)
+	$(BIN)/python tests/desk/screens.py
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, formatting and types

@@ -288,7 +288,11 @@ def test_decisions_are_in_the_audit_log_without_amounts(
 def test_evidence_of_a_batch_lies_with_its_items(start: Callable[..., httpx.Client]) -> None:
     settings = Settings()
     reader = ChequeReader(settings.model_dir)
-    service = start(reader, batch_readers=1)
+    service = start(reader, wait=False, batch_readers=1)
+    deadline = time.monotonic() + 120
+    while service.get("/readyz").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     data = SAMPLE.read_bytes()
     single = service.post(
         "/v1/readings",

@@ -1,5 +1,6 @@
 """Calibrating, exporting and replaying from what clerks keyed; clerks on the command line."""
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -37,6 +38,7 @@ def run(data: Path) -> Callable[..., Result]:
     """Run the command line: run("clerks", "add", ..., input=...)."""
 
     def run_it(*arguments: str | Path, **given: Any) -> Result:
+        assert os.environ["CHEQUE_DATA_DIR"] == str(data)
         return CliRunner().invoke(app, [str(argument) for argument in arguments], **given)
 
     return run_it
@@ -72,8 +74,9 @@ def sample(data: Path, cheque: bytes) -> Any:
     store.engine.dispose()
 
 
+@pytest.mark.usefixtures("sample")
 def test_the_export_is_a_sample_that_calibration_reads(
-    run: Callable[..., Result], sample: Sample, tmp_path: Path
+    run: Callable[..., Result], tmp_path: Path
 ) -> None:
     done = run("desk", "export", tmp_path / "out")
     assert done.exit_code == 0, done.stderr
@@ -85,8 +88,9 @@ def test_the_export_is_a_sample_that_calibration_reads(
     assert "is there already" in again.stderr
 
 
+@pytest.mark.usefixtures("sample")
 def test_calibrating_from_the_desk_wants_enough_of_it(
-    run: Callable[..., Result], sample: Sample, monkeypatch: pytest.MonkeyPatch, reader: Any
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, reader: Any
 ) -> None:
     monkeypatch.setattr(pipeline, "ChequeReader", lambda *_: reader)
     few = run("calibrate", "--from-desk")

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "desk"))
 from desk_reader import UnsureReader
 
 from service.access.keys import SqliteKeys

@@ -14,9 +14,7 @@ from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "api"))
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parent))
 from desk_reader import UnsureReader
 
 from service.api import create_app, listen, serve
@@ -27,6 +25,7 @@ from service.pipeline.reader import ChequeReader
 from service.settings import Settings
 
 PASSWORD = "correct horse battery"
+ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
 _PATIENCE = 1200.0
 

@@ -41,9 +41,11 @@ def main() -> None:
     with service(shipped=True) as client:
         read_batch(client, files=parts)
         with signed_in(client) as page:
-            page.locator("#work:not([hidden])").wait_for()
+            item = ""
             for file in files:
-                page.wait_for_timeout(1500)
+                shown = f"body[data-item]:not([data-item='{item}']) #work:not([hidden])"
+                page.locator(shown).wait_for()
+                item = page.evaluate("document.body.dataset.item")
                 if file.name == "us-personal-01.png":
                     page.keyboard.type("1234")
                     page.wait_for_timeout(300)

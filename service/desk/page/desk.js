@@ -98,8 +98,9 @@ function show() {
   $("done").hidden = Boolean(current);
   hideEvidence();
   if (!current) {
+    $("idle").textContent = supply.empty ? "Nothing waits" : "Loading the next cheque";
     if (document.activeElement === document.body) $("done").focus();
-    $("live").textContent = "Nothing waits.";
+    $("live").textContent = `${$("idle").textContent}.`;
     return;
   }
   $("amount").value = "";

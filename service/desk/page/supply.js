@@ -16,6 +16,7 @@ export class Supply {
     this.timer = null;
     this.open = false;
     this.generation = 0;
+    this.empty = false;
   }
 
   start() {
@@ -57,6 +58,7 @@ export class Supply {
     const most = AHEAD - this.ready.length;
     if (most <= 0) return false;
     const generation = this.generation;
+    this.empty = false;
     const found = await ask("POST", "/items/take", { queue: this.queue, order: this.order, most });
     for (const item of found.items) {
       const loaded = await load(item);
@@ -68,6 +70,7 @@ export class Supply {
       this.ready.push(loaded);
       this.onChange(null, found.queues);
     }
+    this.empty = found.items.length === 0;
     if (generation === this.generation) this.onChange(null, found.queues);
     return found.items.length > 0;
   }

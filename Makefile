@@ -34,6 +34,20 @@ desk-speed: $(VENV)/.dev ## Time the review desk from key press to next cheque (
 desk-pictures: $(VENV)/.dev ## Take the README's pictures of the review desk (needs chromium)
 	$(BIN)/python tests/desk/screens.py
 
+.PHONY: kill-postgres
+kill-postgres: $(VENV)/.dev ## Kill workers on one PostgreSQL at random during a batch of 2,000
+	.ci/with-postgres $(BIN)/python tests/jobs/killing_workers.py 2000
+
+.PHONY: s3-server
+s3-server: build/s3/.ready ## Install the S3 server that the tests of buckets need
+
+# Apart: what moto needs can't be had beside what the service needs.
+build/s3/.ready: | $(BIN)/python
+	@$(BIN)/python -m venv build/s3
+	@build/s3/bin/python -m pip install --quiet --disable-pip-version-check \
+		'moto[s3]==5.2.5' 'flask>=3.1,<4' 'flask-cors>=6,<7'
+	@touch $@
+
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, formatting and types
 	$(BIN)/ruff check .

@@ -214,6 +214,7 @@ def serve(
     from service import api, logs
     from service.access.keys import SqliteKeys
     from service.audit import AuditLog, key_added
+    from service.jobs.runtime import isolated
     from service.pipeline.reader import ChequeReader
     from service.settings import is_loopback, load_settings
 
@@ -223,7 +224,8 @@ def serve(
         api.tls_context(settings)
         reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
         keys = SqliteKeys(settings.keys_file) if settings.asks_for_key else None
-        service = api.create_app(settings, reader, keys)
+        for_batches = isolated(settings)
+        service = api.create_app(settings, reader, keys, for_batches)
         sock = api.listen(settings.host, settings.port)
         operations = None
         if settings.metrics_port is not None:
@@ -242,7 +244,7 @@ def serve(
         )
     if operations is not None:
         typer.echo(f"Health and metrics on http://{_address(operations)}", err=True)
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), for_batches:
         api.serve(service, settings, sock, operations)
 
 

@@ -10,6 +10,9 @@ ChequeReaderError
  ├── ConflictError           another call is doing the same at this moment
  │    └── LeaseError         an item of the desk is another's by now, or decided
  ├── StorageFullError        no room for what a batch needs; nothing of it was accepted
+ ├── StorageUnavailableError the database or the bucket of the batches can't be reached
+ ├── ReaderEndedError        the process that read an image has ended, or had to be ended
+ ├── ReaderFailedError       the reader failed on an image, in a process of its own
  └── OverloadError           more work than is allowed at once; later it may go through
 
 An illegible cheque is no error: it is a reading with a reject reason. Every error carries a code,
@@ -100,6 +103,29 @@ class StorageFullError(ChequeReaderError):
     """The disk under the batches is full, or would be."""
 
     code = "storage_full"
+
+
+class StorageUnavailableError(ChequeReaderError):
+    """The database or the bucket of the batches can't be reached; later it may be."""
+
+    code = "storage_unavailable"
+
+
+class ReaderEndedError(ChequeReaderError):
+    """The process that read an image has ended, or had to be ended.
+
+    Codes: reader_crashed, reading_timeout, out_of_memory.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ReaderFailedError(ChequeReaderError):
+    """The reader failed on an image, in a process of its own, which has logged where."""
+
+    code = "internal_error"
 
 
 class OverloadError(ChequeReaderError):

@@ -55,6 +55,9 @@ BATCHES = Counter("cheque_batches_total", "Batches by what became of them", ("ev
 BATCH_ITEMS = Counter("cheque_batch_items_total", "Items of batches by result", ("state",))
 BATCH_WAITING = Gauge("cheque_batch_items_waiting", "Items of running batches without a result")
 BATCH_AGE = Gauge("cheque_batch_oldest_seconds", "Age of the oldest batch that runs")
+READERS_ENDED = Counter(
+    "cheque_batch_readers_ended_total", "Processes that an image of a batch ended", ("reason",)
+)
 WEBHOOKS = Counter(
     "cheque_webhooks_total", "Webhooks sent, by outcome of the attempt", ("outcome",)
 )

@@ -129,12 +129,29 @@ class Settings(BaseSettings):
         description="Database of the batches, sqlite:///FILE or postgresql://...; unset is a "
         "SQLite file in CHEQUE_DATA_DIR",
     )
+    images: str | None = Field(
+        default=None,
+        description="Where the images of batches are kept: a folder that all processes share, or "
+        "s3://bucket/prefix; unset is a folder in CHEQUE_DATA_DIR",
+    )
+    images_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s@]+$",
+        description="URL of the bucket's server where it is not Amazon's; http sends cheques in "
+        "the clear",
+    )
     batch_readers: int = Field(
         default_factory=_cpus,
         ge=0,
         le=256,
         description="Cheques of batches that one process reads at the same time; 0 leaves them to "
         "`cheque-reader worker`",
+    )
+    reader_memory: int = Field(
+        default=1536 * 1024**2,
+        ge=256 * 1024**2,
+        description="Bytes that a process which reads a batch's images may take; an image that "
+        "needs more is given up",
     )
     batch_items: int = Field(
         default=10_000, ge=1, le=10_000, description="Most images in one batch"

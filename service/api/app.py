@@ -27,12 +27,18 @@ from service.settings import Settings
 logger = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    reader: Reader,
+    keys: Keys | None = None,
+    batch_reader: Reader | None = None,
+) -> FastAPI:
     """The service around a reader that is loaded; it is warmed while the first probes come in.
 
-    keys: where keys are kept, a file in CHEQUE_DATA_DIR if left out. Raises ConfigurationError and
-    AuditError where what must be kept can't be. The interactive pages of FastAPI are left out:
-    they load scripts from elsewhere.
+    keys: where keys are kept, a file in CHEQUE_DATA_DIR if left out. batch_reader: what reads
+    batches, the same reader if left out. Raises ConfigurationError and AuditError where what must
+    be kept can't be. The interactive pages of FastAPI are left out: they load scripts from
+    elsewhere.
     """
     log = AuditLog(settings.audit_file)
     jobs = Jobs(settings)
@@ -50,7 +56,7 @@ def create_app(settings: Settings, reader: Reader, keys: Keys | None = None) -> 
         warming = asyncio.create_task(pool.warm())
         jobs.room.start()
         if settings.batch_readers:
-            await asyncio.to_thread(jobs.start, reader, pool.let_through)
+            await asyncio.to_thread(jobs.start, batch_reader or reader, pool.let_through)
         yield
         warming.cancel()
         await asyncio.to_thread(jobs.close)

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -38,7 +37,7 @@ from service.desk.review import Decision
 from service.errors import OverloadError
 from service.jobs import calls, intake, store
 from service.jobs.export import csv_lines
-from service.jobs.runtime import CHUNK, Jobs
+from service.jobs.runtime import Jobs, chunk_of
 from service.jobs.upkeep import purge
 from service.settings import Settings
 
@@ -97,7 +96,11 @@ _UNAUTHORIZED: Final = problem_response(
     "The key is missing, unknown or revoked", unauthorized=KEY_WANTED
 )
 _FORBIDDEN: Final = problem_response("The key is not good for this", forbidden=lacks("batch"))
-_STOPPING: Final = problem_response("The service is stopping", stopping=STOPPING)
+_NOT_NOW: Final = problem_response(
+    "The service is stopping, or can't reach what it keeps batches in",
+    stopping=STOPPING,
+    storage_unavailable="the database can't be reached",
+)
 _FAILED: Final = problem_response("The service failed", internal_error=INTERNAL_DETAIL)
 _INVALID: Final = problem_response(
     "A parameter can't be used",
@@ -110,7 +113,7 @@ _COMMON: Final[dict[int | str, dict[str, Any]]] = {
     422: _INVALID,
     429: problem_response("The key is used too often", rate_limited=TOO_OFTEN),
     500: _FAILED,
-    503: _STOPPING,
+    503: _NOT_NOW,
     507: problem_response("The request can't be recorded", unrecorded=UNWRITTEN),
 }
 
@@ -187,7 +190,7 @@ router = APIRouter(prefix=ROUTE, tags=["batches"], dependencies=[Depends(caller(
             rate_limited=TOO_OFTEN,
         ),
         500: _FAILED,
-        503: _STOPPING,
+        503: _NOT_NOW,
         507: problem_response(
             "The disk is full, or the request can't be recorded",
             storage_full="there is no room for the batch on the disk",
@@ -288,14 +291,14 @@ class _Accepting:
         if isinstance(call, calls.Answered):
             call.check(sent)
             return dict(call.answer), False
-        jobs.bodies.keep(self._file)
+        jobs.bodies.keep(self._name, self._file)
         new = store.NewBatch(
             id=secrets.token_hex(16),
             owner=self._owner,
             options=parameters.options(),
             body=self._name,
             webhook=parameters.webhook,
-            chunk=CHUNK,
+            chunk=chunk_of(len(items)),
         )
         with jobs.store.begin() as connection:
             batch, progress = jobs.store.accept(new, items, connection)
@@ -305,7 +308,7 @@ class _Accepting:
             desk = None if queue is None else (0, 0)
             answer = _document(batch, progress, desk).model_dump(mode="json")
             if call is not None:
-                calls.answer(connection, call, sent, answer)
+                calls.answer(jobs.store, connection, call, sent, answer)
         return answer, True
 
 
@@ -422,11 +425,10 @@ def _moment(seconds: float) -> datetime:
 
 
 def _eta(batch: store.Batch, progress: store.Progress) -> float | None:
-    """Seconds that what waits will take at the pace since the batch was accepted."""
-    read = progress.accepted + progress.rejected
-    if batch.state != "running" or read == 0:
+    """Seconds that what waits will take at the pace of the last minute."""
+    if batch.state != "running" or progress.pace is None:
         return None
-    return round(progress.waiting * max(time.time() - batch.created, 0.0) / read, 1)
+    return round(progress.waiting / progress.pace, 1)
 
 
 def _item(item: store.Item, decision: Decision | None) -> BatchItem:

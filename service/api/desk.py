@@ -345,12 +345,10 @@ def _seen(request: Request, room: Room, member: Member, batch: str, number: int)
 
 
 def _image(jobs: Jobs, item: review.Leased) -> bytes:
-    try:
-        with jobs.bodies.open(item.body) as file:
-            file.seek(item.start)
-            return file.read(item.size)
-    except FileNotFoundError:
-        raise RefusalError("not_found", NO_ITEM) from None
+    data = jobs.bodies.read(item.body, item.start, item.size)
+    if data is None:
+        raise RefusalError("not_found", NO_ITEM)
+    return data
 
 
 def _item(one: review.Leased) -> schemas.DeskItem:

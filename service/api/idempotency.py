@@ -96,7 +96,7 @@ class Once:
 
     def _keep(self, call: calls.Call, said: Mapping[str, Any]) -> None:
         with self._jobs.store.begin() as connection:
-            calls.answer(connection, call, self._sent, said)
+            calls.answer(self._jobs.store, connection, call, self._sent, said)
 
 
 def once_for(route: str) -> Callable[..., Once]:

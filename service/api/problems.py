@@ -17,6 +17,7 @@ from service.errors import (
     OverloadError,
     ParameterError,
     StorageFullError,
+    StorageUnavailableError,
 )
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "internal_error": (500, "The service failed"),
     "not_ready": (503, "The service is not ready yet"),
     "reading_timeout": (503, "The reading took too long"),
+    "storage_unavailable": (503, "What keeps the batches can't be reached"),
     "stopping": (503, "The service is stopping"),
     "unrecorded": (507, "The request can't be recorded"),
     "storage_full": (507, "The disk is full"),
@@ -67,6 +69,7 @@ _BY_STATUS: Final = {
     413: "too_large_bytes",
     415: "unsupported_media_type",
 }
+STORAGE_SECONDS: Final = 10
 _UNREADABLE: Final = (422, "The image can't be read")
 
 
@@ -135,6 +138,9 @@ async def _reader_error(request: Request, error: Exception) -> JSONResponse:
             return _answer(request, code, message)
         case OverloadError(retry_after=seconds, message=message):
             headers = {"Retry-After": str(seconds)}
+            return _answer(request, error.code, message, headers=headers)
+        case StorageUnavailableError(message=message):
+            headers = {"Retry-After": str(STORAGE_SECONDS)}
             return _answer(request, error.code, message, headers=headers)
         case ConflictError(message=message) | StorageFullError(message=message):
             return _answer(request, error.code, message)

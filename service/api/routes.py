@@ -181,10 +181,12 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     },
     500: problem_response("The service failed", internal_error=INTERNAL_DETAIL),
     503: problem_response(
-        "The model is not warm yet, the service is stopping, or the reading took too long",
+        "The model is not warm yet, the service is stopping, the reading took too long, or what "
+        "answers are kept in can't be reached",
         not_ready=_WARMING,
         stopping=STOPPING,
         reading_timeout="The reading was not done within 60 seconds.",
+        storage_unavailable="the database can't be reached",
     ),
     507: problem_response("The request can't be recorded", unrecorded=UNWRITTEN),
 }

@@ -237,8 +237,8 @@ class Batch(BaseModel):
     created_at: datetime
     ended_at: datetime | None
     eta_seconds: float | None = Field(
-        description="Estimate of the seconds until the last item is read; null until one was, and "
-        "once the batch has ended"
+        description="Estimate of the seconds until the last item is read, at the pace of the last "
+        "minute; null while nothing of it was read, and once the batch has ended"
     )
     desk: DeskCounts | None = Field(description="null where nothing of it goes to the review desk")
 

@@ -172,15 +172,14 @@ def exported(*, field_only: bool) -> Iterator[Path]:
 def desk_sample() -> "Iterator[tuple[Sample, Settings]]":
     """The keyed cheques in the database of the settings."""
     from service.desk.sample import Sample
-    from service.jobs.bodies import Bodies
-    from service.jobs.runtime import database_of
+    from service.jobs.runtime import bodies_of, database_of
     from service.jobs.store import Store
     from service.jobs.tables import open_database
     from service.settings import load_settings
 
     try:
         settings = load_settings()
-        bodies = Bodies(settings.data_dir.absolute() / "images", reserve=settings.disk_reserve)
+        bodies = bodies_of(settings)
         store = Store(open_database(database_of(settings)))
         try:
             yield Sample(store, bodies, days=settings.desk_sample_days), settings

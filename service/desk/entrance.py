@@ -95,7 +95,7 @@ class Entrance:
         try:
             with file:
                 file.write(data)
-                self._bodies.keep(file)
+                self._bodies.keep(name, file)
             id = secrets.token_hex(16)
             with self._store.begin() as connection:
                 new = NewBatch(id, owner, options, name, None, 1)

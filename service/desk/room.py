@@ -39,7 +39,9 @@ class Room:
         self._kept = settings.desk_hours * 3600
         self._undo = settings.desk_undo_seconds
         self._history = settings.desk_history_days
-        self.desk = Desk(store, lease=settings.desk_lease_seconds, keyings=settings.desk_keyings)
+        self.desk = Desk(
+            store, clock=store.now, lease=settings.desk_lease_seconds, keyings=settings.desk_keyings
+        )
         self.members = Members(
             store, hours=settings.desk_session_hours, idle=settings.desk_idle_minutes
         )

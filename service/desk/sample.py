@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -30,6 +30,7 @@ class Labelled:
 
     id: str
     body: str
+    size: int
     suffix: str
     amount_minor: int | None
     currency: str | None
@@ -99,6 +100,7 @@ class Sample:
                         "id": row.id,
                         "batch": row.batch,
                         "body": body[0],
+                        "size": row.size,
                         "suffix": body[1],
                         "amount_minor": row.amount_minor,
                         "currency": row.currency,
@@ -115,20 +117,17 @@ class Sample:
 
     def _copied(self, row: Any) -> tuple[str, str] | None:
         """A copy of an item's image: its name and suffix; None where the image is gone."""
-        try:
-            with self._bodies.open(row.body) as source:
-                source.seek(row.start)
-                data = source.read(row.size)
-        except FileNotFoundError:
+        data = self._bodies.read(row.body, row.start, row.size)
+        if data is None:
             return None
         suffix = next((kind for head, kind in _SUFFIXES if data.startswith(head)), None)
-        if suffix is None or len(data) != row.size:
+        if suffix is None:
             return None
         self._bodies.check_space(len(data))
         name, file = self._bodies.create()
         with file:
             file.write(data)
-            self._bodies.keep(file)
+            self._bodies.keep(name, file)
         return name, suffix
 
     def all(self, *, field_only: bool | None = None) -> list[Labelled]:
@@ -139,15 +138,15 @@ class Sample:
         with self._store.engine.connect() as connection:
             return [
                 Labelled(
-                    row.id, row.body, row.suffix, row.amount_minor, row.currency,
+                    row.id, row.body, row.size, row.suffix, row.amount_minor, row.currency,
                     row.field_only, row.asked_currency, row.locale, row.reason, row.at,
                 )
                 for row in connection.execute(query)
             ]  # fmt: skip
 
-    def open(self, one: Labelled) -> BinaryIO:
-        """The image of a keyed cheque; raises FileNotFoundError."""
-        return self._bodies.open(one.body)
+    def image(self, one: Labelled) -> bytes | None:
+        """The image of a keyed cheque; None where it is gone."""
+        return self._bodies.read(one.body, 0, one.size)
 
     def export(self, to: Path, *, field_only: bool) -> int:
         """Write truth.csv and the images it lists into a new folder; returns how many.
@@ -175,10 +174,8 @@ class Sample:
 
     def _images(self, rows: Sequence[Labelled], to: Path) -> Iterator[tuple[str, Labelled]]:
         for one in rows:
-            try:
-                with self.open(one) as source:
-                    data = source.read()
-            except FileNotFoundError:
+            data = self.image(one)
+            if data is None:
                 continue
             name = f"{one.id}{one.suffix}"
             (to / name).write_bytes(data)

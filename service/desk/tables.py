@@ -173,6 +173,7 @@ desk_sample: Final = sa.Table(
     sa.Column("id", sa.String(64), primary_key=True, comment="that of the decision"),
     sa.Column("batch", sa.String(64), nullable=False, index=True),
     sa.Column("body", sa.String(64), nullable=False, comment="file that holds the image"),
+    sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("suffix", sa.String(8), nullable=False),
     sa.Column("amount_minor", sa.BigInteger, nullable=True, comment="null: nothing to accept"),
     sa.Column("currency", sa.String(3), nullable=True),

@@ -7,7 +7,6 @@ received; the claim is void after a while, so that a process that died holds no 
 import hashlib
 import json
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,9 +54,9 @@ def claim(
     """
     holder = f"{process}/{secrets.token_hex(8)}"
     call = Call(owner, route, hashlib.sha256(key.encode()).hexdigest(), holder)
-    now = time.time()
     try:
         with store.begin() as connection:
+            now = store.now(connection)
             row = connection.execute(table.select().where(_same(call))).one_or_none()
             if row is None:
                 connection.execute(
@@ -87,7 +86,7 @@ def claim(
 
 
 def answer(
-    connection: sa.Connection, call: Call, fingerprint: str, said: Mapping[str, Any]
+    store: Store, connection: sa.Connection, call: Call, fingerprint: str, said: Mapping[str, Any]
 ) -> None:
     """Keep what a call is answered, in a transaction of the caller's.
 
@@ -96,7 +95,7 @@ def answer(
     done = connection.execute(
         table.update()
         .where(_same(call), table.c.holder == call.holder, table.c.answer.is_(None))
-        .values(fingerprint=fingerprint, answer=dict(said), until=time.time())
+        .values(fingerprint=fingerprint, answer=dict(said), until=store.now(connection))
     )
     if done.rowcount != 1:
         raise ConflictError("the call took too long, another one holds its Idempotency-Key")

@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
 
 from service.desk.room import Room
 from service.errors import ConfigurationError
 from service.jobs import calls
-from service.jobs.bodies import Bodies
+from service.jobs.bodies import Bodies, Folder
 from service.jobs.intake import IntakeLimits
+from service.jobs.isolated import IsolatedReader
 from service.jobs.process import ProcessName
 from service.jobs.store import Store
 from service.jobs.tables import open_database, sqlite_url
@@ -15,11 +19,19 @@ from service.jobs.upkeep import Upkeep
 from service.jobs.webhook import Webhooks
 from service.jobs.work import Work, Worker
 from service.options import Reader
+from service.pipeline.card import load_card
+from service.pipeline.reader import ChequeReader
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 20
+_LARGEST_CHUNK: Final = 20
+_CHUNKS: Final = 32
+
+
+def chunk_of(items: int) -> int:
+    """Items in a chunk of a batch of so many, few enough that all readers get some of it."""
+    return max(1, min(_LARGEST_CHUNK, items // _CHUNKS))
 
 
 class Jobs:
@@ -29,7 +41,7 @@ class Jobs:
         """Raises ConfigurationError where the folder or the database can't be used."""
         self._settings = settings
         folder = settings.data_dir.absolute()
-        self.bodies = Bodies(folder / "images", reserve=settings.disk_reserve)
+        self.bodies = bodies_of(settings)
         self._url = database_of(settings)
         self.store = Store(open_database(self._url))
         self.room = Room(settings, self.store, self.bodies)
@@ -64,7 +76,7 @@ class Jobs:
             name,
             self.room,
             retention=settings.retention_hours * 3600,
-            orphan=2 * settings.batch_seconds + 600,
+            orphan=orphan_of(settings),
         )
         self.room.start()
         self._upkeep.beat()
@@ -92,6 +104,42 @@ def database_of(settings: Settings) -> str:
     """The URL of the database: the one that is set, or a SQLite file."""
     given = settings.database_url
     return given.get_secret_value() if given else sqlite_url(settings.data_dir.absolute())
+
+
+def orphan_of(settings: Settings) -> float:
+    """Seconds after which no batch can claim a file that none has claimed."""
+    return 2 * settings.batch_seconds + 600
+
+
+def bodies_of(settings: Settings) -> Bodies:
+    """What keeps images, as CHEQUE_IMAGES says; raises ConfigurationError."""
+    folder, reserve = settings.data_dir.absolute(), settings.disk_reserve
+    if settings.images is None:
+        return Folder(folder / "images", reserve=reserve)
+    if "://" not in settings.images:
+        return Folder(Path(settings.images).absolute(), reserve=reserve, setting="CHEQUE_IMAGES")
+    # Only who uses a bucket pays for loading its client.
+    from service.jobs.bucket import Bucket
+
+    spool = Folder(folder / "spool", reserve=reserve)
+    return Bucket(
+        settings.images, spool, endpoint=settings.images_endpoint, orphan=orphan_of(settings)
+    )
+
+
+def isolated(settings: Settings) -> IsolatedReader:
+    """A reader for batches, in as many processes as read at the same time.
+
+    Raises ModelError where the model's card can't be used.
+    """
+    load = partial(ChequeReader, settings.model_dir, settings.image_limits, settings.max_error)
+    return IsolatedReader(
+        load,
+        model_version=load_card(settings.model_dir).model_version,
+        processes=max(1, settings.batch_readers),
+        seconds=settings.request_seconds,
+        memory=settings.reader_memory,
+    )
 
 
 def need_workers(settings: Settings) -> None:

@@ -1,25 +1,34 @@
 """Batches, their items and their results, as rows."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from types import SimpleNamespace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.errors import StorageFullError
-from service.jobs.tables import batches, is_full, items, results
+from service.errors import StorageFullError, StorageUnavailableError
+from service.jobs.tables import attempts, batches, is_full, items, results
 from service.options import ReadingOptions
+
+logger = logging.getLogger(__name__)
+
+_Row = TypeVar("_Row")
 
 BatchState = Literal["running", "completed", "cancelled"]
 ItemState = Literal["waiting", "accepted", "rejected", "failed", "cancelled"]
 
 _PAGE: Final = 500
 _INSERT_AT_ONCE: Final = 1000
+_PACE_SECONDS: Final = 60.0
+_READ: Final = ("accepted", "rejected")
+_CLOCK: Final = sa.literal_column("extract(epoch FROM clock_timestamp())", sa.Float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item of a batch with what came of it so far; cancelled batches leave none waiting."""
+    """An item of a batch with what came of it so far; cancelled batches leave none waiting.
+
+    begun: how often a process ended while it may have been reading it.
+    """
 
     number: int
     file: str | None
@@ -91,22 +103,30 @@ class Item:
     state: ItemState
     reading: Mapping[str, Any] | None
     error: tuple[str, str] | None
+    begun: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many items of a batch are in each state, and when the last result came."""
+    """How many items of a batch are in each state.
+
+    pace: items read a second in the last minute, None where fewer than two were.
+    """
 
     waiting: int
     accepted: int
     rejected: int
     failed: int
     cancelled: int
-    latest: float | None
+    pace: float | None
 
 
 class Store:
-    """All that is written about batches; safe to share between threads and processes."""
+    """All that is written about batches; safe to share between threads and processes.
+
+    Times are those of the database's clock, in seconds since 1970: the machines that share it need
+    not agree. Every method raises StorageUnavailableError where the database can't be reached.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
@@ -116,15 +136,10 @@ class Store:
     ) -> tuple[Batch, Progress]:
         """Write a batch and its items in a transaction of the caller's."""
         row: dict[str, Any] = {
-            "id": batch.id,
-            "owner": batch.owner,
+            **asdict(batch),
             "state": "running",
             "total": len(new),
-            "chunk": batch.chunk,
-            "options": asdict(batch.options),
-            "body": batch.body,
-            "webhook": batch.webhook,
-            "created": time.time(),
+            "created": self.now(connection),
             "ended": None,
             "enqueued": 0,
             "told": batch.webhook is None,
@@ -133,7 +148,11 @@ class Store:
         for first in range(0, len(new), _INSERT_AT_ONCE):
             part = list(enumerate(new))[first : first + _INSERT_AT_ONCE]
             connection.execute(items.insert(), [_item_row(batch, n, item) for n, item in part])
-        failed = [_failure_row(batch.id, n, item.error) for n, item in enumerate(new) if item.error]
+        failed = [
+            _result_row(batch.id, n, Outcome("failed", None, item.error), row["created"])
+            for n, item in enumerate(new)
+            if item.error
+        ]
         if failed:
             connection.execute(results.insert(), failed)
         progress = Progress(len(new) - len(failed), 0, 0, len(failed), 0, None)
@@ -141,34 +160,51 @@ class Store:
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """A transaction; raises StorageFullError where the database's disk is full."""
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            if is_full(error):
-                raise StorageFullError("the database's disk is full") from None
-            raise
+        """A transaction; raises StorageFullError and StorageUnavailableError."""
+        with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    def now(self, connection: sa.Connection | None = None) -> float:
+        """The database's clock; of a SQLite file that is the machine's."""
+        if self.engine.dialect.name != "postgresql":
+            return time.time()
+        if connection is None:
+            with self._reading() as own:
+                return self.now(own)
+        return float(connection.execute(sa.select(_CLOCK)).scalar_one())
+
+    def _moment(self) -> Any:
+        """The same within a statement."""
+        return _CLOCK if self.engine.dialect.name == "postgresql" else self.now()
 
     def batch(self, id: str, owner: str | None = None) -> Batch | None:
         """A batch, if there is one of this owner; owner None: whoever's it is."""
         query = batches.select().where(batches.c.id == id)
         if owner is not None:
             query = query.where(batches.c.owner == owner)
-        with self.engine.connect() as connection:
+        with self._reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _batch(row)
 
     def progress(self, batch: Batch) -> Progress:
         """How far a batch is."""
-        query = (
-            sa.select(results.c.state, sa.func.count(), sa.func.max(results.c.finished))
-            .where(results.c.batch == batch.id)
-            .group_by(results.c.state)
-        )
-        with self.engine.connect() as connection:
+        with self._reading() as connection:
+            now = self.now(connection)
+            late = sa.case((results.c.finished > now - _PACE_SECONDS, results.c.finished))
+            query = (
+                sa.select(results.c.state, sa.func.count())
+                .add_columns(sa.func.count(late), sa.func.min(late))
+                .where(results.c.batch == batch.id)
+                .group_by(results.c.state)
+            )
             rows = connection.execute(query).all()
-        counts = {state: count for state, count, _ in rows}
+        counts = {state: count for state, count, _, _ in rows}
+        late_rows = [(count, first) for state, _, count, first in rows if count and state in _READ]
         rest = batch.items - sum(counts.values())
         ended = batch.state != "running"
         return Progress(
@@ -177,7 +213,7 @@ class Store:
             rejected=counts.get("rejected", 0),
             failed=counts.get("failed", 0),
             cancelled=rest if ended else 0,
-            latest=max((latest for _, _, latest in rows), default=None),
+            pace=_pace(late_rows, now),
         )
 
     def page(self, batch: Batch, *, after: int, limit: int, finished: bool = False) -> list[Item]:
@@ -198,7 +234,7 @@ class Store:
             .order_by(items.c.number)
             .limit(limit)
         )
-        with self.engine.connect() as connection:
+        with self._reading() as connection:
             return [_item(row, batch.state) for row in connection.execute(query)]
 
     def finished(self, batch: Batch) -> Iterator[Item]:
@@ -209,22 +245,50 @@ class Store:
             after = page[-1].number
 
     def waiting(self, id: str, first: int, count: int) -> list[Item]:
-        """The items first ... first + count - 1 that have no result yet."""
+        """The items first ... first + count - 1 that have no result yet, the least begun first."""
         unread = ~sa.exists().where(
             results.c.batch == items.c.batch, results.c.number == items.c.number
         )
-        query = (
-            items.select()
-            .where(items.c.batch == id, items.c.number.between(first, first + count - 1), unread)
-            .order_by(items.c.number)
+        tried = items.join(
+            attempts,
+            sa.and_(attempts.c.batch == items.c.batch, attempts.c.number == items.c.number),
+            isouter=True,
         )
-        with self.engine.connect() as connection:
+        begun = sa.func.coalesce(attempts.c.begun, 0).label("begun")
+        query = (
+            sa.select(items, begun)
+            .select_from(tried)
+            .where(items.c.batch == id, items.c.number.between(first, first + count - 1), unread)
+            .order_by(begun, items.c.number)
+        )
+        with self._reading() as connection:
             return [
-                Item(
-                    row.number, row.file, row.reference, row.start, row.size, "waiting", None, None
-                )
+                _filled(Item, row, state="waiting", reading=None, error=None)
                 for row in connection.execute(query)
             ]
+
+    def begin_chunk(self, id: str, first: int) -> bool:
+        """Note that a chunk is about to be read; whether it was before."""
+        insert = self._insert(attempts).values(batch=id, number=first, begun=0)
+        return not self._written(insert.on_conflict_do_nothing())
+
+    def begin_item(self, id: str, number: int) -> None:
+        """Note that an item is about to be read, in case its reader takes the process with it."""
+        insert = self._insert(attempts).values(batch=id, number=number, begun=1)
+        self._written(
+            insert.on_conflict_do_update(
+                index_elements=[attempts.c.batch, attempts.c.number],
+                set_={"begun": attempts.c.begun + 1},
+            )
+        )
+
+    def _written(self, statement: Any) -> bool:
+        """Whether a statement wrote a row; it does not where the batch has been purged."""
+        try:
+            with self.begin() as connection:
+                return connection.execute(statement).rowcount == 1
+        except IntegrityError:
+            return False
 
     def record(
         self,
@@ -237,24 +301,20 @@ class Store:
 
         beside: writes what belongs to the result, in the same transaction.
         """
-        code, message = outcome.error or (None, None)
-        row = {
-            "batch": id,
-            "number": number,
-            "state": outcome.state,
-            "reading": outcome.reading,
-            "error_code": code,
-            "error_message": message,
-            "finished": time.time(),
-        }
+        # Nobody cancels the batch between the two statements.
+        running = (
+            sa.select(batches.c.id)
+            .where(batches.c.id == id, batches.c.state == "running")
+            .with_for_update(read=True)
+        )
         try:
             with self.begin() as connection:
-                running = connection.execute(
-                    sa.select(batches.c.id).where(batches.c.id == id, batches.c.state == "running")
-                )
-                if running.one_or_none() is None:
+                if connection.execute(running).one_or_none() is None:
                     return False
-                written = connection.execute(self._insert_once(results).values(row))
+                row = _result_row(id, number, outcome, self._moment())
+                written = connection.execute(
+                    self._insert(results).values(row).on_conflict_do_nothing()
+                )
                 if written.rowcount == 1:
                     beside(connection)
                 return written.rowcount == 1
@@ -274,7 +334,7 @@ class Store:
             done = connection.execute(
                 batches.update()
                 .where(batches.c.id == id, batches.c.state == "running", batches.c.total == count)
-                .values(state="completed", ended=time.time())
+                .values(state="completed", ended=self._moment())
             )
         return done.rowcount == 1
 
@@ -284,7 +344,7 @@ class Store:
             connection.execute(
                 batches.update()
                 .where(batches.c.id == id, batches.c.state == "running")
-                .values(state="cancelled", ended=time.time())
+                .values(state="cancelled", ended=self._moment())
             )
 
     def remove(self, id: str) -> None:
@@ -322,67 +382,77 @@ class Store:
 
     def bodies(self, names: Sequence[str]) -> set[str]:
         """Those of some names of files that belong to a batch."""
-        with self.engine.connect() as connection:
+        with self._reading() as connection:
             rows = connection.execute(sa.select(batches.c.body).where(batches.c.body.in_(names)))
             return {row.body for row in rows}
 
     def _listed(self, *conditions: sa.ColumnElement[bool]) -> list[Batch]:
         query = batches.select().where(*conditions).order_by(batches.c.created)
-        with self.engine.connect() as connection:
+        with self._reading() as connection:
             return [_batch(row) for row in connection.execute(query)]
 
-    def _insert_once(self, table: sa.Table) -> Any:
+    def _insert(self, table: sa.Table) -> Any:
         make = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
-        return make(table).on_conflict_do_nothing()
+        return make(table)
+
+    def shred(self) -> None:
+        """Take what was removed out of the files of a SQLite database, its log included."""
+        if self.engine.dialect.name == "sqlite":
+            with self._reading() as connection:
+                connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what a database that is full or away raises into errors of the service's own."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        if is_full(error):
+            raise StorageFullError("the database's disk is full") from None
+        kind = type(getattr(error, "orig", None) or error).__name__
+        logger.error("the database can't be used (%s)", kind)
+        raise StorageUnavailableError("the database can't be reached") from None
+
+
+def _filled(kind: type[_Row], row: Any, **other: Any) -> _Row:
+    """A dataclass from the columns that its fields are named after, the others as given."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: other[name] if name in other else getattr(row, name) for name in names})
 
 
 def _item_row(batch: NewBatch, number: int, item: NewItem) -> dict[str, Any]:
-    return {
-        "batch": batch.id,
-        "number": number,
-        "file": item.file,
-        "reference": item.reference or batch.options.reference,
-        "start": item.start,
-        "size": item.size,
-    }
+    row = {**asdict(item), "batch": batch.id, "number": number}
+    del row["error"]
+    return row | {"reference": item.reference or batch.options.reference}
 
 
-def _failure_row(batch: str, number: int, error: tuple[str, str]) -> dict[str, Any]:
+def _result_row(batch: str, number: int, outcome: Outcome, moment: Any) -> dict[str, Any]:
+    code, message = outcome.error or (None, None)
     return {
         "batch": batch,
         "number": number,
-        "state": "failed",
-        "error_code": error[0],
-        "error_message": error[1],
-        "finished": time.time(),
+        "state": outcome.state,
+        "reading": outcome.reading,
+        "error_code": code,
+        "error_message": message,
+        "finished": moment,
     }
 
 
+def _pace(late: Sequence[tuple[int, float]], now: float) -> float | None:
+    """Items a second, from counts of late results and the moment of the first of each."""
+    count = sum(number for number, _ in late)
+    if count < 2:
+        return None
+    return (count - 1) / max(now - min(first for _, first in late), 1e-3)
+
+
 def _batch(row: Any) -> Batch:
-    return Batch(
-        id=row.id,
-        owner=row.owner,
-        state=row.state,
-        items=row.total,
-        chunk=row.chunk,
-        options=ReadingOptions(**row.options),
-        body=row.body,
-        webhook=row.webhook,
-        created=row.created,
-        ended=row.ended,
-        enqueued=row.enqueued,
-    )
+    return _filled(Batch, row, items=row.total, options=ReadingOptions(**row.options))
 
 
 def _item(row: Any, batch_state: BatchState) -> Item:
     unread: ItemState = "waiting" if batch_state == "running" else "cancelled"
-    return Item(
-        number=row.number,
-        file=row.file,
-        reference=row.reference,
-        start=row.start,
-        size=row.size,
-        state=row.state or unread,
-        reading=row.reading,
-        error=(row.error_code, row.error_message) if row.error_code else None,
-    )
+    error = (row.error_code, row.error_message) if row.error_code else None
+    return _filled(Item, row, state=row.state or unread, error=error, begun=0)

@@ -1,4 +1,8 @@
-"""The tables of batches, the same on SQLite and PostgreSQL."""
+"""The tables of batches, the same on SQLite and PostgreSQL.
+
+There is no migration: SCHEMA is raised with every change that the code before would trip over, and
+a database of another one is refused at the start.
+"""
 
 import logging
 from pathlib import Path
@@ -12,7 +16,21 @@ from service.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 
+SCHEMA: Final = 1
+_POOL_SECONDS: Final = 10.0
+_CONNECT: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+
 metadata: Final = sa.MetaData()
+
+schema: Final = sa.Table(
+    "cheque_schema", metadata, sa.Column("version", sa.Integer, primary_key=True)
+)
 
 batches: Final = sa.Table(
     "cheque_batches",
@@ -62,7 +80,18 @@ results: Final = sa.Table(
     sa.Column("error_code", sa.String(64), nullable=True),
     sa.Column("error_message", sa.Text, nullable=True),
     sa.Column("finished", sa.Float, nullable=False),
-    sa.Index("cheque_results_states", "batch", "state"),
+    sa.Index("cheque_results_pace", "batch", "state", "finished"),
+)
+
+attempts: Final = sa.Table(
+    "cheque_attempts",
+    metadata,
+    sa.Column(
+        "batch", sa.String(64), sa.ForeignKey(batches.c.id, ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("begun", sa.Integer, nullable=False, comment="how often, since work was cut short"),
+    comment="Items begun since their chunk was read anew; also the first of every chunk",
 )
 
 calls: Final = sa.Table(
@@ -87,9 +116,9 @@ workers: Final = sa.Table(
 
 
 def open_database(url: str) -> sa.Engine:
-    """An engine for a SQLite or PostgreSQL URL, its tables made where they are missing.
+    """An engine for a SQLite or PostgreSQL URL, its tables made where there are none.
 
-    Raises ConfigurationError.
+    Raises ConfigurationError where it can't be used, or holds tables of another SCHEMA.
     """
     try:
         parsed = sa.make_url(url)
@@ -102,7 +131,12 @@ def open_database(url: str) -> sa.Engine:
         engine = sa.create_engine(parsed)
         event.listen(engine, "connect", _prepare_sqlite)
     elif backend == "postgresql":
-        engine = sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        engine = sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_timeout=_POOL_SECONDS,
+            connect_args=connect_arguments(parsed),
+        )
     else:
         raise ConfigurationError("CHEQUE_DATABASE_URL must begin with sqlite: or postgresql:")
     try:
@@ -111,7 +145,18 @@ def open_database(url: str) -> sa.Engine:
         reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
         engine.dispose()
         raise ConfigurationError(f"the database can't be used: {reason}") from None
+    except ConfigurationError:
+        engine.dispose()
+        raise
     return engine
+
+
+def connect_arguments(url: sa.URL) -> dict[str, int]:
+    """What keeps a connection to a PostgreSQL that is gone from being waited for without end.
+
+    What the URL says itself is left out.
+    """
+    return {name: value for name, value in _CONNECT.items() if name not in url.query}
 
 
 def _create(engine: sa.Engine) -> None:
@@ -121,7 +166,20 @@ def _create(engine: sa.Engine) -> None:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(7281003145)"))
         else:
             connection.execute(sa.text("BEGIN IMMEDIATE"))
+        found = sa.inspect(connection)
+        if found.has_table(schema.name):
+            version = connection.execute(sa.select(schema.c.version)).scalar_one_or_none()
+        else:
+            version = 0 if found.has_table(batches.name) else SCHEMA
+        if version != SCHEMA:
+            raise ConfigurationError(
+                f"the database holds tables of another version of the service (schema {version}, "
+                f"this one has {SCHEMA}): let that version finish its batches and fetch their "
+                "results, then give this one an empty database in CHEQUE_DATABASE_URL"
+            )
         metadata.create_all(connection)
+        if connection.execute(sa.select(schema.c.version)).scalar_one_or_none() is None:
+            connection.execute(schema.insert(), {"version": SCHEMA})
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
@@ -130,6 +188,8 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    # What is purged is overwritten, not only forgotten.
+    connection.execute("PRAGMA secure_delete=ON")
 
 
 def is_full(error: BaseException) -> bool:

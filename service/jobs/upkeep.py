@@ -29,6 +29,7 @@ def purge(store: Store, bodies: Bodies, batch: Batch) -> None:
     """Remove a batch, its images first, so that none outlives what knows of it."""
     bodies.remove(batch.body)
     store.remove(batch.id)
+    store.shred()
     metrics.BATCHES.labels("purged").inc()
 
 
@@ -57,21 +58,27 @@ class Upkeep:
         self._room = room
         self._retention = retention
         self._orphan = orphan
-        self._beats = 0
         self._seen: dict[str, tuple[int, float]] = {}
+        self._looked = 0.0
         self._stopping = threading.Event()
         self._wake = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, name="upkeep", daemon=True),
+            # Apart, so that what takes long does not make this process look dead.
+            threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True),
+        ]
 
     def start(self) -> None:
         """Begin; the worker has been started, `beat` called before."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """End, and say that this process takes no more work."""
         self._stopping.set()
         self._wake.set()
-        self._thread.join(30)
+        for thread in self._threads:
+            thread.join(30)
         try:
             with self._store.begin() as connection:
                 connection.execute(workers.delete().where(workers.c.executor == self._executor))
@@ -84,7 +91,6 @@ class Upkeep:
 
     def beat(self) -> None:
         """Say that this process lives."""
-        self._beats += 1
         mine = workers.c.executor == self._executor
         with self._store.begin() as connection:
             if not connection.execute(
@@ -92,15 +98,21 @@ class Upkeep:
             ).rowcount:
                 connection.execute(workers.insert(), {"executor": self._executor, "beats": 1})
 
+    def _keep_beating(self) -> None:
+        while not self._stopping.wait(_BEAT_SECONDS):
+            try:
+                self.beat()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next one may succeed
+                logger.error("a heartbeat failed (%s)", type(error).__name__)
+
     def _run(self) -> None:
-        last_beat = last_purge = -1e9
+        last_look = last_purge = -1e9
         while not self._stopping.is_set():
             now = time.monotonic()
             try:
                 self._feed()
-                if now - last_beat >= _BEAT_SECONDS:
-                    last_beat = now
-                    self.beat()
+                if now - last_look >= _BEAT_SECONDS:
+                    last_look = now
                     self._take_over(now)
                     self._heal()
                 if now - last_purge >= _PURGE_SECONDS:
@@ -124,27 +136,40 @@ class Upkeep:
             self._room.set_told(id)
 
     def _take_over(self, now: float) -> None:
-        """Put back on the queue what processes hold that have stopped beating."""
-        with self._store.engine.connect() as connection:
+        """Put back on the queue what processes hold that have stopped beating.
+
+        now: seconds of this machine's steady clock. Where this process could not look for a while,
+        others may not have been able to beat, and are given their time anew.
+        """
+        with self._store.begin() as connection:
             rows = connection.execute(sa.select(workers.c.executor, workers.c.beats))
             beats = {row.executor: int(row.beats) for row in rows}
-        gone = []
-        for name in self._worker.executors() - {self._executor}:
-            count, since = self._seen.get(name, (-1, now))
-            current = beats.get(name)
-            if current is not None and current != count:
-                self._seen[name] = current, now
-            elif current is None or now - since > _LEASE_SECONDS:
-                gone.append(name)
+        if now - self._looked > _LEASE_SECONDS / 2:
+            self._seen.clear()
+        self._looked = now
+        silent = []
+        for name, count in beats.items():
+            seen, since = self._seen.get(name, (None, now))
+            if count != seen:
+                self._seen[name] = count, now
+            elif now - since > _LEASE_SECONDS:
+                silent.append(name)
+        busy = self._worker.executors() - {self._executor}
+        gone = [name for name in busy if name not in beats or name in silent]
         if gone:
             logger.warning("taking over the work of %d workers that are gone", len(gone))
             self._worker.take_over(gone)
+        if silent:
+            # One that is only slow says its name again with its next beat.
+            with self._store.begin() as connection:
+                connection.execute(workers.delete().where(workers.c.executor.in_(silent)))
 
     def _heal(self) -> None:
         """Queue anew what is left of batches whose workflows have all ended."""
         oldest = waiting = 0.0
+        now = self._store.now()
         for batch in self._store.running():
-            oldest = max(oldest, time.time() - batch.created)
+            oldest = max(oldest, now - batch.created)
             waiting += self._store.progress(batch).waiting
             if batch.enqueued and not self._worker.is_open(batch):
                 self._worker.enqueue(batch, batch.enqueued)
@@ -153,7 +178,7 @@ class Upkeep:
         metrics.BATCH_AGE.set(oldest)
 
     def _purge(self) -> None:
-        now = time.time()
+        now = self._store.now()
         for batch in self._store.ended_before(now - self._retention):
             if not self._room.holds(batch):
                 purge(self._store, self._bodies, batch)
@@ -164,3 +189,4 @@ class Upkeep:
                 self._bodies.remove(name)
         calls.expire(self._store, now - self._retention)
         self._worker.forget(now - self._retention)
+        self._store.shred()

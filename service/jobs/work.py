@@ -4,13 +4,20 @@ The commit that accepts a batch is all that accepting is. A worker puts the batc
 queue afterwards, under ids that follow from the batch, so that doing it twice does nothing. A
 workflow reads what of its chunk has no result yet, each result a commit of its own; killed and run
 again, it goes on after the last of them.
+
+An image that ends the process that reads it is given up after a few attempts. Where that process is
+one of its own (`isolated`) its end is the image's doing, and is known at once. Where everything
+went down, a chunk that is run again notes what it is about to read, reads what it has begun the
+least often first, and gives up what was begun too often: it may have been the cause.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
@@ -19,7 +26,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from service import metrics
 from service.desk.entrance import Entrance, outcome_of
 from service.desk.news import decided
-from service.errors import InputError, StorageFullError, origin, without_values
+from service.errors import (
+    InputError,
+    ModelError,
+    ReaderEndedError,
+    ReaderFailedError,
+    StorageFullError,
+    StorageUnavailableError,
+    origin,
+    without_values,
+)
 from service.jobs.bodies import Bodies
 from service.jobs.store import Batch, Item, Outcome, Store
 from service.jobs.webhook import News, Webhooks, message
@@ -33,8 +49,17 @@ WEBHOOKS: Final = "webhooks"
 _VERSION: Final = "1"
 _POLL_SECONDS: Final = 0.2
 _RETRY_SECONDS: Final = (1.0, 30.0)
+# Of a process that reads alone; and of a whole worker, which may also have been killed by chance.
+_ATTEMPTS: Final = 3
+_BEGINNINGS: Final = 5
 _STOP_SECONDS: Final = 20.0
 _OPEN: Final = ["ENQUEUED", "PENDING", "DELAYED"]
+_CONNECTIONS: Final = 5
+_FORGOTTEN_AT_ONCE: Final = 1000
+# What passes, and is no fault of an item.
+_PASSING: Final = (
+    SQLAlchemyError, StorageFullError, StorageUnavailableError, ModelError, OSError,
+)  # fmt: skip
 
 
 class StoppedError(BaseException):
@@ -75,6 +100,7 @@ class Worker:
             "log_level": "WARNING",
             # Chunks wait for a free reader in threads, so that none is idle between two polls.
             "max_executor_threads": 2 * readers + 8,
+            "sys_db_pool_size": _CONNECTIONS,
         }
         self._reading = 0
         self._idle = threading.Condition()
@@ -85,15 +111,18 @@ class Worker:
 
         @DBOS.workflow(name="read_chunk", max_recovery_attempts=None)
         def read_chunk(batch: str, first: int, count: int) -> None:
-            self._read_chunk(batch, first, count)
+            with _bland():
+                self._read_chunk(batch, first, count)
 
         @DBOS.workflow(name="tell", max_recovery_attempts=None)
         def tell(batch: str, attempt: int) -> None:
-            self._tell(batch, attempt, message, self._enqueue_attempt)
+            with _bland():
+                self._tell(batch, attempt, message, self._enqueue_attempt)
 
         @DBOS.workflow(name="tell_decided", max_recovery_attempts=None)
         def tell_decided(batch: str, attempt: int) -> None:
-            self._tell(batch, attempt, decided, self._enqueue_decided)
+            with _bland():
+                self._tell(batch, attempt, decided, self._enqueue_decided)
 
         self._tell_decided_workflow: Callable[[str, int], None] = tell_decided
         self._read_workflow: Callable[[str, int, int], None] = read_chunk
@@ -159,14 +188,13 @@ class Worker:
     def forget(self, before: float) -> None:
         """Remove ended workflows that were made before a moment, in seconds since 1970."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(before))
-        ended = DBOS.list_workflows(
+        while ended := DBOS.list_workflows(
             end_time=moment,
             status=["SUCCESS", "ERROR", "CANCELLED"],
-            limit=1000,
+            limit=_FORGOTTEN_AT_ONCE,
             load_input=False,
             load_output=False,
-        )
-        if ended:
+        ):
             DBOS.delete_workflows([workflow.workflow_id for workflow in ended])
 
     def executors(self) -> set[str]:
@@ -180,13 +208,14 @@ class Worker:
         DBOS._recover_pending_workflows(executors)
 
     def _read_chunk(self, id: str, first: int, count: int) -> None:
+        """Read what a chunk has left to read."""
         batch = self._persist(lambda: self._work.store.batch(id))
         if batch is None or batch.state != "running":
             return
+        again = self._persist(lambda: self._work.store.begin_chunk(id, first))
         for item in self._persist(lambda: self._work.store.waiting(id, first, count)):
-            with self._free:
-                if not self._read_item(batch, item):
-                    return
+            if not self._read_item(batch, item, again):
+                return
         self._persist(lambda: self._work.store.complete(id))
 
     def _tell(
@@ -206,76 +235,106 @@ class Worker:
             metrics.WEBHOOKS.labels("given_up").inc()
             logger.error("a webhook was not received in %d attempts", attempt + 1)
 
-    def _read_item(self, batch: Batch, item: Item) -> bool:
+    def _read_item(self, batch: Batch, item: Item, again: bool) -> bool:
         """Read and record one item; False where its batch has ended meanwhile."""
-        self._work.before_each()
+        load = partial(self._work.bodies.read, batch.body, item.start, item.size)
+        data: bytes | None = self._persist(load)
+        # Others load and record meanwhile, so that no reader waits for a disk.
+        with self._free:
+            self._work.before_each()
+            self._enter()
+            try:
+                if again and item.begun < _BEGINNINGS:
+                    self._persist(lambda: self._work.store.begin_item(batch.id, item.number))
+                outcome = self._outcome(batch, item, data)
+            except BaseException:
+                self._leave()
+                raise
+        try:
+            if self._persist(lambda: self._record(batch, item, outcome)):
+                metrics.BATCH_ITEMS.labels(outcome.state).inc()
+                return True
+            now = self._persist(lambda: self._work.store.batch(batch.id))
+            return now is not None and now.state == "running"
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
         with self._idle:
             if self._stopping.is_set():
                 raise StoppedError
             self._reading += 1
-        try:
-            current = self._persist(lambda: self._work.store.batch(batch.id))
-            if current is None or current.state != "running":
-                return False
-            outcome = self._outcome(batch, item)
-            if self._persist(lambda: self._record(batch, item, outcome)):
-                metrics.BATCH_ITEMS.labels(outcome.state).inc()
-                if outcome.reading is not None:
-                    self._work.entrance.count(
-                        batch.owner, outcome.reading, field_only=batch.options.field_only
-                    )
-        finally:
-            with self._idle:
-                self._reading -= 1
-                self._idle.notify_all()
-        return True
+
+    def _leave(self) -> None:
+        with self._idle:
+            self._reading -= 1
+            self._idle.notify_all()
 
     def _record(self, batch: Batch, item: Item, outcome: Outcome) -> bool:
-        return self._work.store.record(
+        entrance = self._work.entrance
+        done = self._work.store.record(
             batch.id,
             item.number,
             outcome,
-            lambda connection: self._work.entrance.record(connection, batch, item.number, outcome),
+            lambda connection: entrance.record(connection, batch, item.number, outcome),
         )
+        if done and outcome.reading is not None:
+            entrance.count(batch.owner, outcome.reading, field_only=batch.options.field_only)
+        return done
 
-    def _outcome(self, batch: Batch, item: Item) -> Outcome:
+    def _outcome(self, batch: Batch, item: Item, data: bytes | None) -> Outcome:
         options = replace(
             batch.options,
             reference=item.reference,
             evidence=self._persist(lambda: self._work.entrance.wants_evidence(batch)),
         )
-        data = self._persist(lambda: self._load(batch, item))
         if data is None:
-            return Outcome("failed", None, ("image_lost", "the image is no longer stored"))
-        try:
-            reading = read_cheque(self._work.reader, data, options)
-        except InputError as refused:
-            return Outcome("failed", None, (refused.code, refused.message))
-        except Exception as bug:  # noqa: BLE001 - the other items still have to be read
-            logger.error("an item of a batch failed:\n%s", without_values(bug))
-            return Outcome(
-                "failed", None, ("internal_error", f"the reader failed with {origin(bug)}")
-            )
+            return _failed("image_lost", "the image is no longer stored")
+        if item.begun >= _BEGINNINGS:
+            logger.error("an item of batch %s is given up: workers end while it is read", batch.id)
+            return _failed("reader_crashed", f"workers ended {item.begun} times while it was read")
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                reading = self._persist(lambda: read_cheque(self._work.reader, data, options))
+            except InputError as refused:
+                return _failed(refused.code, refused.message)
+            except ReaderEndedError as ended:
+                metrics.READERS_ENDED.labels(ended.code).inc()
+                logger.error("batch %s, item %d: %s", batch.id, item.number, ended.message)
+                if attempt == _ATTEMPTS:
+                    return _failed(ended.code, f"{ended.message}, {attempt} times")
+            except ReaderFailedError as failed:
+                return _failed(failed.code, failed.message)
+            except Exception as bug:  # noqa: BLE001 - the other items still have to be read
+                logger.error("an item of a batch failed:\n%s", without_values(bug))
+                return _failed("internal_error", f"the reader failed with {origin(bug)}")
+            else:
+                break
         metrics.count_reading(reading)
         return outcome_of(reading)
 
-    def _load(self, batch: Batch, item: Item) -> bytes | None:
-        try:
-            with self._work.bodies.open(batch.body) as file:
-                file.seek(item.start)
-                data = file.read(item.size)
-        except FileNotFoundError:
-            return None
-        return data if len(data) == item.size else None
-
     def _persist(self, act: Callable[[], Any]) -> Any:
-        """What `act` returns, however long the database or the disk is full or away."""
+        """What `act` returns, however long what it needs is full or away."""
         pause, longest = _RETRY_SECONDS
         while True:
             try:
                 return act()
-            except (SQLAlchemyError, StorageFullError, OSError) as error:
-                logger.error("the batches' store fails (%s), trying again", type(error).__name__)
+            except _PASSING as error:
+                logger.error("a batch has to wait (%s), trying again", type(error).__name__)
             if self._stopping.wait(pause):
                 raise StoppedError
             pause = min(2 * pause, longest)
+
+
+def _failed(code: str, message: str) -> Outcome:
+    return Outcome("failed", None, (code, message))
+
+
+@contextmanager
+def _bland() -> Iterator[None]:
+    """Keep what an exception says out of the workflow's record, which may outlive the batch."""
+    try:
+        yield
+    except Exception as bug:  # noqa: BLE001 - DBOS records whatever it is
+        logger.error("a workflow failed:\n%s", without_values(bug))
+        raise RuntimeError(f"failed with {origin(bug)}") from None

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from service.errors import StorageFullError
-from service.jobs.bodies import Bodies
+from service.jobs.bodies import Folder
 
 SECRET = "a secret of 24 characters"
 
@@ -227,7 +227,7 @@ def test_a_full_disk_is_said_and_nothing_is_left(
     def full(*_: object) -> None:
         raise StorageFullError("the disk is full")
 
-    monkeypatch.setattr(Bodies, "keep", full)
+    monkeypatch.setattr(Folder, "keep", full)
     headers = {"Idempotency-Key": "one"}
     answer = service.post("/v1/batches", headers=headers, files=_files(cheque))
     assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")

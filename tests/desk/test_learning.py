@@ -20,7 +20,7 @@ from service.desk.replay import Comparison, Once, print_comparison, promote, rep
 from service.desk.sample import Sample
 from service.desk.tables import desk_sample
 from service.errors import InputError
-from service.jobs.bodies import Bodies
+from service.jobs.bodies import Folder
 from service.jobs.store import Store
 from service.jobs.tables import open_database, sqlite_url
 from service.pipeline import reader as pipeline
@@ -47,7 +47,7 @@ def run(data: Path) -> Callable[..., Result]:
 @pytest.fixture
 def sample(data: Path, cheque: bytes) -> Any:
     """A sample of three keyed cheques, one of them no cheque at all."""
-    bodies = Bodies(data / "images", reserve=0)
+    bodies = Folder(data / "images", reserve=0)
     store = Store(open_database(sqlite_url(data)))
     for number, amount in enumerate((123456, 200, None)):
         name, file = bodies.create()
@@ -60,6 +60,7 @@ def sample(data: Path, cheque: bytes) -> Any:
                     "id": f"d{number}",
                     "batch": "b",
                     "body": name,
+                    "size": len(cheque),
                     "suffix": ".png",
                     "amount_minor": amount,
                     "currency": "USD",

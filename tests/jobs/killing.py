@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class Client:
         parts: list[tuple[str, object]] = []
         for item in range(self.items):
             parts.append(("reference", (None, str(number * self.items + item))))
-            parts.append(("image", (f"{item}.png", _field(item), "image/png")))
+            parts.append(("image", (f"{item}.png", picture_of(item), "image/png")))
         try:
             answer = httpx.post(
                 f"{self.url}/v1/batches",
@@ -69,7 +70,8 @@ class Client:
         return True
 
 
-def _field(number: int) -> bytes:
+def picture_of(number: int) -> bytes:
+    """A PNG of a cropped amount."""
     picture = np.full((48, 160), 255, np.uint8)
     cv2.putText(picture, f"{number}.00", (8, 34), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 0, 2)
     return bytes(cv2.imencode(".png", picture)[1].tobytes())
@@ -85,10 +87,13 @@ def kill_and_count(
     seconds: float = 0.05,
     seed: int = 0,
     database: str | None = None,
+    images: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """Kill the service `kills` times, let it finish, and say what was lost or doubled: nothing.
 
-    Raises AssertionError otherwise.
+    images: settings of where images are kept; environment: variables of the service. Raises
+    AssertionError otherwise.
     """
     chance = random.Random(seed)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -98,20 +103,21 @@ def kill_and_count(
     thread = threading.Thread(target=client.run)
     thread.start()
     started = time.monotonic()
-    arguments = (str(folder), port, seconds, database)
+    more = {"database_url": database, **(images or {})}
+    arguments = (str(folder), port, seconds, more, dict(environment or {}))
     process: multiprocessing.process.BaseProcess | None = None
     try:
         for _ in range(kills):
             process = _processes.Process(target=served.serve_slowly, args=arguments)
             process.start()
             if chance.random() < 0.9:
-                _wait_alive(url, process)
+                wait_ready(url, process, "/livez")
             time.sleep(chance.uniform(0.0, 1.5))
             process.kill()
             process.join()
         process = _processes.Process(target=served.serve_slowly, args=arguments)
         process.start()
-        _wait_alive(url, process)
+        wait_ready(url, process, "/livez")
         thread.join(_PATIENCE)
         assert not thread.is_alive(), "a batch was never accepted"
         _count(client)
@@ -125,12 +131,15 @@ def kill_and_count(
     return f"{kills} kills, {batches} batches of {items}: 0 lost, 0 doubled ({took:.0f} s)"
 
 
-def _wait_alive(url: str, process: multiprocessing.process.BaseProcess) -> None:
+def wait_ready(
+    url: str, process: multiprocessing.process.BaseProcess, path: str = "/readyz"
+) -> None:
+    """Wait until a service that is starting says that it is up; raises AssertionError."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         assert process.is_alive(), "the service ended by itself"
         try:
-            if httpx.get(f"{url}/livez", timeout=5, trust_env=False).status_code == 200:
+            if httpx.get(f"{url}{path}", timeout=5, trust_env=False).status_code == 200:
                 return
         except httpx.HTTPError:
             time.sleep(0.05)

@@ -1,24 +1,21 @@
-"""The same on a real PostgreSQL, whose URL is in CHEQUE_TEST_POSTGRES."""
+"""The same on a real PostgreSQL, and what several workers share there."""
 
-import os
 import sys
 from pathlib import Path
 
-import pytest
-import sqlalchemy as sa
-
 sys.path.insert(0, str(Path(__file__).parent))
-from killing import kill_and_count
+import killing
+import killing_workers
+import postgres
 
-URL = os.environ.get("CHEQUE_TEST_POSTGRES", "")
-pytestmark = pytest.mark.skipif(not URL, reason="CHEQUE_TEST_POSTGRES names no PostgreSQL")
+pytestmark = postgres.needed
 
 
 def test_killed_services_lose_and_double_nothing_on_postgresql(tmp_path: Path) -> None:
-    engine = sa.create_engine(sa.make_url(URL).set(drivername="postgresql+psycopg"))
-    with engine.begin() as connection:
-        for table in ("results", "items", "batches", "calls", "workers"):
-            connection.execute(sa.text(f"DROP TABLE IF EXISTS cheque_{table} CASCADE"))
-        connection.execute(sa.text("DROP SCHEMA IF EXISTS dbos CASCADE"))
-    engine.dispose()
-    kill_and_count(tmp_path / "data", kills=4, batches=3, items=20, seed=2, database=URL)
+    killing.kill_and_count(
+        tmp_path / "data", kills=4, batches=3, items=20, seed=2, database=postgres.emptied()
+    )
+
+
+def test_killed_workers_lose_and_double_nothing(tmp_path: Path) -> None:
+    killing_workers.kill_and_count(tmp_path, postgres.emptied(), items=300, seed=1)

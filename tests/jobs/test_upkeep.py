@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from service.desk.room import Room
-from service.errors import ConfigurationError, ConflictError
+from service.errors import ConfigurationError, ConflictError, StorageUnavailableError
 from service.jobs import calls
-from service.jobs.bodies import Bodies
+from service.jobs.bodies import Folder
 from service.jobs.process import ProcessName
+from service.jobs.runtime import chunk_of
 from service.jobs.store import Batch, NewBatch, NewItem, Outcome, Store
-from service.jobs.tables import open_database, sqlite_url, workers
+from service.jobs.tables import SCHEMA, open_database, schema, sqlite_url, workers
 from service.jobs.upkeep import Upkeep
 from service.options import ReadingOptions
 from service.settings import Settings
@@ -56,9 +59,9 @@ def store(tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def bodies(tmp_path: Path) -> Bodies:
+def bodies(tmp_path: Path) -> Folder:
     """A folder of the test's own."""
-    return Bodies(tmp_path / "images", reserve=0)
+    return Folder(tmp_path / "images", reserve=0)
 
 
 def _accept(store: Store, id: str, body: str = "f", items: int = 1) -> None:
@@ -67,13 +70,13 @@ def _accept(store: Store, id: str, body: str = "f", items: int = 1) -> None:
         store.accept(new, [NewItem(None, None, 0, 1)] * items, connection)
 
 
-def _upkeep(worker: FakeWorker, store: Store, bodies: Bodies, **given: float) -> Upkeep:
+def _upkeep(worker: FakeWorker, store: Store, bodies: Folder, **given: float) -> Upkeep:
     times = {"retention": 3600.0, "orphan": 3600.0, **given}
     room = Room(Settings(), store, bodies)
     return Upkeep(worker, store, bodies, "me", room, **times)  # type: ignore[arg-type]
 
 
-def test_what_the_dead_hold_is_taken_over(store: Store, bodies: Bodies) -> None:
+def test_what_the_dead_hold_is_taken_over(store: Store, bodies: Folder) -> None:
     worker = FakeWorker(busy={"me", "gone", "silent", "alive"})
     upkeep = _upkeep(worker, store, bodies)
     upkeep.beat()
@@ -83,6 +86,7 @@ def test_what_the_dead_hold_is_taken_over(store: Store, bodies: Bodies) -> None:
     upkeep._take_over(100.0)
     assert worker.taken == ["gone"]
     worker.busy.remove("gone")
+    upkeep._take_over(114.0)
     upkeep._take_over(129.0)
     with store.begin() as connection:
         connection.execute(workers.update().where(workers.c.executor == "alive").values(beats=2))
@@ -90,8 +94,18 @@ def test_what_the_dead_hold_is_taken_over(store: Store, bodies: Bodies) -> None:
     assert worker.taken == ["gone", "silent"]
 
 
+def test_who_could_not_look_takes_nobody_for_dead(store: Store, bodies: Folder) -> None:
+    worker = FakeWorker(busy={"me", "slow"})
+    upkeep = _upkeep(worker, store, bodies)
+    with store.begin() as connection:
+        connection.execute(workers.insert(), {"executor": "slow", "beats": 1})
+    for moment in (100.0, 110.0, 150.0, 160.0):
+        upkeep._take_over(moment)
+    assert worker.taken == []
+
+
 def test_a_batch_is_queued_once_and_again_where_its_work_has_ended(
-    store: Store, bodies: Bodies
+    store: Store, bodies: Folder
 ) -> None:
     worker = FakeWorker(open=True)
     upkeep = _upkeep(worker, store, bodies)
@@ -105,7 +119,7 @@ def test_a_batch_is_queued_once_and_again_where_its_work_has_ended(
     assert worker.queued == [("a", 0), ("a", 1)]
 
 
-def test_what_is_old_is_purged_and_what_runs_is_not(store: Store, bodies: Bodies) -> None:
+def test_what_is_old_is_purged_and_what_runs_is_not(store: Store, bodies: Folder) -> None:
     names = []
     for id in ("ended", "running"):
         name, file = bodies.create()
@@ -115,7 +129,7 @@ def test_what_is_old_is_purged_and_what_runs_is_not(store: Store, bodies: Bodies
     orphan, file = bodies.create()
     file.close()
     for name in (*names, orphan):
-        os.utime(bodies._path(name), (time.time() - 9999, time.time() - 9999))
+        os.utime(bodies.path(name), (time.time() - 9999, time.time() - 9999))
     assert store.record("ended", 0, READ)
     assert store.complete("ended")
     _upkeep(FakeWorker(), store, bodies, retention=-1.0)._purge()
@@ -174,3 +188,73 @@ def test_a_void_claim_is_taken(store: Store) -> None:
 def test_databases_that_cannot_be_used_are_named(url: str) -> None:
     with pytest.raises(ConfigurationError):
         open_database(url)
+
+
+def test_tables_of_another_version_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    engine = open_database(url)
+    with engine.begin() as connection:
+        connection.execute(schema.update().values(version=SCHEMA + 1))
+    engine.dispose()
+    with pytest.raises(ConfigurationError) as caught:
+        open_database(url)
+    assert f"schema {SCHEMA + 1}, this one has {SCHEMA}" in caught.value.message
+    assert "CHEQUE_DATABASE_URL" in caught.value.message
+
+
+def test_tables_without_a_version_are_another_one(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    engine = open_database(url)
+    with engine.begin() as connection:
+        schema.drop(connection)
+    engine.dispose()
+    with pytest.raises(ConfigurationError):
+        open_database(url)
+
+
+def test_machines_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    first, second = ProcessName(tmp_path / "a"), ProcessName(tmp_path / "b")
+    assert first.name != second.name
+    first.release()
+    assert ProcessName(tmp_path / "a").name == first.name
+    second.release()
+
+
+def test_the_pace_is_that_of_the_last_minute(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(Store, "now", lambda *_: clock[0])
+    _accept(store, "a", items=100)
+    batch = store.batch("a")
+    assert batch is not None
+    assert store.progress(batch).pace is None
+    for number in range(5):
+        clock[0] += 2.0
+        store.record("a", number, READ)
+    assert store.progress(batch).pace == pytest.approx(0.5)
+    clock[0] += 100.0
+    assert store.progress(batch).pace is None
+
+
+def test_chunks_give_every_reader_some() -> None:
+    assert [chunk_of(items) for items in (1, 31, 100, 640, 10_000)] == [1, 1, 3, 20, 20]
+
+
+def test_what_was_begun_often_is_read_last(store: Store) -> None:
+    _accept(store, "a", items=3)
+    assert not store.begin_chunk("a", 0)
+    assert store.begin_chunk("a", 0)
+    store.begin_item("a", 0)
+    store.begin_item("a", 0)
+    store.begin_item("a", 1)
+    waiting = [(item.number, item.begun) for item in store.waiting("a", 0, 20)]
+    assert waiting == [(2, 0), (1, 1), (0, 2)]
+    store.begin_item("gone", 0)
+
+
+def test_a_database_that_is_away_is_said(store: Store) -> None:
+    @sa.event.listens_for(store.engine, "before_cursor_execute")
+    def fail(*_: object) -> None:
+        raise OperationalError("", {}, Exception("no connection"))
+
+    with pytest.raises(StorageUnavailableError):
+        store.batch("a")

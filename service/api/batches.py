@@ -304,7 +304,8 @@ class _Accepting:
             batch, progress = jobs.store.accept(new, items, connection)
             queue = parameters.desk_queue(usual=True) if jobs.room.on else None
             if queue is not None:
-                jobs.room.entrance.open(connection, new.id, queue)
+                told = parameters.webhook is not None
+                jobs.room.entrance.open(connection, new.id, queue, webhook=told)
             desk = None if queue is None else (0, 0)
             answer = _document(batch, progress, desk).model_dump(mode="json")
             if call is not None:

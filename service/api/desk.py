@@ -131,12 +131,15 @@ def list_queues(room: RoomHere, member: MemberHere) -> list[schemas.DeskQueue]:
     "/items/take", responses=_WITH_BODY, openapi_extra=described(schemas.Take), name="take_items"
 )
 def take_items(
+    request: Request,
     room: RoomHere,
     member: MemberHere,
     said: Annotated[schemas.Take, Depends(document(schemas.Take))],
 ) -> schemas.DeskItems:
     """Lease the next items to the caller."""
     leased = room.desk.take(member, queue=said.queue, order=said.order, most=said.most)
+    if not leased:
+        mark_chore(request)
     return schemas.DeskItems(items=[_item(one) for one in leased], queues=_queues(room, member))
 
 

@@ -27,6 +27,7 @@ WRONG: Final = "Name or password is wrong, or there were too many wrong ones jus
 FORGED: Final = f"{CSRF} is missing or wrong."
 NOT_LEAD: Final = "This is for leading clerks."
 _WAITING: Final = 8
+_WORK: Final = ("/decision", "/skip", "/undo")
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
 _BY_KEY: Final = caller("desk")
@@ -68,7 +69,8 @@ RoomHere = Annotated[Room, Depends(room_of)]
 async def session_of(request: Request, room: RoomHere) -> Session:
     """The session of a clerk's page; raises RefusalError (unauthorized, forbidden)."""
     token = request.cookies.get(COOKIE, "")
-    working = not request.url.path.endswith("/leases")
+    # A page asks for items and renews leases by itself; a clerk who is there keys.
+    working = request.url.path.endswith(_WORK)
     session = await asyncio.to_thread(room.members.session, token, working=working)
     if session is None:
         raise RefusalError("unauthorized", SIGN_IN)

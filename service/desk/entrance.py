@@ -37,9 +37,16 @@ class Entrance:
         self._random = SystemRandom()
         self._queue_of = lru_cache(maxsize=_REMEMBERED)(self._look_up)
 
-    def open(self, connection: sa.Connection, batch: str, queue: str) -> None:
-        """Have a batch's items go to a queue, in the transaction that accepts it."""
-        connection.execute(desk_batches.insert(), {"batch": batch, "queue": queue, "told": False})
+    def open(
+        self, connection: sa.Connection, batch: str, queue: str, *, webhook: bool = False
+    ) -> None:
+        """Have a batch's items go to a queue, in the transaction that accepts it.
+
+        webhook: somebody is to be told when all of it is decided.
+        """
+        connection.execute(
+            desk_batches.insert(), {"batch": batch, "queue": queue, "told": not webhook}
+        )
 
     def wants_evidence(self, batch: Batch) -> bool:
         """Whether an item of a batch is to be read with its evidence."""

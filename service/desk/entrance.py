@@ -71,6 +71,7 @@ class Entrance:
                 queue=queue,
                 reason="audit" if reason == "audit" else "rejected",
                 source=batch.owner,
+                entered=batch.created,
                 reading=reading,
             )
             metrics.DESK_ITEMS.labels(reason).inc()
@@ -119,6 +120,7 @@ class Entrance:
                     queue=queue,
                     reason="audit" if reason == "audit" else "rejected",
                     source=batch.owner,
+                    entered=batch.created,
                     reading=outcome.reading,
                 )
             kept = True

@@ -145,9 +145,14 @@ class Desk:
         queue: str,
         reason: Reason,
         source: str,
+        entered: float,
         reading: Mapping[str, Any],
     ) -> None:
-        """Put an item into its queue, in the transaction that writes its result."""
+        """Put an item into its queue, in the transaction that writes its result.
+
+        entered: when its batch was accepted; within a batch items keep their order, whichever was
+        read first.
+        """
         connection.execute(
             desk_items.insert(),
             {
@@ -157,7 +162,7 @@ class Desk:
                 "reason": reason,
                 "source": source,
                 "amount": min(abs(reading["amount_minor"] or 0), LARGEST_AMOUNT),
-                "entered": time.time(),
+                "entered": entered,
                 "keyings": self._keyings,
                 "state": _WAITING,
                 "decided": None,

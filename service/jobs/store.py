@@ -315,9 +315,10 @@ class Store:
                 written = connection.execute(
                     self._insert(results).values(row).on_conflict_do_nothing()
                 )
-                if written.rowcount == 1:
+                new = bool(written.rowcount == 1)
+                if new:
                     beside(connection)
-                return written.rowcount == 1
+                return new
         except IntegrityError:
             return False
 
@@ -393,7 +394,8 @@ class Store:
 
     def _insert(self, table: sa.Table) -> Any:
         make = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
-        return make(table)
+        # Of an INSERT the count of rows is not known afterwards on PostgreSQL, if it is not kept.
+        return make(table).execution_options(preserve_rowcount=True)
 
     def shred(self) -> None:
         """Take what was removed out of the files of a SQLite database, its log included."""

@@ -250,7 +250,7 @@ def test_leases_over_http(start: Callable[..., httpx.Client], cheque: bytes) -> 
     skipped = service.post(
         f"/v1/desk/items/{first['batch']}/0/skip", json={"lease": first["lease"]}
     )
-    assert skipped.status_code == 204
+    assert skipped.status_code == 204, skipped.text
     assert [one["number"] for one in _take(service, most=2)] == [1, 0]
     missing = _decide(service, first, kind="amount")
     assert (missing.status_code, missing.json()["code"]) == (422, "invalid_parameter")

@@ -18,7 +18,7 @@ from service.desk.tables import desk_items
 from service.errors import InputError, LeaseError, ParameterError
 from service.jobs.bodies import Bodies, Folder
 from service.jobs.store import NewBatch, NewItem, Outcome, Store
-from service.jobs.tables import metadata, open_database, sqlite_url
+from service.jobs.tables import metadata, open_database, schema, sqlite_url
 from service.options import ReadingOptions
 from service.settings import Settings
 
@@ -59,7 +59,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     made = Store(open_database(POSTGRES if request.param == "postgresql" else sqlite_url(tmp_path)))
     with made.begin() as connection:
         for table in reversed(metadata.sorted_tables):
-            connection.execute(table.delete())
+            if table is not schema:
+                connection.execute(table.delete())
     yield made
     made.engine.dispose()
 

@@ -2,7 +2,7 @@
 
 import { acceptable, format, minorUnits } from "/desk/static/amount.js";
 import { Refusal, ask, setToken } from "/desk/static/api.js";
-import { drawField, drawPage } from "/desk/static/pictures.js";
+import { show as showPictures } from "/desk/static/pictures.js";
 import { Supply, load } from "/desk/static/supply.js";
 
 const GUESS_KEYS = ["a", "s", "d", "f", "g"];
@@ -120,8 +120,7 @@ function show() {
     return button;
   });
   $("guesses").replaceChildren(...buttons);
-  drawField($("field"), current);
-  drawPage($("page"), current);
+  showPictures(current, $("field"), $("page"));
   $("amount").focus({ preventScroll: true });
   $("live").textContent = labels.length
     ? `Cheque ${keyed + 1}. Best guess ${labels[0]}.`
@@ -221,7 +220,7 @@ function hideEvidence() {
 function toggleEvidence() {
   if (!$("evidence").hidden) {
     hideEvidence();
-    drawPage($("page"), current);
+    showPictures(current, $("field"), $("page"));
     return;
   }
   $("evidence").src = `/v1/desk/items/${current.batch}/${current.number}/evidence.svg`;
@@ -344,9 +343,7 @@ $("help").addEventListener("close", () => current && $("amount").focus());
 $("queue").addEventListener("change", change);
 $("order").addEventListener("change", change);
 window.addEventListener("resize", () => {
-  if (!current) return;
-  drawField($("field"), current);
-  if (!$("page").hidden) drawPage($("page"), current);
+  if (current && !$("page").hidden) showPictures(current, $("field"), $("page"));
 });
 window.addEventListener("beforeunload", (event) => {
   if (unsaved) event.preventDefault();

@@ -2,8 +2,41 @@
 
 const MARGIN = 0.35;
 
+// Drawn ahead at the sizes on the screen, so that showing an item is copying two pictures.
+export function prepare(item, field, page) {
+  item.views = [
+    [drawField, field],
+    [drawPage, page],
+  ].map(([draw, canvas]) => {
+    const [width, height] = shownSize(canvas);
+    if (width < 2) return null;
+    const view = new OffscreenCanvas(width, height);
+    draw(view, item);
+    return view;
+  });
+}
+
+export function show(item, field, page) {
+  [
+    [drawField, field],
+    [drawPage, page],
+  ].forEach(([draw, canvas], n) => {
+    const [width, height] = shownSize(canvas);
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+    }
+    const view = item.views?.[n];
+    if (view && view.width === width && view.height === height) {
+      canvas.getContext("2d", { alpha: false }).drawImage(view, 0, 0);
+    } else {
+      draw(canvas, item);
+    }
+  });
+}
+
 // The field's box has its corners clockwise from the top left of how it is read.
-export function drawField(canvas, item) {
+function drawField(canvas, item) {
   const pen = prepared(canvas);
   const { width, height } = canvas;
   const corners = item.corners;
@@ -23,7 +56,7 @@ export function drawField(canvas, item) {
   pen.drawImage(item.bitmap, 0, 0);
 }
 
-export function drawPage(canvas, item) {
+function drawPage(canvas, item) {
   const pen = prepared(canvas);
   const { width, height } = canvas;
   const image = item.bitmap;
@@ -49,19 +82,18 @@ export function corners(box, bitmap, original) {
 }
 
 function prepared(canvas) {
-  const ratio = window.devicePixelRatio || 1;
-  const box = canvas.getBoundingClientRect();
-  const wide = Math.max(1, Math.round(box.width * ratio));
-  const high = Math.max(1, Math.round(box.height * ratio));
-  if (canvas.width !== wide || canvas.height !== high) {
-    canvas.width = wide;
-    canvas.height = high;
-  }
   const pen = canvas.getContext("2d", { alpha: false });
   pen.setTransform(1, 0, 0, 1, 0, 0);
   pen.fillStyle = "#fff";
   pen.fillRect(0, 0, canvas.width, canvas.height);
   return pen;
+}
+
+function shownSize(canvas) {
+  const ratio = window.devicePixelRatio || 1;
+  const box = canvas.getBoundingClientRect();
+  const size = [box.width * ratio, box.height * ratio];
+  return size.map((side) => Math.max(1, Math.round(side)));
 }
 
 function distance(a, b) {

@@ -1,7 +1,7 @@
 // Items leased ahead, with their pictures loaded, so that the next one is there at once.
 
 import { ask, call } from "/desk/static/api.js";
-import { corners } from "/desk/static/pictures.js";
+import { corners, prepare } from "/desk/static/pictures.js";
 
 const AHEAD = 3;
 const POLL_MS = 3000;
@@ -82,5 +82,7 @@ export async function load(item) {
   const bitmap = await createImageBitmap(await answer.blob());
   const whole = item.field_only || !item.field_box;
   const box = item.field_only ? null : item.field_box;
-  return { ...item, bitmap, whole, corners: corners(box, bitmap, original) };
+  const loaded = { ...item, bitmap, whole, corners: corners(box, bitmap, original) };
+  prepare(loaded, document.getElementById("field"), document.getElementById("page"));
+  return loaded;
 }

@@ -38,6 +38,14 @@ profile: $(VENV)/.service ## Show where the time of a reading goes, on samples/ 
 overload: $(VENV)/.service ## Offer ten times what the service can read, then slow clients
 	@$(BIN)/python tests/api/overload.py
 
+.PHONY: desk-speed
+desk-speed: $(VENV)/.dev ## Time the review desk from key press to next cheque (needs chromium)
+	$(BIN)/python tests/desk/speed.py
+
+.PHONY: desk-pictures
+desk-pictures: $(VENV)/.dev ## Take the README's pictures of the review desk (needs chromium)
+	$(BIN)/python tests/desk/screens.py
+
 .PHONY: kill-postgres
 kill-postgres: $(VENV)/.dev ## Kill workers on one PostgreSQL at random during a batch of 2,000
 	.ci/with-postgres $(BIN)/python tests/jobs/killing_workers.py 2000

@@ -228,6 +228,51 @@ class Settings(BaseSettings):
         le=1,
         description="Least probability of an amount that is not called illegible",
     )
+    desk: Literal["on", "off"] = Field(
+        default="on", description="The review desk at /desk; `off` lets nothing enter it"
+    )
+    desk_audit_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of accepted items at the desk that clerks see, unannounced",
+    )
+    desk_keyings: int = Field(
+        default=1, ge=1, le=2, description="Clerks who must agree; of three the third decides"
+    )
+    desk_lease_seconds: float = Field(
+        default=90.0,
+        ge=5,
+        le=3600,
+        description="Time after which an item returns to the queue whose clerk is not heard of",
+    )
+    desk_undo_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        le=3600,
+        description="Time in which a decision can be undone; it is passed on afterwards",
+    )
+    desk_hours: float = Field(
+        default=72.0,
+        gt=0,
+        le=24 * 366,
+        description="Longest that an ended batch is kept while clerks have not seen all of it",
+    )
+    desk_sample_days: float = Field(
+        default=30.0,
+        ge=0,
+        le=3660,
+        description="Time that keyed cheques are kept to calibrate and train on; 0 keeps none",
+    )
+    desk_history_days: float = Field(
+        default=400.0, ge=1, le=3660, description="Time that the dashboard looks back"
+    )
+    desk_session_hours: float = Field(
+        default=12.0, gt=0, le=168, description="Longest that a clerk stays signed in"
+    )
+    desk_idle_minutes: float = Field(
+        default=30.0, ge=1, le=1440, description="Time without a cheque after which a clerk is out"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What `serve` writes to standard error"
     )

@@ -35,6 +35,7 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "malformed_batch": (400, "The batch is malformed"),
     "body_timeout": (408, "The body did not arrive in time"),
     "conflict": (409, "The same call is still being worked on"),
+    "lease_lost": (409, "The item is another's by now, or decided"),
     "batch_too_large": (413, "The batch has too many bytes"),
     "too_many_items": (413, "The batch has too many images"),
     "too_large_bytes": (413, "The image has too many bytes"),

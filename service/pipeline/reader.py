@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from service.pipeline.automaton import Grammar
 from service.pipeline.card import Calibration, load_card
 from service.pipeline.chain import forward_of_everything, recognition_graph
+from service.pipeline.cutlines import Polygon, polygon
 from service.pipeline.decision import (
     DEFAULT_MAX_ERROR,
     Decision,
@@ -19,6 +20,7 @@ from service.pipeline.decision import (
     posterior,
     uncalibrated,
 )
+from service.pipeline.evidence import Chain, Evidence, Found, gather, seal
 from service.pipeline.field import FieldCandidate, locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
@@ -44,9 +46,6 @@ _TURNED_ODDS = 0.05
 # Before a turned page is read as a whole its likeliest place is: where that is so many times too
 # unlikely to win, the rest does not win either.
 _TURNED_MARGIN = 30.0
-
-# Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
-Polygon = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,8 @@ class Reading:
     None only where no path exists. confidence: calibrated probability that amount_minor is right.
     field_box, symbols: in pixels of the original image, EXIF orientation applied. stages: seconds.
     stated: of the amount that the caller stated, None where none was; usability: what was measured
-    of the image then.
+    of the image then. evidence: what the reading rests on, where it was
+    asked for.
     """
 
     amount_minor: int | None
@@ -98,6 +98,7 @@ class Reading:
     stages: dict[str, float]
     stated: Stated | None = None
     usability: tuple[Measured, ...] = ()
+    evidence: Evidence | None = None
 
 
 class ChequeReader:
@@ -146,14 +147,15 @@ class ChequeReader:
         max_error: float | None = None,
         reference: str | None = None,
         stated: int | None = None,
+        evidence: bool = False,
     ) -> Reading:
         """Read the courtesy amount of one image.
 
         data: a PNG, JPEG or TIFF file. field_only: it shows nothing but the amount. max_error: the
         share of wrong amounts among accepted ones that the caller can bear. stated: the amount in
         minor units that a record states of this cheque; it changes nothing of what is read.
-        Raises InputError for data that is no usable image; an illegible cheque is a Reading with a
-        reject reason.
+        evidence: the reading carries what it rests on. Raises InputError for data that is no usable
+        image; an illegible cheque is a Reading with a reject reason.
         """
         started = perf_counter()
         wanted = _Wanted(
@@ -161,15 +163,24 @@ class ChequeReader:
             field_only,
             self._max_error if max_error is None else max_error,
             stated,
+            evidence,
         )
         image = load_cheque(data, field_only=field_only, limits=self._limits)
         loaded = perf_counter() - started
         clock = _Clock({"image": loaded})
         ink = extract_ink(image.grey)
         clock.lap("ink")
-        reading = self._interpret(image, ink, wanted, clock)
+        upright = reading = self._interpret(image, ink, wanted, clock)
         if not field_only and self._posterior(reading) < _UPRIGHT:
             reading = self._right_way_up(reading, image, ink, wanted, clock)
+        if reading.evidence is not None:
+            proof = seal(
+                reading.evidence,
+                data,
+                _found(reading, wanted.max_error, field_only=field_only),
+                turned=reading is not upright,
+            )
+            reading = replace(reading, evidence=proof)
         usability: tuple[Measured, ...] = ()
         if stated is not None and not field_only:
             usability = (
@@ -242,7 +253,18 @@ class ChequeReader:
             borne_out = bear_out(lattice, grammar, stated, everything, posteriors, calibration)
         clock.lap("search")
         reading = self._reading(image, graph, wanted, found, alternatives, calibration, clock)
-        return replace(reading, stated=borne_out)
+        reading = replace(reading, stated=borne_out)
+        if not wanted.evidence or most is not None:
+            return reading
+        sure = {one.amount_minor: one.confidence for one in alternatives}
+        proof = gather(
+            Chain(ink, fields, graph, lattice, grammar, found, sure, image.to_original),
+            no_amount=self._card.null_penalty,
+            posterior=uncalibrated(reading.confidence, calibration) if found else None,
+            model=(self._card.model_version, self._card.sha256),
+            calibration=calibration,
+        )
+        return replace(reading, evidence=proof)
 
     def _reading(
         self,
@@ -293,6 +315,7 @@ class _Wanted:
     field_only: bool
     max_error: float
     stated: int | None
+    evidence: bool
 
 
 class _Clock:
@@ -330,6 +353,19 @@ def _alternative(
     return Alternative(one.text, one.digits, one.amount_minor, one.currency, probability)
 
 
+def _found(reading: Reading, max_error: float, *, field_only: bool) -> Found:
+    return Found(
+        reading.amount_minor,
+        reading.currency,
+        reading.text,
+        reading.confidence,
+        reading.decision,
+        reading.reject_reason,
+        max_error,
+        field_only,
+    )
+
+
 def _odds(probability: float) -> float:
     return probability / max(1 - probability, 1e-9)
 
@@ -344,8 +380,8 @@ def _symbols(
     for arc, label in zip(one.arcs.tolist(), one.labels.tolist(), strict=True):
         segment = int(graph.segment[arc])
         if segment >= 0 and label != grammar.rubbish:
-            polygon = _polygon(graph.boxes[segment], to_original)
-            boxes.append(SymbolBox(grammar.labels[label], polygon))
+            outline = polygon(graph.boxes[segment], to_original)
+            boxes.append(SymbolBox(grammar.labels[label], outline))
     return tuple(boxes)
 
 
@@ -357,11 +393,4 @@ def _hull(
     if len(boxes) == 0:
         return None
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    return _polygon(np.concatenate([low, high]), to_original)
-
-
-def _polygon(box: NDArray[np.float32], to_original: NDArray[np.float64]) -> Polygon:
-    x0, y0, x1, y1 = box.tolist()
-    corners = np.array([[x0, y0, 1], [x1, y0, 1], [x1, y1, 1], [x0, y1, 1]])
-    moved = corners @ to_original.T
-    return tuple((round(x / w, 1), round(y / w, 1)) for x, y, w in moved.tolist())
+    return polygon(np.concatenate([low, high]), to_original)

@@ -26,6 +26,10 @@ test: lint ## Lint, check types and run the tests
 kill: $(VENV)/.dev ## Kill the service 100 times while it reads batches, count what is lost
 	$(BIN)/python tests/jobs/killing.py 100
 
+.PHONY: image
+image: $(BIN)/python ## Take the Dockerfile's steps by hand, run and measure what comes of them
+	@$(BIN)/python tests/deploy/image.py
+
 .PHONY: overload
 overload: $(VENV)/.service ## Offer ten times what the service can read, then slow clients
 	@$(BIN)/python tests/api/overload.py

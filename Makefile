@@ -26,6 +26,14 @@ test: lint ## Lint, check types and run the tests
 kill: $(VENV)/.dev ## Kill the service 100 times while it reads batches, count what is lost
 	$(BIN)/python tests/jobs/killing.py 100
 
+.PHONY: bench
+bench: $(VENV)/.service ## Measure speed and cost on samples/, or on EVAL=DIR
+	$(BIN)/python tests/bench/bench.py $(or $(EVAL),samples) --growth build/bench
+
+.PHONY: profile
+profile: $(VENV)/.service ## Show where the time of a reading goes, on samples/ or EVAL=DIR
+	$(BIN)/python tests/bench/profiling.py $(or $(EVAL),samples)
+
 .PHONY: image
 image: $(BIN)/python ## Take the Dockerfile's steps by hand, run and measure what comes of them
 	@$(BIN)/python tests/deploy/image.py
@@ -33,6 +41,14 @@ image: $(BIN)/python ## Take the Dockerfile's steps by hand, run and measure wha
 .PHONY: overload
 overload: $(VENV)/.service ## Offer ten times what the service can read, then slow clients
 	@$(BIN)/python tests/api/overload.py
+
+.PHONY: desk-speed
+desk-speed: $(VENV)/.dev ## Time the review desk from key press to next cheque (needs chromium)
+	$(BIN)/python tests/desk/speed.py
+
+.PHONY: desk-pictures
+desk-pictures: $(VENV)/.dev ## Take the README's pictures of the review desk (needs chromium)
+	$(BIN)/python tests/desk/screens.py
 
 .PHONY: kill-postgres
 kill-postgres: $(VENV)/.dev ## Kill workers on one PostgreSQL at random during a batch of 2,000
@@ -78,6 +94,16 @@ build/tools/.installed: | $(BIN)/python
 	@touch $@
 
 EXAMPLES = 100
+
+.PHONY: fuzz-x9
+fuzz-x9: $(VENV)/.service ## Read a million damaged cash letters
+	$(BIN)/python -m tests.x9.fuzz $(INPUTS)
+
+INPUTS = 1000000
+
+.PHONY: bench-x9
+bench-x9: $(VENV)/.service ## Measure how fast cash letters are parsed, and in what memory
+	$(BIN)/python -m tests.x9.bench
 
 .PHONY: lock
 lock: ## Renew the lock files in requirements/ (needs uv)

@@ -9,6 +9,7 @@ ChequeReaderError
  ├── KeysAwayError           where keys are kept can't be reached
  ├── AuditError              the audit log can't be written, or is not what was written
  ├── ConflictError           another call is doing the same at this moment
+ │    └── LeaseError         an item of the desk is another's by now, or decided
  ├── StorageFullError        no room for what a batch needs; nothing of it was accepted
  ├── StorageUnavailableError the database or the bucket of the batches can't be reached
  ├── ReaderEndedError        the process that read an image has ended, or had to be ended
@@ -97,6 +98,12 @@ class ConflictError(ChequeReaderError):
     """Another call is doing the same at this moment, or did before this one could."""
 
     code = "conflict"
+
+
+class LeaseError(ConflictError):
+    """An item of the desk is another's by now, or decided."""
+
+    code = "lease_lost"
 
 
 class StorageFullError(ChequeReaderError):

@@ -103,6 +103,12 @@ READERS_ENDED = Counter(
 WEBHOOKS = Counter(
     "cheque_webhooks_total", "Webhooks sent, by outcome of the attempt", ("outcome",)
 )
+DESK_ITEMS = Counter(
+    "cheque_desk_items_total", "Items that entered the desk, by what for", ("reason",)
+)
+DESK_DECISIONS = Counter("cheque_desk_decisions_total", "Decisions of clerks by kind", ("kind",))
+DESK_WAITING = Gauge("cheque_desk_items_waiting", "Items at the desk that are not decided")
+DESK_AGE = Gauge("cheque_desk_oldest_seconds", "Age of the oldest item that waits at the desk")
 
 
 def count_reading(reading: Reading) -> None:

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from service.errors import ConfigurationError
 from service.pipeline.container import ImageLimits
 from service.pipeline.decision import DEFAULT_MAX_ERROR
+from service.pipeline.usability import UsabilityLimits
 
 _PREFIX = "CHEQUE_"
 
@@ -192,6 +193,86 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = Field(
         default=None, description="Key that webhooks are signed with; 16 characters or more"
     )
+    usability_margin: float = Field(
+        default=UsabilityLimits().margin,
+        gt=0,
+        le=1,
+        description="Share of a side of a cash letter's image that may be without print, from an "
+        "edge inward, before the image counts as partial",
+    )
+    usability_skew: float = Field(
+        default=UsabilityLimits().skew, gt=0, le=45, description="Degrees that it may be askew"
+    )
+    usability_ink: tuple[float, float] = Field(
+        default=UsabilityLimits().ink,
+        description="Least and largest share of dark pixels, as [0.008, 0.35]",
+    )
+    usability_width: tuple[float, float] = Field(
+        default=UsabilityLimits().width, description="Least and largest width in inches"
+    )
+    usability_height: tuple[float, float] = Field(
+        default=UsabilityLimits().height, description="Least and largest height in inches"
+    )
+    usability_dpi: float = Field(
+        default=UsabilityLimits().dpi, gt=0, description="Least dots per inch"
+    )
+    usability_streaks: float = Field(
+        default=UsabilityLimits().streaks,
+        ge=0,
+        le=1,
+        description="Share of rows or columns that may be dark from edge to edge",
+    )
+    usability_confidence: float = Field(
+        default=UsabilityLimits().confidence,
+        ge=0,
+        le=1,
+        description="Least probability of an amount that is not called illegible",
+    )
+    desk: Literal["on", "off"] = Field(
+        default="on", description="The review desk at /desk; `off` lets nothing enter it"
+    )
+    desk_audit_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of accepted items at the desk that clerks see, unannounced",
+    )
+    desk_keyings: int = Field(
+        default=1, ge=1, le=2, description="Clerks who must agree; of three the third decides"
+    )
+    desk_lease_seconds: float = Field(
+        default=90.0,
+        ge=5,
+        le=3600,
+        description="Time after which an item returns to the queue whose clerk is not heard of",
+    )
+    desk_undo_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        le=3600,
+        description="Time in which a decision can be undone; it is passed on afterwards",
+    )
+    desk_hours: float = Field(
+        default=72.0,
+        gt=0,
+        le=24 * 366,
+        description="Longest that an ended batch is kept while clerks have not seen all of it",
+    )
+    desk_sample_days: float = Field(
+        default=30.0,
+        ge=0,
+        le=3660,
+        description="Time that keyed cheques are kept to calibrate and train on; 0 keeps none",
+    )
+    desk_history_days: float = Field(
+        default=400.0, ge=1, le=3660, description="Time that the dashboard looks back"
+    )
+    desk_session_hours: float = Field(
+        default=12.0, gt=0, le=168, description="Longest that a clerk stays signed in"
+    )
+    desk_idle_minutes: float = Field(
+        default=30.0, ge=1, le=1440, description="Time without a cheque after which a clerk is out"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What `serve` writes to standard error"
     )
@@ -208,6 +289,20 @@ class Settings(BaseSettings):
     def image_limits(self) -> ImageLimits:
         """What an image may claim, for the pipeline."""
         return ImageLimits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+
+    @property
+    def usability_limits(self) -> UsabilityLimits:
+        """Beyond what an image of a cash letter has a defect."""
+        return UsabilityLimits(
+            margin=self.usability_margin,
+            skew=self.usability_skew,
+            ink=self.usability_ink,
+            width=self.usability_width,
+            height=self.usability_height,
+            dpi=self.usability_dpi,
+            streaks=self.usability_streaks,
+            confidence=self.usability_confidence,
+        )
 
     @property
     def asks_for_key(self) -> bool:

@@ -17,7 +17,9 @@ def add(
     name: Annotated[str, typer.Argument(help="What logs call it.", show_default=False)],
     scope: Annotated[
         list[str],
-        typer.Option(help="read, batch, metrics or admin (all of it); may be given repeatedly."),
+        typer.Option(
+            help="read, batch, desk, metrics or admin (all of it); may be given repeatedly."
+        ),
     ],
 ) -> None:
     """Make a key and print it, this once."""

@@ -20,7 +20,7 @@ from typing import Final, Literal, Protocol, get_args
 
 from service.errors import AccessError, ConfigurationError, KeysAwayError
 
-Scope = Literal["read", "batch", "metrics", "admin"]
+Scope = Literal["read", "batch", "desk", "metrics", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
 PREFIX: Final = "chq"

@@ -11,9 +11,10 @@ from fastapi.telemetry import TelemetryConfig
 
 from service import __version__
 from service.access.keys import Keys
-from service.api import batches, examples, problems, routes
+from service.api import batches, desk, desk_page, examples, letters, problems, routes
 from service.api.audited import Audited
 from service.api.auth import Gate
+from service.api.desk_access import Doorman
 from service.api.observe import Observe
 from service.api.openapi import polish
 from service.api.pool import ReaderPool
@@ -65,6 +66,7 @@ def create_app(
         app.state.pool = pool
         await _note(log, "service.started")
         warming = asyncio.create_task(pool.warm())
+        jobs.room.start()
         if settings.processes > 1:
             # The others serve meanwhile: what comes is not for this one until it can read.
             await warming
@@ -96,6 +98,10 @@ def create_app(
     app.include_router(routes.operations)
     app.include_router(routes.readings)
     app.include_router(batches.router)
+    app.include_router(letters.router)
+    app.state.doorman = Doorman()
+    app.include_router(desk.router)
+    app.include_router(desk_page.router)
     app.add_middleware(Audited, log=log)
     app.add_middleware(Observe)
     app.add_middleware(Traced)

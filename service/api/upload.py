@@ -11,8 +11,8 @@ from service.api.problems import RefusalError
 from service.errors import InputError
 from service.jobs.bodies import full_disk
 
-ARCHIVE_TYPES: Final = ("application/zip", "image/tiff")
-TYPES_WANTED: Final = f"Content-Type must be {FORM_TYPE}, {' or '.join(ARCHIVE_TYPES)}."
+ARCHIVE_TYPES: Final = ("application/zip", "image/tiff", "application/octet-stream")
+TYPES_WANTED: Final = f"Content-Type must be one of {', '.join((FORM_TYPE, *ARCHIVE_TYPES))}."
 _PACE: Final = 64 * 1024  # bytes a second
 _WRITE_AT_ONCE: Final = 1 << 20
 

@@ -12,7 +12,7 @@ import ipaddress
 import json
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -29,6 +29,9 @@ _TIMEOUT: Final = 10.0
 _LONGEST: Final = 2000
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _PREFIX: Final = "whsec_"
+
+# What is said of a batch, as JSON; its type begins with "batch.".
+News = Callable[[Batch, Store], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,18 @@ class Webhooks:
         if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
             raise ParameterError("webhook", "webhook must begin with https:")
 
-    def attempt(self, store: Store, id: str) -> bool:
-        """Send a batch's end once; whether it was received, or nobody waits for it any more."""
+    def attempt(self, store: Store, id: str, news: News | None = None) -> bool:
+        """Send a batch's end, or other news of it, once.
+
+        Returns whether it was received, or nobody waits for it any more.
+        """
         batch = store.batch(id)
         if batch is None or batch.webhook is None:
             return True
-        body = json.dumps(message(batch, store)).encode()
-        headers = self.sign(f"{id}.{batch.state}", int(time.time()), body)
+        said = (news or message)(batch, store)
+        body = json.dumps(said).encode()
+        name = str(said["type"]).removeprefix("batch.")
+        headers = self.sign(f"{id}.{name}", int(time.time()), body)
         headers["Content-Type"] = "application/json"
         try:
             self.check(batch.webhook)

@@ -34,6 +34,10 @@ bench: $(VENV)/.service ## Measure speed and cost on samples/, or on EVAL=DIR
 profile: $(VENV)/.service ## Show where the time of a reading goes, on samples/ or EVAL=DIR
 	$(BIN)/python tests/bench/profiling.py $(or $(EVAL),samples)
 
+.PHONY: image
+image: $(BIN)/python ## Take the Dockerfile's steps by hand, run and measure what comes of them
+	@$(BIN)/python tests/deploy/image.py
+
 .PHONY: overload
 overload: $(VENV)/.service ## Offer ten times what the service can read, then slow clients
 	@$(BIN)/python tests/api/overload.py

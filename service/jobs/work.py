@@ -280,7 +280,8 @@ class Worker:
         state: Any = "accepted" if reading.decision == "accept" else "rejected"
         if stated is None:
             return Outcome(state, asdict(reading), None)
-        return Outcome(state, document(reading, partial(self._back, batch, stated, options)), None)
+        back = partial(self._back, batch, stated, options)
+        return Outcome(state, document(reading, stated.numbers, back), None)
 
     def _back(
         self, batch: Batch, stated: letters.StatedItem, options: ReadingOptions

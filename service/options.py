@@ -6,6 +6,7 @@ The ways in are the command line and HTTP.
 from dataclasses import dataclass
 from typing import Protocol
 
+from service import tracing
 from service.errors import ParameterError
 from service.pipeline.grammar import CURRENCIES
 from service.pipeline.reader import Reading
@@ -33,8 +34,8 @@ class ReadingOptions:
     is the cropped courtesy amount. max_error: the largest share of wrong amounts among accepted
     ones that the caller can bear, between 0 and 1; None takes the service's setting. reference: the
     caller's own name for the cheque, handed back with the reading. stated: the amount in minor
-    units that a record states of the cheque, to be compared with what is written. Raises
-    ParameterError for anything else.
+    units that a record states of the cheque, to be compared with what is written. evidence: the
+    reading carries what it rests on. Raises ParameterError for anything else.
     """
 
     currency: str | None = None
@@ -43,6 +44,7 @@ class ReadingOptions:
     max_error: float | None = None
     reference: str | None = None
     stated: int | None = None
+    evidence: bool = False
 
     def __post_init__(self) -> None:
         if self.currency is not None and self.currency not in CURRENCIES:
@@ -77,6 +79,7 @@ class Reader(Protocol):
         max_error: float | None = None,
         reference: str | None = None,
         stated: int | None = None,
+        evidence: bool = False,
     ) -> Reading:
         """Read the file of one cheque; stated: the amount a record states; raises InputError."""
         ...
@@ -84,15 +87,20 @@ class Reader(Protocol):
 
 def read_cheque(reader: Reader, data: bytes, options: ReadingOptions) -> Reading:
     """Read one cheque as its options say; raises InputError."""
-    return reader.read(
-        data,
-        currency=options.currency,
-        locale=options.locale,
-        field_only=options.field_only,
-        max_error=options.max_error,
-        reference=options.reference,
-        **({} if options.stated is None else {"stated": options.stated}),
-    )
+    started = tracing.now()
+    with tracing.span("read", {"cheque.field_only": options.field_only}) as made:
+        reading = reader.read(
+            data,
+            currency=options.currency,
+            locale=options.locale,
+            field_only=options.field_only,
+            max_error=options.max_error,
+            reference=options.reference,
+            stated=options.stated,
+            evidence=options.evidence,
+        )
+        tracing.tell_reading(made, reading, started)
+    return reading
 
 
 def _is_reference(text: str) -> bool:

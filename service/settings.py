@@ -97,6 +97,12 @@ class Settings(BaseSettings):
         le=256,
         description="Cheques read at the same time, one thread each; the number of CPUs if unset",
     )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that serve, the readers and all other limits divided among them",
+    )
     max_in_flight: int = Field(
         default=64,
         ge=1,
@@ -222,11 +228,61 @@ class Settings(BaseSettings):
         le=1,
         description="Least probability of an amount that is not called illegible",
     )
+    desk: Literal["on", "off"] = Field(
+        default="on", description="The review desk at /desk; `off` lets nothing enter it"
+    )
+    desk_audit_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of accepted items at the desk that clerks see, unannounced",
+    )
+    desk_keyings: int = Field(
+        default=1, ge=1, le=2, description="Clerks who must agree; of three the third decides"
+    )
+    desk_lease_seconds: float = Field(
+        default=90.0,
+        ge=5,
+        le=3600,
+        description="Time after which an item returns to the queue whose clerk is not heard of",
+    )
+    desk_undo_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        le=3600,
+        description="Time in which a decision can be undone; it is passed on afterwards",
+    )
+    desk_hours: float = Field(
+        default=72.0,
+        gt=0,
+        le=24 * 366,
+        description="Longest that an ended batch is kept while clerks have not seen all of it",
+    )
+    desk_sample_days: float = Field(
+        default=30.0,
+        ge=0,
+        le=3660,
+        description="Time that keyed cheques are kept to calibrate and train on; 0 keeps none",
+    )
+    desk_history_days: float = Field(
+        default=400.0, ge=1, le=3660, description="Time that the dashboard looks back"
+    )
+    desk_session_hours: float = Field(
+        default=12.0, gt=0, le=168, description="Longest that a clerk stays signed in"
+    )
+    desk_idle_minutes: float = Field(
+        default=30.0, ge=1, le=1440, description="Time without a cheque after which a clerk is out"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What `serve` writes to standard error"
     )
     log_format: Literal["json", "text"] | None = Field(
         default=None, description="Unset is text on a terminal, else a JSON object a line"
+    )
+
+    traces: Literal["off", "on"] = Field(
+        default="off",
+        description="`on` sends OpenTelemetry traces where OTEL_EXPORTER_OTLP_ENDPOINT says",
     )
 
     @property
@@ -258,6 +314,13 @@ class Settings(BaseSettings):
         """Cheques that may wait for a reader."""
         return self.readers if self.max_waiting is None else self.max_waiting
 
+    def of_one_key(self, places: int) -> int:
+        """How many of some places one key may hold, so that none of them can shut out the others.
+
+        Where nobody is asked for a key, all of them are one caller's.
+        """
+        return max(1, places * 3 // 4) if self.asks_for_key else places
+
     @property
     def keys_file(self) -> Path:
         """The file of the keys."""
@@ -284,6 +347,8 @@ class Settings(BaseSettings):
             )
         if self.tls_cert is None and (self.tls_key or self.tls_client_ca):
             raise ValueError("CHEQUE_TLS_KEY and CHEQUE_TLS_CLIENT_CA need CHEQUE_TLS_CERT")
+        if self.processes > self.readers:
+            raise ValueError("CHEQUE_PROCESSES must be at most CHEQUE_READERS")
         if self.metrics_port and self.metrics_port == self.port:
             raise ValueError("CHEQUE_METRICS_PORT must be another than CHEQUE_PORT")
         return self
@@ -300,6 +365,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def keep_metrics_in(folder: str) -> None:
+    """Have processes that are started from now on keep their metrics in files in a folder.
+
+    prometheus_client takes this from the environment alone.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
 
 def load_settings(host: str | None = None, port: int | None = None) -> Settings:

@@ -1,11 +1,15 @@
 """The documents that go over HTTP; the only pydantic models of the service beside its settings."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from service.desk.members import is_queue
+from service.errors import ParameterError
 from service.options import LARGEST_STATED, LOCALES, MAX_REFERENCE, ReadingOptions
+from service.pipeline.evidence import Evidence
 from service.pipeline.grammar import CURRENCIES
 
 Point = Annotated[
@@ -41,8 +45,10 @@ class ReadingParameters(BaseModel):
         examples=[0.01],
         json_schema_extra={"exclusiveMinimum": 0, "exclusiveMaximum": 1},
     )
-    evidence: Literal["none"] = Field(
-        "none", description="Further evidence to return; there is none to choose yet"
+    evidence: Literal["none", "full"] = Field(
+        "none",
+        description="full: return what the reading rests on: fields, cuts, the winning path, the "
+        "runners-up, versions and a digest; for batches with each item's own address",
     )
     reference: str | None = Field(
         None,
@@ -50,6 +56,26 @@ class ReadingParameters(BaseModel):
         examples=["batch-7/0042"],
         json_schema_extra={"minLength": 1, "maxLength": MAX_REFERENCE},
     )
+
+    desk: bool | None = Field(
+        None,
+        description="Whether a rejected cheque goes to the review desk; if left out, those of "
+        "batches do and single ones do not",
+    )
+    queue: str = Field(
+        "default",
+        description="Queue of the review desk that it goes to",
+        json_schema_extra={"pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
+    )
+
+    def desk_queue(self, *, usual: bool) -> str | None:
+        """The queue of the desk that is wanted, None for none; raises ParameterError.
+
+        usual: whether it is wanted where the caller does not say.
+        """
+        if not is_queue(self.queue):
+            raise ParameterError("queue", "queue is no name of a queue")
+        return self.queue if (usual if self.desk is None else self.desk) else None
 
     def options(self) -> ReadingOptions:
         """The same as the pipeline takes it; raises ParameterError."""
@@ -63,6 +89,7 @@ class ReadingParameters(BaseModel):
             max_error=self.max_error,
             reference=self.reference,
             stated=stated,
+            evidence=self.evidence == "full",
         )
 
 
@@ -135,6 +162,20 @@ class Measured(BaseModel):
     present: bool
 
 
+class Decision(BaseModel):
+    """What clerks decided; the reading stays as it was."""
+
+    id: str
+    kind: Literal["amount", "not_a_cheque", "words_differ", "illegible"]
+    amount_minor: int | None = Field(description="The amount keyed, where kind is amount")
+    currency: str | None = Field(description="ISO 4217 code")
+    clerks: list[str] = Field(description="Names of those who agree")
+    reading_sha256: str = Field(
+        description="Of the reading it is linked to: SHA-256 of its JSON as stored, names sorted"
+    )
+    at: datetime
+
+
 class Reading(BaseModel):
     """What was read on one cheque. A rejected reading still carries its best amount."""
 
@@ -168,6 +209,14 @@ class Reading(BaseModel):
     )
     usability: list[Measured] = Field(
         [], description="What was measured of the image where an amount was stated"
+    )
+    evidence: Evidence | None = Field(
+        default=None, description="What the reading rests on, where evidence=full asked for it"
+    )
+    desk_item: str | None = Field(
+        default=None,
+        description="Where desk=true sent it to the review desk: ask GET /v1/readings/{desk_item} "
+        "for what was decided",
     )
 
 
@@ -228,6 +277,13 @@ class BatchCounts(BaseModel):
     cancelled: int = Field(ge=0, description="Not read, because the batch was cancelled")
 
 
+class DeskCounts(BaseModel):
+    """How many items of a batch the review desk has."""
+
+    waiting: int = Field(ge=0, description="Not decided yet")
+    decided: int = Field(ge=0, description="Decided; the items hold what")
+
+
 class Batch(BaseModel):
     """A batch and how far it is."""
 
@@ -242,6 +298,7 @@ class Batch(BaseModel):
         description="Estimate of the seconds until the last item is read, at the pace of the last "
         "minute; null while nothing of it was read, and once the batch has ended"
     )
+    desk: DeskCounts | None = Field(description="null where nothing of it goes to the review desk")
 
 
 class ItemError(BaseModel):
@@ -260,6 +317,7 @@ class BatchItem(BaseModel):
     state: Literal["waiting", "accepted", "rejected", "failed", "cancelled"]
     reading: Reading | None
     error: ItemError | None
+    decision: Decision | None = Field(None, description="Of the review desk, once there is one")
 
 
 class BatchPage(BaseModel):
@@ -375,3 +433,187 @@ class Adjustment(BaseModel):
         default_factory=dict, description="New amounts in minor units, by the items' numbers"
     )
     as_read: bool = Field(False, description="Items that disagree get the amount that was read")
+
+
+class ReviewedReading(BaseModel):
+    """A single reading that went to the review desk."""
+
+    reading: Reading
+    decision: Decision | None = Field(description="null until there is one")
+
+
+class _Said(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SignIn(_Said):
+    """What a clerk signs in with."""
+
+    name: str = Field(min_length=1, max_length=64)
+    password: str = Field(min_length=1, max_length=200)
+
+
+class DeskQueue(BaseModel):
+    """A queue that the caller sees."""
+
+    name: str
+    waiting: int = Field(ge=0)
+
+
+class DeskSession(BaseModel):
+    """Who is signed in."""
+
+    name: str
+    lead: bool = Field(description="May see the dashboard")
+    csrf: str = Field(description="To be sent as X-CSRF-Token with all that changes something")
+    queues: list[DeskQueue]
+    undo_seconds: float
+    lease_seconds: float
+
+
+class Take(_Said):
+    """Which items to lease."""
+
+    queue: str | None = Field(None, max_length=64, description="null: any that the caller sees")
+    order: Literal["oldest", "largest"] = "oldest"
+    most: int = Field(1, ge=1, le=10)
+
+
+class Guess(BaseModel):
+    """An amount that the reader thinks of."""
+
+    amount_minor: int
+    currency: str | None
+    text: str
+
+
+class DeskItem(BaseModel):
+    """A cheque to look at, leased to the caller."""
+
+    batch: str
+    number: int
+    queue: str
+    lease: str
+    until: datetime = Field(description="The lease ends then, if it is not renewed")
+    reference: str | None
+    locale: str | None
+    currency: str | None
+    field_only: bool
+    field_box: Polygon | None = Field(description="In pixels of the original image")
+    guesses: list[Guess] = Field(description="The likeliest first")
+
+
+class DeskItems(BaseModel):
+    """Items that were leased; none where nothing waits that the caller may have."""
+
+    items: list[DeskItem]
+    queues: list[DeskQueue]
+
+
+class Leases(_Said):
+    """Leases by their tokens."""
+
+    leases: list[Annotated[str, Field(max_length=64)]] = Field(max_length=10)
+
+
+class OneLease(_Said):
+    """A lease by its token."""
+
+    lease: str = Field(max_length=64)
+
+
+class Keying(_Said):
+    """What a clerk says of a cheque."""
+
+    lease: str = Field(max_length=64)
+    kind: Literal["amount", "not_a_cheque", "words_differ", "illegible"]
+    amount_minor: int | None = Field(None, ge=0, le=10**15)
+    currency: str | None = Field(None, pattern="^[A-Z]{3}$")
+
+
+class Keyed(BaseModel):
+    """What came of a keying."""
+
+    keying: str = Field(description="By which it can be undone")
+    decision: Decision | None = Field(description="null where another clerk has to key it too")
+
+
+class Undo(_Said):
+    """A keying to take back."""
+
+    keying: str = Field(max_length=64)
+
+
+class DeskRate(BaseModel):
+    """Part of a whole, as counted."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    part: int
+    whole: int
+    share: float | None
+
+
+class DeskError(BaseModel):
+    """Errors among accepted items that clerks keyed unannounced."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    wrong: int
+    audited: int
+    low: float = Field(description="Of the 95 % interval of the share")
+    high: float
+
+
+class DeskSlice(BaseModel):
+    """Figures of one day, of one source, or of all."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    read: DeskRate = Field(description="Accepted, of all that was read")
+    error: DeskError
+    reasons: dict[str, int] = Field(description="Rejected readings by reason")
+
+
+class DeskBar(BaseModel):
+    """Readings within a range of confidence."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    low: float
+    high: float
+    count: int
+    expected: float | None = Field(description="Share of the calibration sample in this range")
+
+
+class DeskDrift(BaseModel):
+    """How far the last 7 days are from the calibration sample."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    index: float | None = Field(description="Population stability index of the confidences")
+    readings: int
+    drifted: bool
+
+
+class DeskFigures(BaseModel):
+    """The dashboard of the review desk."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    total: DeskSlice
+    days: list[DeskSlice]
+    sources: list[DeskSlice]
+    histogram: list[DeskBar]
+    drift: DeskDrift
+    kinds: dict[str, int] = Field(description="Decisions by what clerks said")
+    agreed: DeskRate = Field(description="Rejected readings whose amount was right, of all keyed")
+
+
+_EVIDENCE = TypeAdapter(Evidence)
+
+
+def evidence_of(members: Mapping[str, Any]) -> Evidence:
+    """Evidence of its members as JSON has them; raises ValidationError."""
+    return _EVIDENCE.validate_python(members)

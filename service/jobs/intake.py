@@ -17,7 +17,7 @@ from service.jobs.archive import entries, is_archive
 from service.jobs.bodies import full_disk
 from service.jobs.letters import take_in_letter
 from service.jobs.store import NewItem
-from service.jobs.tiff import TIFF_SIGNATURES, split_tiff
+from service.jobs.tiff import TIFF_SIGNATURES, Strips, split_tiff
 from service.options import ReadingOptions
 from service.x9.shapes import LETTER_HEAD, is_cash_letter
 
@@ -112,6 +112,7 @@ class _Appended:
         self._file = file
         self._end = end
         self._left = limits.bytes
+        self.strips = Strips()
 
     def add(self, data: bytes) -> int:
         """Append data; the offset it lies at. Raises InputError (batch_too_large)."""
@@ -136,7 +137,9 @@ def _items(
         error = part.error or ("empty", "the file is empty")
         yield NewItem(part.file, part.reference, part.start, 0, error)
     elif is_archive(head):
-        for entry in entries(body, part.start, part.end, limits.items, limits.image_bytes):
+        for entry in entries(
+            body, part.start, part.end, limits.items, limits.image_bytes, limits.bytes
+        ):
             if entry.error is not None:
                 yield NewItem(_name(entry.name), part.reference, part.start, 0, entry.error)
                 continue
@@ -169,7 +172,8 @@ def _pages_of(
         yield _whole(part, limits)
         return
     try:
-        split = split_tiff(data, limits.image_bytes, every=2 if pages == "front_back" else 1)
+        every = 2 if pages == "front_back" else 1
+        split = split_tiff(data, limits.image_bytes, appended.strips, every=every)
         for page in split:
             if isinstance(page, InputError):
                 error = (page.code, page.message)
@@ -208,6 +212,8 @@ def _form(body: mmap.mmap, boundary: bytes) -> Iterator[_Part]:
             raise InputError("malformed_batch", "the body ends before its last boundary")
         end = max(end, start)
         if name == REFERENCE_FIELD:
+            if reference is not None:
+                raise InputError("malformed_batch", "two references stand before one image")
             reference = _reference(body[start : min(end, start + _MAX_REFERENCE_BYTES)])
         elif name == IMAGE_FIELD:
             yield _Part(file, reference, start, end)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from types import SimpleNamespace
@@ -82,11 +82,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one item: a reading, as JSON has it, or an error as code and message."""
+    """What came of one item: a reading, as JSON has it, or an error as code and message.
+
+    evidence: what the reading rests on, where it was asked for.
+    """
 
     state: Literal["accepted", "rejected", "failed"]
     reading: Mapping[str, Any] | None
     error: tuple[str, str] | None
+    evidence: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,8 +297,17 @@ class Store:
         except IntegrityError:
             return False
 
-    def record(self, id: str, number: int, outcome: Outcome) -> bool:
-        """Write an item's result; False where it has one already, or its batch has ended."""
+    def record(
+        self,
+        id: str,
+        number: int,
+        outcome: Outcome,
+        beside: Callable[[sa.Connection], None] = lambda _: None,
+    ) -> bool:
+        """Write an item's result; False where it has one already, or its batch has ended.
+
+        beside: writes what belongs to the result, in the same transaction.
+        """
         # Nobody cancels the batch between the two statements.
         running = (
             sa.select(batches.c.id)
@@ -309,7 +322,10 @@ class Store:
                 written = connection.execute(
                     self._insert(results).values(row).on_conflict_do_nothing()
                 )
-                return written.rowcount == 1
+                new = bool(written.rowcount == 1)
+                if new:
+                    beside(connection)
+                return new
         except IntegrityError:
             return False
 
@@ -385,7 +401,8 @@ class Store:
 
     def _insert(self, table: sa.Table) -> Any:
         make = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
-        return make(table)
+        # Of an INSERT the count of rows is not known afterwards on PostgreSQL, if it is not kept.
+        return make(table).execution_options(preserve_rowcount=True)
 
     def shred(self) -> None:
         """Take what was removed out of the files of a SQLite database, its log included."""

@@ -15,7 +15,7 @@ from service.x9.deviation import PROFILES, Code, Deviation, Profile
 from service.x9.framing import Pieces
 from service.x9.items import MOST_DEVIATIONS, Item, Report, Side, View
 from service.x9.layout import layout_of, standard_of
-from service.x9.record import Record
+from service.x9.record import Record, whole_number
 from service.x9.totals import Kind, Totals
 from service.x9.window import SupportsRead
 
@@ -278,10 +278,8 @@ class Assembly:
         if kind is None:
             self._deviation("image_unknown_format", record, "Image Data")
         if detail is not None:
-            stated = detail.text[24:31].strip(b" 0")
-            if stated.isdigit() and int(detail.text[24:31].strip(b" ")) not in (
-                size, len(record.data), len(record.data) + 4,
-            ):  # fmt: skip
+            stated = whole_number(detail.text[24:31])
+            if stated and stated not in (size, len(record.data), len(record.data) + 4):
                 self._deviation("image_size", record, "Image View Data Size")
         self._report.images += 1
         self._totals.image()

@@ -7,6 +7,7 @@ written and read back as any other, and every item judged by the rule that is se
 
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +22,7 @@ from service.errors import InputError
 from service.options import ReadingOptions, read_cheque
 from service.pipeline.reader import ChequeReader
 from service.pipeline.stated import Verdict, judge
-from service.x9.evidence import item_options
+from service.x9.evidence import is_number, item_options, likeliest, without_numbers
 from service.x9.letter import CashLetterFile
 from service.x9.writer import Writer
 from training.synth.bank import GlyphBank
@@ -43,7 +44,7 @@ class Judged:
     """One item, read: what its record states, what is written, what was found.
 
     error: the kind of error in the record, "" for none. read: the likeliest amount. found, penalty:
-    probability of the stated one and how far it is behind, see `Stated`.
+    probability of the stated one and how far it is behind, see `Stated`. numbers: of the codeline.
     """
 
     seed: int
@@ -56,6 +57,7 @@ class Judged:
     found: float
     penalty: float
     defects: tuple[str, ...]
+    numbers: tuple[str, ...]
     verdict: Verdict
 
 
@@ -102,7 +104,11 @@ def wrong_amount(rng: np.random.Generator, amount: int, error: str) -> int:
 
 
 def write_letter(
-    path: Path, images: Sequence[bytes], amounts: Sequence[int], seeds: Sequence[int]
+    path: Path,
+    images: Sequence[bytes],
+    amounts: Sequence[int],
+    seeds: Sequence[int],
+    codelines: Sequence[str],
 ) -> None:
     """A cash letter of these items; their sequence numbers are the seeds."""
     with path.open("wb") as file:
@@ -127,8 +133,10 @@ def write_letter(
                 "Bundle Business Date": "20240501", "Bundle Creation Date": "20240501",
                 "Bundle ID": str(first), "Bundle Sequence Number": str(first // _BUNDLE + 1),
             })  # fmt: skip
-            for image, amount, seed in zip(images[part], amounts[part], seeds[part], strict=True):
-                _write_item(writer, image, amount, seed)
+            for image, amount, seed, codeline in zip(
+                images[part], amounts[part], seeds[part], codelines[part], strict=True
+            ):
+                _write_item(writer, image, amount, seed, codeline)
             writer.make("70", {
                 "Items Within Bundle Count": len(images[part]),
                 "Bundle Total Amount": sum(amounts[part]),
@@ -145,11 +153,20 @@ def write_letter(
         })  # fmt: skip
 
 
-def _write_item(writer: Writer, image: bytes, amount: int, seed: int) -> None:
+def _codeline(text: str) -> dict[str, str | int | bytes]:
+    """A codeline's fields: the routing number T...T, on-us after it, auxiliary on-us before."""
+    found = re.fullmatch(r"(?:U(\d+)U )?T(\d{9})T (\d+)U ?(\d*)", text)
+    auxiliary, routing, account, serial = found.groups() if found else ("", _ROUTING, "", "")
+    return {
+        "Auxiliary On-Us": auxiliary or "", "Payor Bank Routing Number": routing[:8],
+        "Payor Bank Routing Number Check Digit": routing[8:], "On-Us": f"{account}/{serial}",
+    }  # fmt: skip
+
+
+def _write_item(writer: Writer, image: bytes, amount: int, seed: int, codeline: str) -> None:
     sequence = f"{seed:015d}"
-    writer.make("25", {
-        "Payor Bank Routing Number": _ROUTING[:8], "On-Us": "1234567/",
-        "Payor Bank Routing Number Check Digit": _ROUTING[8:], "Item Amount": amount,
+    writer.make("25", _codeline(codeline) | {
+        "Item Amount": amount,
         "ECE Institution Item Sequence Number": sequence, "Documentation Type Indicator": "G",
         "BOFD Indicator": "Y", "Check Detail Record Addendum Count": 0,
     })  # fmt: skip
@@ -210,7 +227,7 @@ def measure(
             stated.append(wrong_amount(made, amount, error) if error else amount)
         seeds = list(cheques)
         path = folder / f"letter-{first:05d}.x937"
-        write_letter(path, images, stated, seeds)
+        write_letter(path, images, stated, seeds, [one.codeline for one in cheques.values()])
         with path.open("rb") as stream, kept.open("a") as lines, path.open("rb") as pictures:
             for item in CashLetterFile(stream).items():
                 number = int(item.sequence)
@@ -222,7 +239,10 @@ def measure(
                     front = pictures.read(view.size)
                     error = flawed.get(number - FIRST_SEED - seed, "")
                     stated_minor = item.amount_minor or 0
-                    one = _judged(reader, number, cheques[number], error, stated_minor, front)
+                    numbers = item.micr_numbers
+                    one = _judged(
+                        reader, number, cheques[number], error, stated_minor, numbers, front
+                    )
                     lines.write(json.dumps(asdict(one)) + "\n")
                     lines.flush()
                 found.append(one)
@@ -231,31 +251,40 @@ def measure(
 
 
 def _judged(
-    reader: ChequeReader, seed: int, cheque: SyntheticCheque, error: str, stated: int, front: bytes
+    reader: ChequeReader,
+    seed: int,
+    cheque: SyntheticCheque,
+    error: str,
+    stated: int,
+    numbers: tuple[str, ...],
+    front: bytes,
 ) -> Judged:
-    written = cheque.amount_minor or 0
+    written, hand = cheque.amount_minor or 0, not cheque.machine
     try:
         reading = read_cheque(reader, front, item_options(ReadingOptions(), stated))
     except InputError:
         return Judged(
-            seed, not cheque.machine, error, written, stated, None, 0.0, 0.0, 0.0, (), "unread"
-        )
-    assert reading.stated is not None
-    likeliest = max(reading.alternatives, key=lambda one: one.confidence, default=None)
+            seed, hand, error, written, stated, None, 0.0, 0.0, 0.0, (), numbers, "unread"
+        )  # fmt: skip
+    said = without_numbers(reading, numbers).stated
+    assert said is not None
+    confidence = max((one.confidence for one in reading.alternatives), default=0.0)
     defects = tuple(one.defect for one in reading.usability if one.present)
     return Judged(
-        seed, not cheque.machine, error, written, stated,
-        likeliest.amount_minor if likeliest else None, likeliest.confidence if likeliest else 0.0,
-        reading.stated.confidence, reading.stated.penalty, defects, reading.stated.verdict,
+        seed, hand, error, written, stated, likeliest(reading), confidence, said.confidence,
+        said.penalty, defects, numbers, said.verdict,
     )  # fmt: skip
 
 
 def judged_again(outcomes: Sequence[Judged]) -> list[Judged]:
     """The same readings under the rule as it is now."""
-    return [
-        replace(one, verdict=judge(one.read, one.confidence, one.stated, one.found, one.penalty))
-        for one in outcomes
-    ]
+    return [replace(one, verdict=_again(one)) for one in outcomes]
+
+
+def _again(one: Judged) -> Verdict:
+    verdict = judge(one.read, one.confidence, one.stated, one.found, one.penalty)
+    taken = one.read is not None and is_number(one.read, one.numbers)
+    return "unread" if verdict == "disagrees" and taken else verdict
 
 
 def flagged(outcomes: Sequence[Judged]) -> tuple[int, int, int, int]:
@@ -312,7 +341,8 @@ def _load(kept: Path) -> dict[int, Judged]:
     for line in kept.read_text().splitlines() if kept.exists() else ():
         try:
             row = json.loads(line)
-            one = Judged(**{**row, "defects": tuple(row["defects"])})
+            lists = {name: tuple(row[name]) for name in ("defects", "numbers")}
+            one = Judged(**{**row, **lists})
         except (ValueError, TypeError, KeyError):
             continue  # cut short by an interruption; it is read again
         found[one.seed] = one

@@ -86,10 +86,11 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class StatedItem:
-    """What a record says of an item: its amount, where its back is."""
+    """What a record says of an item: its amount, where its back is, its codeline's numbers."""
 
     amount_minor: int
     back: tuple[int, int] | None
+    numbers: tuple[str, ...]
 
 
 def take_in_letter(
@@ -150,15 +151,13 @@ def accept(connection: sa.Connection, batch: str, items: "Sequence[NewItem]") ->
 def stated_item(store: "Store", batch: str, number: int) -> StatedItem | None:
     """What a record states of an item; None for one that is of no cash letter."""
     table = letter_items
-    query = sa.select(table.c.amount, table.c.back_start, table.c.back_size).where(
-        table.c.batch == batch, table.c.number == number
-    )
+    query = table.select().where(table.c.batch == batch, table.c.number == number)
     with store.reading() as connection:
         row = connection.execute(query).one_or_none()
     if row is None or row.amount is None:
         return None
     back = None if row.back_start is None else (row.back_start, row.back_size)
-    return StatedItem(row.amount, back)
+    return StatedItem(row.amount, back, tuple(row.item["micr_numbers"]))
 
 
 def letters_of(store: "Store", batch: str) -> list[Letter]:

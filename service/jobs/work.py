@@ -343,8 +343,8 @@ class Worker:
         outcome = outcome_of(reading)
         if stated is None:
             return outcome
-        own = document(reading, partial(self._back, batch, stated, options))
-        return replace(outcome, reading=own)
+        back = partial(self._back, batch, stated, options)
+        return replace(outcome, reading=document(reading, stated.numbers, back))
 
     def _back(
         self, batch: Batch, stated: letters.StatedItem, options: ReadingOptions

@@ -3,9 +3,9 @@
 The lattice gives the forward penalty of any one amount, so that of the stated one too, however far
 from the best it is: what counts is how many times less probable it is than the likeliest. The rule
 was chosen on synthetic cheques (`python -m training x9`), where alarms at right records must be
-rare: a reading flags a record only where it is itself likely to be right. Amounts that differ by a
-factor of a hundred need more: a mark lost before the cents is an error of reading more often than
-one of the record.
+rare: a reading flags a record only where it is itself likely to be right. More is needed where both
+have the same whole units, or the digits of the stated ones begin the amount read: cents that were
+lost, or taken for units, are an error of reading more often than one of the record.
 """
 
 import math
@@ -23,11 +23,15 @@ Verdict = Literal["agrees", "disagrees", "unread"]
 LARGEST_PENALTY: Final = 1000.0
 AGREES_PENALTY: Final = 3.0
 AGREES_CONFIDENCE: Final = 0.02
-DISAGREES_PENALTY: Final = 10.0
+DISAGREES_PENALTY: Final = 8.0
 DISAGREES_CONFIDENCE: Final = 0.5
-HUNDREDFOLD_PENALTY: Final = 16.0
+CENTS_PENALTY: Final = 12.0
+UNITS_PENALTY: Final = 16.0
 # Posteriors below this are as good as none.
 _LEAST: Final = 1e-13
+_CENTS: Final = 2
+# Digits that cents and the hundred below them may add where they are taken for units.
+_MOST_CENTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,18 @@ def judge(
         return "unread"
     if penalty <= AGREES_PENALTY and stated_confidence >= AGREES_CONFIDENCE:
         return "agrees"
-    hundredfold = read // 100 == stated or stated // 100 == read
-    needed = HUNDREDFOLD_PENALTY if hundredfold else DISAGREES_PENALTY
+    needed = _needed(read, stated)
     if confidence >= DISAGREES_CONFIDENCE and penalty >= needed:
         return "disagrees"
     return "unread"
+
+
+def _needed(read: int, stated: int) -> float:
+    """The penalty from which on a record is flagged that states another amount."""
+    units = str(stated // 100)
+    more = len(str(read)) - len(units)
+    if not str(read).startswith(units) or not 0 <= more <= _MOST_CENTS:
+        return DISAGREES_PENALTY
+    if more != _CENTS:
+        return UNITS_PENALTY
+    return math.inf if read % 100 == 0 else CENTS_PENALTY

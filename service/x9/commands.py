@@ -169,7 +169,11 @@ def _checked(letter: "CashLetterFile", stream: BinaryIO, total: int) -> "Iterato
 
     def read(item: "Item") -> dict[str, Any] | None:
         front = side(item, "front")
-        return None if front is None else document(front, lambda: side(item, "back"))
+        return (
+            None
+            if front is None
+            else document(front, item.micr_numbers, lambda: side(item, "back"))
+        )
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:

@@ -62,6 +62,7 @@ def item_document(item: Item) -> dict[str, Any]:
         "cash_letter": item.cash_letter,
         "bundle": item.bundle,
         "quarantined": item.quarantined,
+        "micr_numbers": list(item.micr_numbers),
         "images": [
             {"side": one.side, "record": one.record, "size": one.size, "format": one.format}
             for one in item.views

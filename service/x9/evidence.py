@@ -1,6 +1,6 @@
 """Reads the images of an item against the amount that its record states."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
@@ -18,18 +18,46 @@ def item_options(options: ReadingOptions, amount_minor: int) -> ReadingOptions:
     return replace(options, currency=options.currency or CURRENCY, stated=amount_minor)
 
 
-def document(reading: Reading, back: Callable[[], Reading | None]) -> dict[str, Any]:
+def document(
+    reading: Reading, numbers: Sequence[str], back: Callable[[], Reading | None]
+) -> dict[str, Any]:
     """A reading of an item's front as JSON has it, the comparison with its back among the measures.
 
-    back: reads the back, None where there is none. It is called only where the front shows no
-    amount that it may hold, to tell whether the sides are exchanged.
+    numbers: of the item's codeline; what was read for an amount and is one of them is none. back:
+    reads the back, None where there is none. It is called only where the front shows no amount that
+    it may hold, to tell whether the sides are exchanged.
     """
+    reading = without_numbers(reading, numbers)
     doubted = reading.confidence < _DOUBTED and (
         reading.stated is None or reading.stated.verdict != "agrees"
     )
     other = _tried(back) if doubted else None
     sides = exchanged(reading.confidence, None if other is None else other.confidence)
     return asdict(replace(reading, usability=(*reading.usability, sides)))
+
+
+def without_numbers(reading: Reading, numbers: Sequence[str]) -> Reading:
+    """A reading whose verdict does not rest on a number of the codeline taken for the amount.
+
+    The cheque's own number is printed large, near where amounts stand.
+    """
+    stated, read = reading.stated, likeliest(reading)
+    if stated is None or read is None or stated.verdict != "disagrees":
+        return reading
+    if not is_number(read, numbers):
+        return reading
+    return replace(reading, stated=replace(stated, verdict="unread"))
+
+
+def is_number(read: int, numbers: Sequence[str]) -> bool:
+    """Whether an amount that was read is one of the codeline's numbers, with cents or without."""
+    return str(read) in numbers or (read % 100 == 0 and str(read // 100) in numbers)
+
+
+def likeliest(reading: Reading) -> int | None:
+    """The most probable amount of a reading."""
+    best = max(reading.alternatives, key=lambda one: one.confidence, default=None)
+    return reading.amount_minor if best is None else best.amount_minor
 
 
 def _tried(back: Callable[[], Reading | None]) -> Reading | None:

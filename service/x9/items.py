@@ -33,7 +33,8 @@ class Item:
     number: place in the file, from 0. record, offset: of its first record. type: 25, 31, 61 or 62.
     amount_minor: as stated, None where it is no number. sequence: as stated, without blanks.
     routing: of the bank it is drawn on, 9 digits or fewer. cash_letter, bundle: from 1, 0 outside.
-    micr_valid: whether it counts for the MICR Valid Total Amount. views: its images. deviations:
+    micr_valid: whether it counts for the MICR Valid Total Amount. micr_numbers: the numbers of its
+    codeline, such as the cheque's, without zeros before them. views: its images. deviations:
     in its records. cause: that for which the profile sets it aside, None where it doesn't.
     """
 
@@ -48,6 +49,7 @@ class Item:
     cash_letter: int
     bundle: int
     micr_valid: bool
+    micr_numbers: tuple[str, ...]
     views: tuple[View, ...]
     deviations: tuple[Deviation, ...]
     cause: Deviation | None

@@ -5,6 +5,7 @@ begins. What is kept grows with the deviations that are reported, which are boun
 sequence numbers of one cash letter.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -14,7 +15,7 @@ from service.x9.deviation import PROFILES, Code, Deviation, Profile
 from service.x9.framing import Pieces
 from service.x9.items import MOST_DEVIATIONS, Item, Report, Side, View
 from service.x9.layout import layout_of, standard_of
-from service.x9.record import Record
+from service.x9.record import Record, whole_number
 from service.x9.totals import Kind, Totals
 from service.x9.window import SupportsRead
 
@@ -225,7 +226,7 @@ class Assembly:
             sequence.decode("latin-1").strip(), routing.decode("latin-1").strip(),
             report.cash_letters if self._letter_open else 0,
             report.bundles if self._bundle_open else 0,
-            micr == b"1", (), (), None,
+            micr == b"1", _numbers(text, record.type), (), (), None,
         )  # fmt: skip
         report.items += 1
         stated = record.number_in(_COUNTS[record.type]) if record.type in _COUNTS else None
@@ -277,10 +278,8 @@ class Assembly:
         if kind is None:
             self._deviation("image_unknown_format", record, "Image Data")
         if detail is not None:
-            stated = detail.text[24:31].strip(b" 0")
-            if stated.isdigit() and int(detail.text[24:31].strip(b" ")) not in (
-                size, len(record.data), len(record.data) + 4,
-            ):  # fmt: skip
+            stated = whole_number(detail.text[24:31])
+            if stated and stated not in (size, len(record.data), len(record.data) + 4):
                 self._deviation("image_size", record, "Image View Data Size")
         self._report.images += 1
         self._totals.image()
@@ -305,7 +304,8 @@ class Assembly:
         self._totals.item(item.kind, item.amount_minor, micr_valid=item.micr_valid)
         return Item(
             item.number, item.record, item.offset, item.type, item.kind, item.amount_minor,
-            item.sequence, item.routing, item.cash_letter, item.bundle, item.micr_valid, views,
+            item.sequence, item.routing, item.cash_letter, item.bundle, item.micr_valid,
+            item.micr_numbers, views,
             deviations, cause,
         )  # fmt: skip
 
@@ -338,3 +338,9 @@ class Assembly:
             if len(open_.deviations) < MOST_DEVIATIONS:
                 open_.deviations.append(deviation)
         self._report.add(deviation)
+
+
+def _numbers(text: bytes, type_: str) -> tuple[str, ...]:
+    """The numbers of a cheque's codeline, without zeros before them; text: its record's."""
+    parts = text[11:31] if type_ == "31" else text[2:17] + b" " + text[27:47]
+    return tuple(part.decode().lstrip("0") for part in re.findall(rb"[0-9]{2,}", parts))

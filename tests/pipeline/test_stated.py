@@ -27,7 +27,10 @@ def reader() -> ChequeReader:
         (12345, 0.99, 12845, 1e-6, 13.0, "disagrees"),
         (12345, 0.3, 12845, 1e-6, 13.0, "unread"),  # the reading itself is doubtful
         (1234500, 0.99, 12345, 1e-6, 13.0, "unread"),  # a lost mark is an error of reading
-        (1234500, 0.99, 12345, 1e-9, 20.0, "disagrees"),
+        (1234500, 0.99, 12345, 1e-9, 21.0, "disagrees"),
+        (12300, 0.99, 12345, 1e-9, 40.0, "unread"),  # and so are lost cents
+        (12367, 0.99, 12345, 1e-6, 11.0, "unread"),
+        (12367, 0.99, 12345, 1e-6, 13.0, "disagrees"),
         (12345, 0.01, 12845, 0.005, 0.7, "unread"),  # neither is there
         (None, 0.0, 12845, 0.0, LARGEST_PENALTY, "unread"),
     ],

@@ -31,7 +31,7 @@ def test_a_wrong_amount_is_another_one(error: str) -> None:
 def test_letters_are_read_back(tmp_path: Path) -> None:
     path = tmp_path / "letter.x937"
     images = [b"II*\0" + bytes(300 + n) for n in range(30)]
-    write_letter(path, images, list(range(1, 31)), list(range(100, 130)))
+    write_letter(path, images, list(range(1, 31)), list(range(100, 130)), [""] * 30)
     letter = CashLetterFile(io.BytesIO(path.read_bytes()))
     items = list(letter.items())
     assert [item.amount_minor for item in items] == list(range(1, 31))
@@ -40,10 +40,12 @@ def test_letters_are_read_back(tmp_path: Path) -> None:
 
 
 def test_counting() -> None:
-    right = Judged(1, True, "", 5, 5, 5, 0.9, 0.9, 0.0, (), "unread")
-    alarm = Judged(2, True, "", 5, 5, 7, 0.9, 1e-9, 20.0, (), "unread")
-    caught = Judged(3, False, "digit", 5, 9, 5, 0.9, 1e-9, 20.0, (), "unread")
-    missed = Judged(4, False, "digit", 5, 9, 5, 0.3, 1e-9, 20.0, (), "unread")
+    right = Judged(1, True, "", 5, 5, 5, 0.9, 0.9, 0.0, (), (), "unread")
+    alarm = Judged(2, True, "", 5, 5, 7, 0.9, 1e-9, 20.0, (), (), "unread")
+    caught = Judged(3, False, "digit", 5, 9, 5, 0.9, 1e-9, 20.0, (), (), "unread")
+    missed = Judged(4, False, "digit", 5, 9, 5, 0.3, 1e-9, 20.0, (), (), "unread")
+    taken = Judged(5, False, "", 5, 900, 67906600, 0.9, 1e-9, 20.0, (), ("679066",), "unread")
+    assert judged_again([taken])[0].verdict == "unread"  # the cheque's number
     outcomes = judged_again([right, alarm, caught, missed])
     assert [one.verdict for one in outcomes] == ["agrees", "disagrees", "disagrees", "unread"]
     assert flagged(outcomes) == (1, 2, 1, 2)

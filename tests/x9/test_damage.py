@@ -173,6 +173,15 @@ def test_blank_image_records() -> None:
     assert items[2].views == ()
 
 
+def test_an_image_size_with_blanks_inside() -> None:
+    data = bytearray(made(ITEMS))
+    start, _ = _of_type(bytes(data), "50", 0)
+    data[start + 4 + 24 : start + 4 + 31] = b"00    1".translate(_EBCDIC)
+    items, report = _read(bytes(data))
+    assert len(items) == 6
+    assert not report.by_code["image_size"]
+
+
 def test_an_amount_that_is_no_number() -> None:
     data = bytearray(made(ITEMS))
     start, _ = _of_type(bytes(data), "25", 1)

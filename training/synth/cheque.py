@@ -101,6 +101,7 @@ class SyntheticCheque:
     character_boxes: i32 [N, 4], one for each symbol of text but SPACE.
     owner: u8 [H, W], 1 + index of the character that a pixel belongs to, 0 for none.
     kind: one of KINDS; layout: the form's name; machine: whether the amount is machine print.
+    codeline: its text, as in ``Form``.
     """
 
     image: NDArray[np.uint8]
@@ -116,6 +117,7 @@ class SyntheticCheque:
     kind: str
     machine: bool
     turned: bool
+    codeline: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -563,6 +565,7 @@ def truth(filled: Filled, shot: Shot, form: Form, filling: Filling, kind: str) -
         kind,
         filling.machine,
         False,
+        form.codeline,
     )
 
 

@@ -176,5 +176,5 @@ if __name__ == "__main__":
         sys.exit("CHEQUE_TEST_POSTGRES names no PostgreSQL; .ci/with-postgres starts one")
     with tempfile.TemporaryDirectory() as there:
         measure = {"workers": workers, "queue": queue}[what]
-        done = measure(Path(there), 40 if real else 100, real)
+        done = measure(Path(there), 120 if real else 100, real)
     sys.stdout.write(done + "\n")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from training.data.fonts import load_fonts
 from training.synth import words
-from training.synth.amounts import WrittenAmount, sample_amount, text_of
+from training.synth.amounts import Part, WrittenAmount, sample_amount, text_of
 from training.synth.forms import sample_form
 from training.synth.ink import InkLayer
 from training.synth.layout import Form, Slot
@@ -706,13 +706,22 @@ def _for_kind(rng: np.random.Generator, filling: Filling, kind: str) -> Filling:
         kept = {"payee": filling.texts["payee"]} if rng.random() < 0.3 else {}
         return replace(filling, amount=None, texts=kept, signed=bool(rng.random() < 0.3))
     if kind == "negative" and filling.amount is not None:
-        written = filling.amount
-        sign = "-" if rng.random() < 0.6 else "- "
-        parts = ((sign + written.parts[0][0], written.parts[0][1]), *written.parts[1:])
-        return replace(filling, amount=replace(written, parts=parts, text=text_of(parts)))
+        written = _negative(filling.amount, "-" if rng.random() < 0.6 else "- ")
+        return replace(filling, amount=written)
     if kind == "struck":
         return replace(filling, struck=True)
     return filling
+
+
+def _negative(written: WrittenAmount, sign: str) -> WrittenAmount:
+    """The amount with a minus before it; without fillers, of which a dash might be one."""
+    if written.text[0] in "*#=-" or written.text[-1] in "*#=-":
+        major, cents = divmod(written.amount_minor, 100)
+        parts: tuple[Part, ...] = ((f"{sign}{major:,}.{cents:02d}", "line"),)
+    else:
+        (symbols, style), *others = written.parts
+        parts = ((sign + symbols, style), *others)
+    return replace(written, parts=parts, text=text_of(parts))
 
 
 _STAMPS = (

@@ -26,7 +26,7 @@ from service.settings import Settings
 logger = logging.getLogger(__name__)
 
 _LARGEST_CHUNK: Final = 20
-_CHUNKS: Final = 32
+_CHUNKS: Final = 16
 
 
 def chunk_of(items: int) -> int:

@@ -59,6 +59,8 @@ _BEGINNINGS: Final = 5
 _STOP_SECONDS: Final = 20.0
 _OPEN: Final = ["ENQUEUED", "PENDING", "DELAYED"]
 _CONNECTIONS: Final = 5
+# Chunks that a process holds for each reader: what is read between two polls, and is loaded ahead.
+_CHUNKS_HELD: Final = 3
 _FORGOTTEN_AT_ONCE: Final = 1000
 # What passes, and is no fault of an item.
 _PASSING: Final = (
@@ -103,7 +105,7 @@ class Worker:
             "executor_id": executor,
             "log_level": "WARNING",
             # Chunks wait for a free reader in threads, so that none is idle between two polls.
-            "max_executor_threads": 2 * readers + 8,
+            "max_executor_threads": _CHUNKS_HELD * readers + 8,
             "sys_db_pool_size": _CONNECTIONS,
         }
         self._reading = 0
@@ -146,7 +148,7 @@ class Worker:
         self._tell_workflow: Callable[[str, int], None] = tell
         DBOS.listen_queues([QUEUE, WEBHOOKS])
         DBOS.launch()
-        for name, most in ((QUEUE, 2 * self._readers), (WEBHOOKS, 4)):
+        for name, most in ((QUEUE, _CHUNKS_HELD * self._readers), (WEBHOOKS, 4)):
             DBOS.register_queue(
                 name,
                 worker_concurrency=most,

@@ -8,15 +8,16 @@ compared is measured in turns; the medians are printed.
 """
 
 import multiprocessing
+import os
+import signal
 import socket
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import count
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from service.settings import Settings
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["service.api"])
 _SAMPLES = Path(__file__).parents[2] / "samples"
-_TURNS = 5
+_TURNS = 3
 _SLEEP = 0.1
 
 
@@ -53,32 +54,37 @@ def workers(folder: Path, items: int, real: bool) -> str:
     jobs = Jobs(Settings.model_validate({"data_dir": folder / "service", **more}))
     seconds = None if real else _SLEEP
 
-    @contextmanager
-    def running(number: int) -> Iterator[None]:
-        arguments = [
-            (str(folder / f"worker-{place}"), seconds, more, str(folder / "log"), {})
-            for place in range(number)
-        ]
-        started = [_processes.Process(target=served.work, args=each) for each in arguments]
+    started = [
+        _processes.Process(
+            target=served.work,
+            args=(str(folder / f"worker-{place}"), seconds, more, str(folder / "log"), {}),
+        )
+        for place in range(2)
+    ]
+    for process in started:
+        process.start()
+    rates: dict[str, list[float]] = {"one": [], "two": []}
+    try:
+        ended(jobs, accept(jobs, ["1"] * 40, _image(real)), 300)  # until both are warm
+        for _ in range(_TURNS):
+            _signal(started[1], signal.SIGSTOP)
+            rates["one"].append(_rate(jobs, items, real))
+            _signal(started[1], signal.SIGCONT)
+            rates["two"].append(_rate(jobs, items, real))
+    finally:
         for process in started:
-            process.start()
-        try:
-            ended(jobs, accept(jobs, ["1"] * 40, _image(real)), 300)  # until all are warm
-            yield
-        finally:
-            for process in started:
-                process.terminate()
-            for process in started:
-                process.join(60)
-
-    rates: dict[int, list[float]] = {1: [], 2: []}
-    for _ in range(_TURNS):
-        for number, measured in rates.items():
-            with running(number):
-                measured.append(_rate(jobs, items, real))
+            process.terminate()
+        for process in started:
+            process.join(60)
     jobs.close()
-    one, two = (statistics.median(rates[number]) for number in (1, 2))
+    one, two = (statistics.median(rates[number]) for number in ("one", "two"))
     return f"one worker {one:.2f} items/s, two {two:.2f}: {two / one:.2f} times, {_spread(rates)}"
+
+
+def _signal(process: BaseProcess, number: signal.Signals) -> None:
+    """Hold a worker that has nothing to do, or let it go on."""
+    time.sleep(0.5)
+    os.kill(process.pid or 0, number)
 
 
 def _rate(jobs: Jobs, items: int, real: bool) -> float:
@@ -170,5 +176,5 @@ if __name__ == "__main__":
         sys.exit("CHEQUE_TEST_POSTGRES names no PostgreSQL; .ci/with-postgres starts one")
     with tempfile.TemporaryDirectory() as there:
         measure = {"workers": workers, "queue": queue}[what]
-        done = measure(Path(there), 40 if real else 100, real)
+        done = measure(Path(there), 120 if real else 100, real)
     sys.stdout.write(done + "\n")

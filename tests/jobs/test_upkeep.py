@@ -237,7 +237,7 @@ def test_the_pace_is_that_of_the_last_minute(store: Store, monkeypatch: pytest.M
 
 
 def test_chunks_give_every_reader_some() -> None:
-    assert [chunk_of(items) for items in (1, 31, 100, 640, 10_000)] == [1, 1, 3, 20, 20]
+    assert [chunk_of(items) for items in (1, 31, 100, 640, 10_000)] == [1, 1, 6, 20, 20]
 
 
 def test_what_was_begun_often_is_read_last(store: Store) -> None:

@@ -34,7 +34,8 @@ _MAX_LINE: Final = 16 * 1024
 class Outcome:
     """What came of a request, as far as a log may know it.
 
-    items: cheques that a batch took. batch: its id. image_sha256: of the file as received.
+    items: cheques that a batch took. batch: its id; item: the number of one of its items.
+    image_sha256: of the file as received.
     """
 
     decision: str | None = None
@@ -43,6 +44,7 @@ class Outcome:
     image_sha256: str | None = None
     batch: str | None = None
     items: int | None = None
+    item: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ ChequeReaderError
  ├── ModelError              the recognizer is missing, damaged or not the one its card describes
  ├── ConfigurationError      a setting is missing, malformed or unsafe
  ├── AccessError             a key can't be made or revoked as asked
+ ├── KeysAwayError           where keys are kept can't be reached
  ├── AuditError              the audit log can't be written, or is not what was written
  ├── ConflictError           another call is doing the same at this moment
+ │    └── LeaseError         an item of the desk is another's by now, or decided
  ├── StorageFullError        no room for what a batch needs; nothing of it was accepted
  ├── StorageUnavailableError the database or the bucket of the batches can't be reached
  ├── ReaderEndedError        the process that read an image has ended, or had to be ended
@@ -80,6 +82,12 @@ class AccessError(ChequeReaderError):
     code = "bad_key"
 
 
+class KeysAwayError(ChequeReaderError):
+    """Where keys are kept can't be reached, so that nobody is let in."""
+
+    code = "keys_away"
+
+
 class AuditError(ChequeReaderError):
     """The audit log can't be written, so that what was asked must not be done."""
 
@@ -90,6 +98,12 @@ class ConflictError(ChequeReaderError):
     """Another call is doing the same at this moment, or did before this one could."""
 
     code = "conflict"
+
+
+class LeaseError(ConflictError):
+    """An item of the desk is another's by now, or decided."""
+
+    code = "lease_lost"
 
 
 class StorageFullError(ChequeReaderError):

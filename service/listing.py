@@ -69,7 +69,7 @@ def read_file(reader: Reader, file: Path, options: ReadingOptions, max_bytes: in
     reading: Reading | None = None
     error: tuple[str, str] | None = None
     try:
-        reading = read_cheque(reader, _load(file, max_bytes), options)
+        reading = read_cheque(reader, load(file, max_bytes), options)
     except InputError as refused:
         error = refused.code, refused.message
     except Exception as bug:  # noqa: BLE001 - the other files still have to be read
@@ -77,7 +77,7 @@ def read_file(reader: Reader, file: Path, options: ReadingOptions, max_bytes: in
     return Row(file, reading, error, time.perf_counter() - started)
 
 
-def _load(file: Path, max_bytes: int) -> bytes:
+def load(file: Path, max_bytes: int) -> bytes:
     """At most max_bytes of a regular file; raises InputError (not_found, unreadable_file, ...)."""
     try:
         if file.is_dir():

@@ -67,6 +67,7 @@ def test_json_lines(run: Callable[..., Result], reader: Any, file: Path) -> None
         "field_only": False,
         "max_error": None,
         "reference": "r1",
+        "evidence": False,
     }
 
 

@@ -37,7 +37,7 @@ from training.synth.hand import HandWriter
 
 FIRST_SEED = 5_000_000
 # Every so manieth page holds no amount that may be accepted.
-REFUSED_EVERY = 20
+REFUSED_EVERY = 50
 BOUNDS = (0.001, 0.005, 0.01, 0.02, 0.05)
 
 Kind = Literal["field", "cheque"]

@@ -32,6 +32,9 @@ class LossName(StrEnum):
     discriminative_forward = "discriminative_forward"
 
 
+Bf16 = Annotated[
+    bool, typer.Option("--bf16", help="Round the network's products: faster where it can be done.")
+]
 Workers = Annotated[int, typer.Option(help="Processes that cut and search.", min=1)]
 
 
@@ -58,6 +61,7 @@ def tune(
     runs: Runs = RUNS,
     name: Annotated[str, typer.Option(help="Name of the run, a folder in --runs.")] = "global",
     seed: Seed = 0,
+    bf16: Bf16 = False,
     workers: Workers = 2,
 ) -> None:
     """Tune the whole chain on amounts alone: recognizer, segments, fields and grammar."""
@@ -71,7 +75,7 @@ def tune(
 
     with explained():
         torch.set_num_threads(workers)
-        recipe = GlobalRecipe(loss=loss.value, fields=samples, seed=seed)
+        recipe = GlobalRecipe(loss=loss.value, fields=samples, seed=seed, bf16=bf16)
         recipe = recipe if grammar else replace(recipe, grammar_rate=0.0)
         plan = tuning.TuningPlan(
             model, runs / name, Sources(data_folder(data), fonts),
@@ -121,6 +125,7 @@ def adapt(
     runs: Runs = RUNS,
     name: Annotated[str, typer.Option(help="Name of the run, a folder in --runs.")] = "adapt",
     seed: Seed = 0,
+    bf16: Bf16 = False,
     workers: Workers = 2,
 ) -> None:
     """Tune the whole chain to a bank's own cheques, of which only the amounts are known."""
@@ -143,7 +148,7 @@ def adapt(
             model,
             passes=passes,
             workers=workers,
-            recipe=replace(adaptation.RECIPE, seed=seed, rate=rate),
+            recipe=replace(adaptation.RECIPE, seed=seed, rate=rate, bf16=bf16),
         )
         with progress_bars() as bar:
             task = bar.add_task("cutting the images", total=len(sample.labels))
@@ -203,6 +208,7 @@ def ablate(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = RUNS / "ablation",
     data: Data = None,
     seed: Seed = 0,
+    bf16: Bf16 = False,
     workers: Workers = 2,
 ) -> None:
     """Train the chain without one part after the other, and LeNet-5 of 1998 in its place."""
@@ -216,7 +222,7 @@ def ablate(
     table = Table("trained", "synthetic fields right %", "correct_all", "read_at_1pct")
     with explained():
         torch.set_num_threads(workers)
-        recipe = GlobalRecipe(fields=samples, seed=seed)
+        recipe = GlobalRecipe(fields=samples, seed=seed, bf16=bf16)
         sources = Sources(data_folder(data), None)
         plan = tuning.TuningPlan(model, material, sources, workers=workers, recipe=recipe)
         trials = ablation.run_ablation(

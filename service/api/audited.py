@@ -29,6 +29,11 @@ def note(request: Request, outcome: Outcome) -> None:
     request.state.outcome = outcome
 
 
+def mark_chore(request: Request) -> None:
+    """Leave a request out of the log where it succeeds: a page repeats it every few seconds."""
+    request.state.chore = True
+
+
 class Audited:
     """ASGI middleware: no answer leaves before its entry is on the disk, or 507 goes out instead.
 
@@ -74,7 +79,8 @@ class Audited:
     async def _append(self, scope: Scope, status: int) -> bool:
         """Whether all is written that must be."""
         key = scope["state"].get("key")
-        if not isinstance(key, Key) or status == _TOO_MANY:
+        chore = scope["state"].get("chore", False)
+        if not isinstance(key, Key) or status == _TOO_MANY or (chore and status < _BAD):
             return True
         try:
             # Shielded: a line that is being written is not left because its caller left.

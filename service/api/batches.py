@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,8 @@ from service.api import upload
 from service.api.audited import UNWRITTEN, note
 from service.api.auth import KEY_WANTED, STOPPING, TOO_OFTEN, caller, lacks
 from service.api.body import FORM_TYPE
-from service.api.caller import owner_of, refuse_repeated, settings_of
+from service.api.caller import owner_of, refuse_closed_desk, refuse_repeated, settings_of
+from service.api.desk import decision_of
 from service.api.examples import problem_response
 from service.api.idempotency import NO_KEY, REPLAYED, given_key, jobs_of
 from service.api.problems import INTERNAL_DETAIL, RefusalError
@@ -26,10 +28,13 @@ from service.api.schemas import (
     BatchItem,
     BatchPage,
     BatchParameters,
+    DeskCounts,
     ItemError,
     Reading,
+    evidence_of,
 )
 from service.audit import Outcome
+from service.desk.review import Decision
 from service.errors import OverloadError
 from service.jobs import calls, intake, store
 from service.jobs.export import csv_lines
@@ -38,6 +43,7 @@ from service.jobs.upkeep import purge
 from service.settings import Settings
 
 NO_BATCH: Final = "There is no such batch."
+NO_ITEM: Final = "The batch has no such item."
 ROUTE: Final = "/v1/batches"
 _RETRY_SECONDS: Final = 10
 _MARGIN_SECONDS: Final = 120.0
@@ -53,18 +59,21 @@ class Uploads:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._now = 0
+        self._now: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def admitted(self) -> AsyncIterator[None]:
-        """Hold one of the places; raises OverloadError at once where none is left."""
-        if self._now >= self._most:
+    async def admitted(self, owner: str, most: int) -> AsyncIterator[None]:
+        """Hold one of the places, of which this owner may hold `most`.
+
+        Raises OverloadError at once where none is left.
+        """
+        if self._now.total() >= self._most or self._now[owner] >= most:
             raise OverloadError("too many batches are being received", _RETRY_SECONDS)
-        self._now += 1
+        self._now[owner] += 1
         try:
             yield
         finally:
-            self._now -= 1
+            self._now[owner] -= 1
 
 
 def _uploads(request: Request) -> Uploads:
@@ -205,10 +214,12 @@ async def accept_batch(
     """Accept a batch of cheques, to be read in the background."""
     refuse_repeated(request)
     parameters.options()
+    refuse_closed_desk(settings, parameters.desk)
+    parameters.desk_queue(usual=True)
     if parameters.webhook is not None:
         jobs.webhooks.check(parameters.webhook)
     boundary = upload.framing(request)
-    async with uploads.admitted():
+    async with uploads.admitted(owner, settings.of_one_key(settings.batch_uploads)):
         jobs.bodies.check_space(upload.announced(request, settings.batch_bytes))
         call: calls.Call | calls.Answered | None = None
         if key is not None:
@@ -220,7 +231,11 @@ async def accept_batch(
         accepting = _Accepting(jobs, (name, file), boundary, parameters, owner, call)
         try:
             await upload.receive(
-                request, file, max_bytes=settings.batch_bytes, seconds=settings.batch_seconds
+                request,
+                file,
+                max_bytes=settings.batch_bytes,
+                seconds=settings.batch_seconds,
+                patience=settings.body_seconds,
             )
         except BaseException:
             await asyncio.to_thread(accepting.give_up)
@@ -295,7 +310,12 @@ class _Accepting:
         )
         with jobs.store.begin() as connection:
             batch, progress = jobs.store.accept(new, items, connection)
-            answer = _document(batch, progress).model_dump(mode="json")
+            queue = parameters.desk_queue(usual=True) if jobs.room.on else None
+            if queue is not None:
+                told = parameters.webhook is not None
+                jobs.room.entrance.open(connection, new.id, queue, webhook=told)
+            desk = None if queue is None else (0, 0)
+            answer = _document(batch, progress, desk).model_dump(mode="json")
             if call is not None:
                 calls.answer(jobs.store, connection, call, sent, answer)
         return answer, True
@@ -304,7 +324,7 @@ class _Accepting:
 @router.get("/{id}", responses=_COMMON)
 def see_batch(batch: _Batch, jobs: _Jobs) -> Batch:
     """How far a batch is."""
-    return _document(batch, jobs.store.progress(batch))
+    return _document(batch, jobs.store.progress(batch), jobs.room.progress(batch.id))
 
 
 @router.get("/{id}/items", responses=_COMMON)
@@ -322,8 +342,22 @@ def list_items(
     page = jobs.store.page(batch, after=after, limit=limit)
     last = page[-1].number if page else batch.items - 1
     return BatchPage(
-        items=[_item(item) for item in page], next=last if last < batch.items - 1 else None
+        items=[_item(*one) for one in jobs.room.decided(batch.id, page)],
+        next=last if last < batch.items - 1 else None,
     )
+
+
+@router.get("/{id}/items/{number}", responses=_COMMON)
+def see_item(number: int, batch: _Batch, jobs: _Jobs) -> BatchItem:
+    """One item, with the evidence of its reading where that was kept."""
+    page = jobs.store.page(batch, after=number - 1, limit=1) if 0 <= number < batch.items else []
+    if not page:
+        raise RefusalError("not_found", NO_ITEM)
+    item = _item(*next(iter(jobs.room.decided(batch.id, page))))
+    kept = jobs.room.desk.evidence(batch.id, number)
+    if item.reading is not None and kept is not None:
+        item.reading.evidence = evidence_of(kept)
+    return item
 
 
 @router.get(
@@ -339,7 +373,8 @@ def list_items(
 )
 def results_jsonl(batch: _Batch, jobs: _Jobs) -> StreamingResponse:
     """The results so far, as JSON lines."""
-    lines = (_item(item).model_dump_json() + "\n" for item in jobs.store.finished(batch))
+    finished = jobs.room.decided(batch.id, jobs.store.finished(batch))
+    lines = (_item(*one).model_dump_json() + "\n" for one in finished)
     return StreamingResponse(_joined(lines), media_type=_JSONL)
 
 
@@ -356,7 +391,7 @@ def results_jsonl(batch: _Batch, jobs: _Jobs) -> StreamingResponse:
 )
 def results_csv(batch: _Batch, jobs: _Jobs) -> StreamingResponse:
     """The results so far, as CSV; cells that a spreadsheet would run are made harmless."""
-    lines = csv_lines(jobs.store.finished(batch))
+    lines = csv_lines(jobs.room.decided(batch.id, jobs.store.finished(batch)))
     headers = {"Content-Disposition": f'attachment; filename="{batch.id}.csv"'}
     return StreamingResponse(_joined(lines), media_type="text/csv", headers=headers)
 
@@ -369,17 +404,18 @@ def cancel_batch(batch: _Batch, jobs: _Jobs) -> Batch:
     now = jobs.store.batch(batch.id)
     if now is None:
         raise RefusalError("not_found", NO_BATCH)
-    return _document(now, jobs.store.progress(now))
+    return _document(now, jobs.store.progress(now), jobs.room.progress(now.id))
 
 
 @router.delete("/{id}", status_code=204, responses=_COMMON)
 def purge_batch(batch: _Batch, jobs: _Jobs) -> Response:
     """Remove a batch at once, running or not: its images, its items and its results."""
     purge(jobs.store, jobs.bodies, batch)
+    jobs.room.sample.forget(batch.id)
     return Response(status_code=204)
 
 
-def _document(batch: store.Batch, progress: store.Progress) -> Batch:
+def _document(batch: store.Batch, progress: store.Progress, desk: tuple[int, int] | None) -> Batch:
     return Batch(
         id=batch.id,
         state=batch.state,
@@ -389,6 +425,7 @@ def _document(batch: store.Batch, progress: store.Progress) -> Batch:
         created_at=_moment(batch.created),
         ended_at=None if batch.ended is None else _moment(batch.ended),
         eta_seconds=_eta(batch, progress),
+        desk=None if desk is None else DeskCounts(waiting=desk[0], decided=desk[1]),
     )
 
 
@@ -403,7 +440,7 @@ def _eta(batch: store.Batch, progress: store.Progress) -> float | None:
     return round(progress.waiting / progress.pace, 1)
 
 
-def _item(item: store.Item) -> BatchItem:
+def _item(item: store.Item, decision: Decision | None) -> BatchItem:
     error = None if item.error is None else ItemError(code=item.error[0], message=item.error[1])
     reading = None if item.reading is None else Reading.model_validate(item.reading)
     return BatchItem(
@@ -413,6 +450,7 @@ def _item(item: store.Item) -> BatchItem:
         state=item.state,
         reading=reading,
         error=error,
+        decision=decision_of(decision),
     )
 
 

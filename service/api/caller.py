@@ -14,6 +14,12 @@ def settings_of(request: Request) -> Settings:
     return settings
 
 
+def refuse_closed_desk(settings: Settings, wanted: bool | None) -> None:
+    """Raise ParameterError where a desk is asked for that this service has not."""
+    if wanted and settings.desk == "off":
+        raise ParameterError("desk", "this service has no review desk")
+
+
 def owner_of(request: Request) -> str:
     """Whose the call is: batches and Idempotency-Keys are its caller's alone."""
     key = request.state.key

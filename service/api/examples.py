@@ -45,6 +45,7 @@ READING: Final[dict[str, Any]] = {
         "search": 0.0564,
     },
     "reference": "0042",
+    "evidence": None,
 }
 
 

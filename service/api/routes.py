@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Coroutine
+from dataclasses import replace
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import ClientDisconnect
 
 from service import metrics
@@ -23,13 +24,24 @@ from service.api.auth import (
     stopping,
 )
 from service.api.body import FIELD, FORM_TYPE, IMAGE_TYPES, TYPES_WANTED, receive_image
-from service.api.caller import refuse_repeated, settings_of
+from service.api.caller import owner_of, refuse_closed_desk, refuse_repeated, settings_of
+from service.api.desk import decision_of
 from service.api.examples import problem_response
-from service.api.idempotency import Once, once_for
+from service.api.idempotency import Once, jobs_of, once_for
 from service.api.pool import BUSY, ReaderPool
 from service.api.problems import INTERNAL_DETAIL, RefusalError
-from service.api.schemas import Health, Reading, ReadingParameters
+from service.api.schemas import (
+    Health,
+    Reading,
+    ReviewedReading,
+    StatedParameters,
+    evidence_of,
+)
 from service.audit import Outcome
+from service.desk.entrance import outcome_of
+from service.jobs.runtime import Jobs
+from service.options import ReadingOptions
+from service.pipeline.reader import Reading as PipelineReading
 from service.settings import Settings
 
 _T = TypeVar("_T")
@@ -38,6 +50,7 @@ _WARMING: Final = "The model is being warmed."
 _NOT_READY: Final = problem_response(
     "The model is not warm yet, or the service is stopping", not_ready=_WARMING, stopping=STOPPING
 )
+NO_READING: Final = "There is no such reading."
 METRICS_ELSEWHERE: Final = "Metrics are served on a port of their own."
 _UNAUTHORIZED: Final = problem_response(
     "The key is missing, unknown or revoked", unauthorized=KEY_WANTED
@@ -106,9 +119,9 @@ async def ready(pool: Annotated[ReaderPool, Depends(ready_pool)]) -> Health:
         404: problem_response("Metrics have a port of their own", not_found=METRICS_ELSEWHERE),
     },
 )
-async def prometheus() -> Response:
+def prometheus() -> Response:
     """Metrics for Prometheus, to keys with the scope metrics."""
-    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
@@ -187,15 +200,19 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 )
 async def read_cheque(
     request: Request,
-    parameters: Annotated[ReadingParameters, Query()],
+    parameters: Annotated[StatedParameters, Query()],
     settings: Annotated[Settings, Depends(settings_of)],
     pool: Annotated[ReaderPool, Depends(ready_pool)],
+    owner: Annotated[str, Depends(owner_of)],
     once: Annotated[Once, Depends(once_for("/v1/readings"))],
 ) -> Response:
     """Read the amount of one cheque."""
     refuse_repeated(request)
+    refuse_closed_desk(settings, parameters.desk)
+    queue = parameters.desk_queue(usual=False)
     options = parameters.options()
-    with pool.admitted():
+    asked = options if queue is None else replace(options, evidence=True)
+    with pool.admitted(owner):
         async with once:
             image = await receive_image(
                 request, max_bytes=settings.max_bytes, seconds=settings.body_seconds
@@ -204,14 +221,61 @@ async def read_cheque(
             note(request, Outcome(image_sha256=sha256))
             if replayed := await once.replay(image, parameters.model_dump()):
                 return replayed
-            work = _within(settings.request_seconds, pool.read(image, options))
+            work = _within(settings.request_seconds, pool.read(image, asked))
             reading = await _unless_gone(request, work)
             metrics.count_reading(reading)
             note(
                 request,
                 Outcome(reading.decision, reading.reject_reason, reading.model_version, sha256),
             )
-            return await once.answer(Reading.model_validate(reading))
+            item = await asyncio.to_thread(
+                _to_desk, jobs_of(request), owner_of(request), queue, image, options, reading
+            )
+            if not options.evidence:
+                reading = replace(reading, evidence=None)
+            answer = Reading.model_validate(reading)
+            answer.desk_item = item
+            return await once.answer(answer)
+
+
+@readings.get(
+    "/readings/{id}",
+    responses={
+        **{status: _RESPONSES[status] for status in (401, 403, 429, 500, 503, 507)},
+        404: problem_response("There is no such reading", not_found=NO_READING),
+    },
+)
+def see_reading(request: Request, id: str) -> ReviewedReading:
+    """A single reading that went to the review desk, and what was decided there."""
+    jobs = jobs_of(request)
+    batch = jobs.store.batch(id, owner_of(request))
+    page = jobs.store.page(batch, after=-1, limit=1, finished=True) if batch is not None else []
+    if batch is None or batch.items != 1 or not page or page[0].reading is None:
+        raise RefusalError("not_found", NO_READING)
+    reading = Reading.model_validate(page[0].reading)
+    kept = jobs.room.desk.evidence(id, 0)
+    if kept is not None and batch.options.evidence:
+        reading.evidence = evidence_of(kept)
+    return ReviewedReading(
+        reading=reading, decision=decision_of(jobs.room.desk.decisions(id, [0]).get(0))
+    )
+
+
+def _to_desk(
+    jobs: Jobs,
+    owner: str,
+    queue: str | None,
+    image: bytes,
+    options: ReadingOptions,
+    found: PipelineReading,
+) -> str | None:
+    """Count a reading, and send it to the desk where it is wanted; the id of its item there."""
+    outcome = outcome_of(found)
+    assert outcome.reading is not None
+    jobs.room.entrance.count(owner, outcome.reading, field_only=options.field_only)
+    if queue is None:
+        return None
+    return jobs.room.entrance.single(image, outcome, options, owner=owner, queue=queue)
 
 
 def _sha256(image: bytes) -> str:

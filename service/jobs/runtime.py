@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from service.desk.room import Room
 from service.errors import ConfigurationError
 from service.jobs import calls
 from service.jobs.bodies import Bodies, Folder
@@ -40,11 +41,10 @@ class Jobs:
         """Raises ConfigurationError where the folder or the database can't be used."""
         self._settings = settings
         folder = settings.data_dir.absolute()
-        self._orphan = 2 * settings.batch_seconds + 600
-        self.bodies = _bodies(settings, folder, self._orphan)
-        given = settings.database_url
-        self._url = given.get_secret_value() if given else sqlite_url(folder)
+        self.bodies = bodies_of(settings)
+        self._url = database_of(settings)
         self.store = Store(open_database(self._url))
+        self.room = Room(settings, self.store, self.bodies)
         self.process = ProcessName(folder)
         calls.free(self.store, self.process.name)
         secret = settings.webhook_secret
@@ -64,7 +64,8 @@ class Jobs:
         """Start reading batches in this process; before_each: called before every cheque."""
         settings = self._settings
         name = self.process.name
-        work = Work(self.store, self.bodies, reader, self.webhooks, before_each)
+        entrance = self.room.entrance
+        work = Work(self.store, self.bodies, reader, self.webhooks, entrance, before_each)
         self._worker = Worker(
             work, database_url=self._url, executor=name, readers=settings.batch_readers
         )
@@ -73,9 +74,11 @@ class Jobs:
             self.store,
             self.bodies,
             name,
+            self.room,
             retention=settings.retention_hours * 3600,
-            orphan=self._orphan,
+            orphan=orphan_of(settings),
         )
+        self.room.start()
         self._upkeep.beat()
         self._worker.start()
         self._upkeep.start()
@@ -92,13 +95,25 @@ class Jobs:
             self._worker.stop_reading()
             self._upkeep.stop()
             self._worker.stop()
+        self.room.close()
         self.store.engine.dispose()
         self.process.release()
 
 
-def _bodies(settings: Settings, folder: Path, orphan: float) -> Bodies:
+def database_of(settings: Settings) -> str:
+    """The URL of the database: the one that is set, or a SQLite file."""
+    given = settings.database_url
+    return given.get_secret_value() if given else sqlite_url(settings.data_dir.absolute())
+
+
+def orphan_of(settings: Settings) -> float:
+    """Seconds after which no batch can claim a file that none has claimed."""
+    return 2 * settings.batch_seconds + 600
+
+
+def bodies_of(settings: Settings) -> Bodies:
     """What keeps images, as CHEQUE_IMAGES says; raises ConfigurationError."""
-    reserve = settings.disk_reserve
+    folder, reserve = settings.data_dir.absolute(), settings.disk_reserve
     if settings.images is None:
         return Folder(folder / "images", reserve=reserve)
     if "://" not in settings.images:
@@ -107,7 +122,9 @@ def _bodies(settings: Settings, folder: Path, orphan: float) -> Bodies:
     from service.jobs.bucket import Bucket
 
     spool = Folder(folder / "spool", reserve=reserve)
-    return Bucket(settings.images, spool, endpoint=settings.images_endpoint, orphan=orphan)
+    return Bucket(
+        settings.images, spool, endpoint=settings.images_endpoint, orphan=orphan_of(settings)
+    )
 
 
 def isolated(settings: Settings) -> IsolatedReader:
@@ -115,7 +132,13 @@ def isolated(settings: Settings) -> IsolatedReader:
 
     Raises ModelError where the model's card can't be used.
     """
-    load = partial(ChequeReader, settings.model_dir, settings.image_limits, settings.max_error)
+    load = partial(
+        ChequeReader,
+        settings.model_dir,
+        settings.image_limits,
+        settings.max_error,
+        settings.usability_limits,
+    )
     return IsolatedReader(
         load,
         model_version=load_card(settings.model_dir).model_version,

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import metrics
+from service.desk.room import Room
 from service.errors import ChequeReaderError, without_values
 from service.jobs import calls
 from service.jobs.bodies import Bodies
@@ -44,6 +45,7 @@ class Upkeep:
         store: Store,
         bodies: Bodies,
         executor: str,
+        room: Room,
         *,
         retention: float,
         orphan: float,
@@ -53,6 +55,7 @@ class Upkeep:
         self._store = store
         self._bodies = bodies
         self._executor = executor
+        self._room = room
         self._retention = retention
         self._orphan = orphan
         self._seen: dict[str, tuple[int, float]] = {}
@@ -123,11 +126,14 @@ class Upkeep:
 
     def _feed(self) -> None:
         for batch in self._store.unqueued():
-            self._worker.enqueue(batch, 0)
-            self._store.set_enqueued(batch.id)
+            if self._worker.enqueue(batch, 0):
+                self._store.set_enqueued(batch.id)
         for batch in self._store.untold():
             self._worker.enqueue_webhook(batch)
             self._store.set_told(batch.id)
+        for id in self._room.untold():
+            self._worker.enqueue_decisions(id)
+            self._room.set_told(id)
 
     def _take_over(self, now: float) -> None:
         """Put back on the queue what processes hold that have stopped beating.
@@ -165,8 +171,11 @@ class Upkeep:
         for batch in self._store.running():
             oldest = max(oldest, now - batch.created)
             waiting += self._store.progress(batch).waiting
-            if batch.enqueued and not self._worker.is_open(batch):
-                self._worker.enqueue(batch, batch.enqueued)
+            if (
+                batch.enqueued
+                and not self._worker.is_open(batch)
+                and self._worker.enqueue(batch, batch.enqueued)
+            ):
                 self._store.set_enqueued(batch.id)
         metrics.BATCH_WAITING.set(waiting)
         metrics.BATCH_AGE.set(oldest)
@@ -174,11 +183,12 @@ class Upkeep:
     def _purge(self) -> None:
         now = self._store.now()
         for batch in self._store.ended_before(now - self._retention):
-            purge(self._store, self._bodies, batch)
+            if not self._room.holds(batch):
+                purge(self._store, self._bodies, batch)
         old = self._bodies.older_than(self._orphan)
         for first in range(0, len(old), 500):
             part = old[first : first + 500]
-            for name in set(part) - self._store.bodies(part):
+            for name in set(part) - self._store.bodies(part) - self._room.sample.bodies(part):
                 self._bodies.remove(name)
         calls.expire(self._store, now - self._retention)
         self._worker.forget(now - self._retention)

@@ -16,14 +16,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import metrics
+from service import metrics, tracing
+from service.desk.entrance import Entrance, outcome_of
+from service.desk.news import decided
 from service.errors import (
     InputError,
     ModelError,
@@ -34,10 +36,13 @@ from service.errors import (
     origin,
     without_values,
 )
+from service.jobs import letters
 from service.jobs.bodies import Bodies
 from service.jobs.store import Batch, Item, Outcome, Store
-from service.jobs.webhook import Webhooks
-from service.options import Reader, read_cheque
+from service.jobs.webhook import News, Webhooks, message
+from service.options import Reader, ReadingOptions, read_cheque
+from service.pipeline.reader import Reading
+from service.x9.evidence import document, item_options
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +52,7 @@ WEBHOOKS: Final = "webhooks"
 _VERSION: Final = "1"
 _POLL_SECONDS: Final = 0.2
 _RETRY_SECONDS: Final = (1.0, 30.0)
+_START_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 0.0)
 # Of a process that reads alone; and of a whole worker, which may also have been killed by chance.
 _ATTEMPTS: Final = 3
 _BEGINNINGS: Final = 5
@@ -66,7 +72,8 @@ class StoppedError(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What workflows need: where batches are, what reads them, who is told of their end.
+    """What workflows need: where batches are, what reads them, who is told of their end, and what
+    goes to the desk.
 
     before_each is called before every item that is read; it may wait.
     """
@@ -75,6 +82,7 @@ class Work:
     bodies: Bodies
     reader: Reader
     webhooks: Webhooks
+    entrance: Entrance
     before_each: Callable[[], None] = lambda: None
 
 
@@ -102,7 +110,20 @@ class Worker:
         self._idle = threading.Condition()
 
     def start(self) -> None:
-        """Take up what was left behind, and go on with what waits."""
+        """Take up what was left behind, and go on with what waits.
+
+        Raises StorageUnavailableError where the database is away, for longer than a moment.
+        """
+        for pause in _START_SECONDS:
+            try:
+                return self._launch()
+            except SQLAlchemyError as error:
+                logger.error("the work can't be taken up (%s)", type(error).__name__)
+                DBOS.destroy(destroy_registry=True)
+                time.sleep(pause)
+        raise StorageUnavailableError("the database can't be reached")
+
+    def _launch(self) -> None:
         DBOS(config=self._config)
 
         @DBOS.workflow(name="read_chunk", max_recovery_attempts=None)
@@ -113,8 +134,14 @@ class Worker:
         @DBOS.workflow(name="tell", max_recovery_attempts=None)
         def tell(batch: str, attempt: int) -> None:
             with _bland():
-                self._tell(batch, attempt)
+                self._tell(batch, attempt, message, self._enqueue_attempt)
 
+        @DBOS.workflow(name="tell_decided", max_recovery_attempts=None)
+        def tell_decided(batch: str, attempt: int) -> None:
+            with _bland():
+                self._tell(batch, attempt, decided, self._enqueue_decided)
+
+        self._tell_decided_workflow: Callable[[str, int], None] = tell_decided
         self._read_workflow: Callable[[str, int, int], None] = read_chunk
         self._tell_workflow: Callable[[str, int], None] = tell
         DBOS.listen_queues([QUEUE, WEBHOOKS])
@@ -138,21 +165,32 @@ class Worker:
         self.stop_reading()
         DBOS.destroy(destroy_registry=True)
 
-    def enqueue(self, batch: Batch, generation: int) -> None:
-        """Put a batch's chunks on the queue, those with something to read."""
+    def enqueue(self, batch: Batch, generation: int) -> bool:
+        """Put a batch's chunks on the queue, those with something to read; whether all are."""
         for first in range(0, batch.items, batch.chunk):
+            if self._stopping.is_set():
+                return False
             if self._work.store.waiting(batch.id, first, batch.chunk):
                 with SetWorkflowID(f"{batch.id}.{first}.{generation}"):
                     DBOS.enqueue_workflow(QUEUE, self._read_workflow, batch.id, first, batch.chunk)
         self._work.store.complete(batch.id)
+        return True
 
     def enqueue_webhook(self, batch: Batch) -> None:
         """Put the news of a batch's end on its queue."""
         self._enqueue_attempt(batch.id, 0, None)
 
+    def enqueue_decisions(self, id: str) -> None:
+        """Put the news that all of a batch is decided on the same queue."""
+        self._enqueue_decided(id, 0, None)
+
     def _enqueue_attempt(self, id: str, attempt: int, delay: float | None) -> None:
         with SetWorkflowID(f"{id}.told.{attempt}"), SetEnqueueOptions(delay_seconds=delay):
             DBOS.enqueue_workflow(WEBHOOKS, self._tell_workflow, id, attempt)
+
+    def _enqueue_decided(self, id: str, attempt: int, delay: float | None) -> None:
+        with SetWorkflowID(f"{id}.decided.{attempt}"), SetEnqueueOptions(delay_seconds=delay):
+            DBOS.enqueue_workflow(WEBHOOKS, self._tell_decided_workflow, id, attempt)
 
     def is_open(self, batch: Batch) -> bool:
         """Whether any workflow of a batch's chunks waits or runs, on any worker."""
@@ -200,13 +238,19 @@ class Worker:
                 return
         self._persist(lambda: self._work.store.complete(id))
 
-    def _tell(self, id: str, attempt: int) -> None:
+    def _tell(
+        self,
+        id: str,
+        attempt: int,
+        news: News,
+        again: Callable[[str, int, float | None], None],
+    ) -> None:
         """Send a webhook once; what is not received is a workflow of its own, later."""
         webhooks = self._work.webhooks
-        if self._persist(lambda: webhooks.attempt(self._work.store, id)):
+        if self._persist(lambda: webhooks.attempt(self._work.store, id, news)):
             return
         if attempt < len(webhooks.pauses):
-            self._enqueue_attempt(id, attempt + 1, webhooks.pauses[attempt])
+            again(id, attempt + 1, webhooks.pauses[attempt])
         else:
             metrics.WEBHOOKS.labels("given_up").inc()
             logger.error("a webhook was not received in %d attempts", attempt + 1)
@@ -222,12 +266,18 @@ class Worker:
             try:
                 if again and item.begun < _BEGINNINGS:
                     self._persist(lambda: self._work.store.begin_item(batch.id, item.number))
-                outcome = self._outcome(batch, item, data)
+                about: dict[str, tracing.Value] = {
+                    "cheque.batch": batch.id,
+                    "cheque.item": item.number,
+                }
+                with tracing.span("item", about) as made:
+                    outcome = self._outcome(batch, item, data)
+                    made.set_attribute("cheque.state", outcome.state)
             except BaseException:
                 self._leave()
                 raise
         try:
-            if self._persist(lambda: self._work.store.record(batch.id, item.number, outcome)):
+            if self._persist(lambda: self._record(batch, item, outcome)):
                 metrics.BATCH_ITEMS.labels(outcome.state).inc()
                 return True
             now = self._persist(lambda: self._work.store.batch(batch.id))
@@ -246,8 +296,27 @@ class Worker:
             self._reading -= 1
             self._idle.notify_all()
 
+    def _record(self, batch: Batch, item: Item, outcome: Outcome) -> bool:
+        entrance = self._work.entrance
+        done = self._work.store.record(
+            batch.id,
+            item.number,
+            outcome,
+            lambda connection: entrance.record(connection, batch, item.number, outcome),
+        )
+        if done and outcome.reading is not None:
+            entrance.count(batch.owner, outcome.reading, field_only=batch.options.field_only)
+        return done
+
     def _outcome(self, batch: Batch, item: Item, data: bytes | None) -> Outcome:
-        options = replace(batch.options, reference=item.reference)
+        options = replace(
+            batch.options,
+            reference=item.reference,
+            evidence=self._persist(lambda: self._work.entrance.wants_evidence(batch)),
+        )
+        stated = self._persist(lambda: letters.stated_item(self._work.store, batch.id, item.number))
+        if stated is not None:
+            options = item_options(options, stated.amount_minor)
         if data is None:
             return _failed("image_lost", "the image is no longer stored")
         if item.begun >= _BEGINNINGS:
@@ -271,8 +340,20 @@ class Worker:
             else:
                 break
         metrics.count_reading(reading)
-        state: Any = "accepted" if reading.decision == "accept" else "rejected"
-        return Outcome(state, asdict(reading), None)
+        outcome = outcome_of(reading)
+        if stated is None:
+            return outcome
+        own = document(reading, partial(self._back, batch, stated, options))
+        return replace(outcome, reading=own)
+
+    def _back(
+        self, batch: Batch, stated: letters.StatedItem, options: ReadingOptions
+    ) -> Reading | None:
+        """The back of an item of a cash letter, read."""
+        if stated.back is None:
+            return None
+        data = self._work.bodies.read(batch.body, *stated.back)
+        return None if data is None else read_cheque(self._work.reader, data, options)
 
     def _persist(self, act: Callable[[], Any]) -> Any:
         """What `act` returns, however long what it needs is full or away."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from service.pipeline.automaton import Grammar
 from service.pipeline.card import Calibration, load_card
 from service.pipeline.chain import forward_of_everything, recognition_graph
+from service.pipeline.cutlines import Polygon, polygon
 from service.pipeline.decision import (
     DEFAULT_MAX_ERROR,
     Decision,
@@ -19,6 +20,7 @@ from service.pipeline.decision import (
     posterior,
     uncalibrated,
 )
+from service.pipeline.evidence import Chain, Evidence, Found, gather, seal
 from service.pipeline.field import FieldCandidate, locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
@@ -30,6 +32,8 @@ from service.pipeline.search import (
     forward_of_amounts,
 )
 from service.pipeline.segment import SegmentationGraph, segment_fields
+from service.pipeline.stated import Stated, bear_out
+from service.pipeline.usability import Measured, UsabilityLimits, legibility, measure_image
 
 ALTERNATIVES = 5
 _ENOUGH_FIELDS = 1.2
@@ -41,9 +45,6 @@ _TURNED_ODDS = 0.05
 # Before a turned page is read as a whole its likeliest place is: where that is so many times too
 # unlikely to win, the rest does not win either.
 _TURNED_MARGIN = 30.0
-
-# Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
-Polygon = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,9 @@ class Reading:
     symbols as written; digits: the digits of text in order, a fraction's denominator left out; all
     None only where no path exists. confidence: calibrated probability that amount_minor is right.
     field_box, symbols: in pixels of the original image, EXIF orientation applied. stages: seconds.
+    stated: of the amount that the caller stated, None where none was; usability: what was measured
+    of the image then. evidence: what the reading rests on, where it was
+    asked for.
     """
 
     amount_minor: int | None
@@ -91,6 +95,9 @@ class Reading:
     grammar_version: str
     reference: str | None
     stages: dict[str, float]
+    stated: Stated | None = None
+    usability: tuple[Measured, ...] = ()
+    evidence: Evidence | None = None
 
 
 class ChequeReader:
@@ -101,12 +108,17 @@ class ChequeReader:
         folder: Path,
         limits: ImageLimits | None = None,
         max_error: float = DEFAULT_MAX_ERROR,
+        usability: UsabilityLimits | None = None,
     ) -> None:
-        """Load the model in a folder; max_error: the bound of callers who state none."""
+        """Load the model in a folder; max_error: the bound of callers who state none.
+
+        usability: beyond what an image has a defect.
+        """
         self._card = load_card(folder)
         self._max_error = max_error
         self._recognizer: Recognizer = OnnxRecognizer(folder, self._card)
         self._limits = limits or ImageLimits()
+        self._usability = usability or UsabilityLimits()
         self._weights = np.array(self._card.segment_weights, np.float32)
         own = self._card.field_weights
         self._field_weights = np.array(own, np.float32) if own else None
@@ -133,44 +145,66 @@ class ChequeReader:
         field_only: bool = False,
         max_error: float | None = None,
         reference: str | None = None,
+        stated: int | None = None,
+        evidence: bool = False,
     ) -> Reading:
         """Read the courtesy amount of one image.
 
         data: a PNG, JPEG or TIFF file. field_only: it shows nothing but the amount. max_error: the
-        share of wrong amounts among accepted ones that the caller can bear. Raises InputError for
-        data that is no usable image; an illegible cheque is a Reading with a reject reason.
+        share of wrong amounts among accepted ones that the caller can bear. stated: the amount in
+        minor units that a record states of this cheque; it changes nothing of what is read.
+        evidence: the reading carries what it rests on. Raises InputError for data that is no usable
+        image; an illegible cheque is a Reading with a reject reason.
         """
         started = perf_counter()
-        grammar = grammar_for(currency, locale, self._card.labels, self._card.grammar_weights)
-        bound = self._max_error if max_error is None else max_error
+        wanted = _Wanted(
+            grammar_for(currency, locale, self._card.labels, self._card.grammar_weights),
+            field_only,
+            self._max_error if max_error is None else max_error,
+            stated,
+            evidence,
+        )
         image = load_cheque(data, field_only=field_only, limits=self._limits)
         loaded = perf_counter() - started
         clock = _Clock({"image": loaded})
         ink = extract_ink(image.grey)
         clock.lap("ink")
-        reading = self._interpret(image, ink, grammar, field_only, bound, clock)
+        upright = reading = self._interpret(image, ink, wanted, clock)
         if not field_only and self._posterior(reading) < _UPRIGHT:
-            reading = self._right_way_up(reading, image, ink, grammar, bound, clock)
-        return replace(reading, reference=reference, stages=clock.laps)
+            reading = self._right_way_up(reading, image, ink, wanted, clock)
+        if reading.evidence is not None:
+            proof = seal(
+                reading.evidence,
+                data,
+                _found(reading, wanted.max_error, field_only=field_only),
+                turned=reading is not upright,
+            )
+            reading = replace(reading, evidence=proof)
+        usability: tuple[Measured, ...] = ()
+        if stated is not None and not field_only:
+            usability = (
+                *measure_image(data, self._limits, self._usability),
+                legibility(reading.confidence, self._usability),
+            )
+        return replace(reading, reference=reference, usability=usability, stages=clock.laps)
 
     def _right_way_up(
         self,
         reading: Reading,
         image: ChequeImage,
         ink: InkImage,
-        grammar: Grammar,
-        max_error: float,
+        wanted: "_Wanted",
         clock: "_Clock",
     ) -> Reading:
         """A reading of a whole image, or that of the image turned where it is so much likelier."""
         odds = _odds(self._posterior(reading))
         turned = image.turned()
-        first = self._interpret(turned, ink.turned(), grammar, False, max_error, clock, most=1)
+        first = self._interpret(turned, ink.turned(), wanted, clock, most=1)
         if _odds(self._posterior(first)) * _TURNED_ODDS * _TURNED_MARGIN <= odds:
             return reading
         ink = extract_ink(turned.grey)
         clock.lap("ink")
-        over = self._interpret(turned, ink, grammar, False, max_error, clock)
+        over = self._interpret(turned, ink, wanted, clock)
         return over if _odds(self._posterior(over)) * _TURNED_ODDS > odds else reading
 
     def _posterior(self, reading: Reading) -> float:
@@ -181,9 +215,7 @@ class ChequeReader:
         self,
         image: ChequeImage,
         ink: InkImage,
-        grammar: Grammar,
-        field_only: bool,
-        max_error: float,
+        wanted: "_Wanted",
         clock: "_Clock",
         most: int | None = None,
     ) -> Reading:
@@ -191,6 +223,7 @@ class ChequeReader:
 
         most: fields that are looked at, for a first glance, without alternatives.
         """
+        grammar, field_only, stated = wanted.grammar, wanted.field_only, wanted.stated
         fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
         fields = (fields if field_only else enough_fields(fields))[:most]
         clock.lap("field")
@@ -199,8 +232,8 @@ class ChequeReader:
         penalties = self._recognizer.penalties(graph.crops)
         clock.lap("recognize")
         lattice = recognition_graph(graph, fields, penalties, self._card, self._free)
-        wanted = ALTERNATIVES if most is None else 1
-        found = best(lattice, grammar, wanted, distinct="amount")
+        number = ALTERNATIVES if most is None else 1
+        found = best(lattice, grammar, number, distinct="amount")
         everything = forward_of_everything(lattice, grammar, self._card.null_penalty)
         calibration = self.calibration(field_only=field_only)
         spelled = forward_of_amounts(lattice, grammar, [one.amount_minor for one in found])
@@ -212,19 +245,35 @@ class ChequeReader:
             *alternatives[:1],
             *sorted(alternatives[1:], key=lambda a: a.confidence, reverse=True),
         )
+        borne_out = None
+        if stated is not None:
+            posteriors = [
+                (one.amount_minor, uncalibrated(one.confidence, calibration))
+                for one in alternatives
+            ]
+            borne_out = bear_out(lattice, grammar, stated, everything, posteriors, calibration)
         clock.lap("search")
-        return self._reading(
-            image, graph, grammar, found, alternatives, max_error, calibration, clock
+        reading = self._reading(image, graph, wanted, found, alternatives, calibration, clock)
+        reading = replace(reading, stated=borne_out)
+        if not wanted.evidence or most is not None:
+            return reading
+        sure = {one.amount_minor: one.confidence for one in alternatives}
+        proof = gather(
+            Chain(ink, fields, graph, lattice, grammar, found, sure, image.to_original),
+            no_amount=self._card.null_penalty,
+            posterior=uncalibrated(reading.confidence, calibration) if found else None,
+            model=(self._card.model_version, self._card.sha256),
+            calibration=calibration,
         )
+        return replace(reading, evidence=proof)
 
     def _reading(
         self,
         image: ChequeImage,
         graph: SegmentationGraph,
-        grammar: Grammar,
+        wanted: "_Wanted",
         found: list[Interpretation],
         alternatives: tuple[Alternative, ...],
-        max_error: float,
         calibration: Calibration,
         clock: "_Clock",
     ) -> Reading:
@@ -233,12 +282,12 @@ class ChequeReader:
         decision, reason = decide(
             first.amount_minor if first else None,
             confidence,
-            max_error,
+            wanted.max_error,
             calibration,
             negative=first is not None and first.negative,
             blank=len(graph.crops) == 0,
         )
-        symbols = _symbols(first, graph, grammar, image.to_original) if first else ()
+        symbols = _symbols(first, graph, wanted.grammar, image.to_original) if first else ()
         return Reading(
             amount_minor=first.amount_minor if first else None,
             currency=first.currency if first else None,
@@ -253,10 +302,21 @@ class ChequeReader:
             pages=image.pages,
             segments=len(graph.crops),
             model_version=self.model_version,
-            grammar_version=grammar.version,
+            grammar_version=wanted.grammar.version,
             reference=None,
             stages=clock.laps,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How an image is to be read, see ChequeReader.read."""
+
+    grammar: Grammar
+    field_only: bool
+    max_error: float
+    stated: int | None
+    evidence: bool
 
 
 class _Clock:
@@ -289,6 +349,19 @@ def _alternative(
     return Alternative(one.text, one.digits, one.amount_minor, one.currency, probability)
 
 
+def _found(reading: Reading, max_error: float, *, field_only: bool) -> Found:
+    return Found(
+        reading.amount_minor,
+        reading.currency,
+        reading.text,
+        reading.confidence,
+        reading.decision,
+        reading.reject_reason,
+        max_error,
+        field_only,
+    )
+
+
 def _odds(probability: float) -> float:
     return probability / max(1 - probability, 1e-9)
 
@@ -303,8 +376,8 @@ def _symbols(
     for arc, label in zip(one.arcs.tolist(), one.labels.tolist(), strict=True):
         segment = int(graph.segment[arc])
         if segment >= 0 and label != grammar.rubbish:
-            polygon = _polygon(graph.boxes[segment], to_original)
-            boxes.append(SymbolBox(grammar.labels[label], polygon))
+            outline = polygon(graph.boxes[segment], to_original)
+            boxes.append(SymbolBox(grammar.labels[label], outline))
     return tuple(boxes)
 
 
@@ -316,11 +389,4 @@ def _hull(
     if len(boxes) == 0:
         return None
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    return _polygon(np.concatenate([low, high]), to_original)
-
-
-def _polygon(box: NDArray[np.float32], to_original: NDArray[np.float64]) -> Polygon:
-    x0, y0, x1, y1 = box.tolist()
-    corners = np.array([[x0, y0, 1], [x1, y0, 1], [x1, y1, 1], [x0, y1, 1]])
-    moved = corners @ to_original.T
-    return tuple((round(x / w, 1), round(y / w, 1)) for x, y, w in moved.tolist())
+    return polygon(np.concatenate([low, high]), to_original)

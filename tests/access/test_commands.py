@@ -54,7 +54,7 @@ def test_keys_are_made_listed_and_revoked(run: Callable[..., Result], tmp_path: 
     ("arguments", "message"),
     [
         (["add", "a b", "--scope", "read"], "name"),
-        (["add", "till", "--scope", "all"], "scopes read, batch, metrics, admin"),
+        (["add", "till", "--scope", "all"], "scopes read, batch, desk, metrics, admin"),
         (["add", "till"], "--scope"),
         (["revoke", "nobody"], "no key in use"),
     ],

@@ -75,6 +75,7 @@ def test_parameters_reach_the_reader(
         "field_only": True,
         "max_error": 0.002,
         "reference": "batch 7/42 é",
+        "evidence": False,
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from service.desk.room import Room
 from service.errors import ConfigurationError, ConflictError, StorageUnavailableError
 from service.jobs import calls
 from service.jobs.bodies import Folder
@@ -19,6 +20,7 @@ from service.jobs.store import Batch, NewBatch, NewItem, Outcome, Store
 from service.jobs.tables import SCHEMA, open_database, schema, sqlite_url, workers
 from service.jobs.upkeep import Upkeep
 from service.options import ReadingOptions
+from service.settings import Settings
 
 READ = Outcome("accepted", {"amount_minor": 1}, None)
 
@@ -38,8 +40,9 @@ class FakeWorker:
     def take_over(self, names: list[str]) -> None:
         self.taken += names
 
-    def enqueue(self, batch: Batch, generation: int) -> None:
+    def enqueue(self, batch: Batch, generation: int) -> bool:
         self.queued.append((batch.id, generation))
+        return True
 
     def is_open(self, _: Batch) -> bool:
         return self.open
@@ -70,7 +73,8 @@ def _accept(store: Store, id: str, body: str = "f", items: int = 1) -> None:
 
 def _upkeep(worker: FakeWorker, store: Store, bodies: Folder, **given: float) -> Upkeep:
     times = {"retention": 3600.0, "orphan": 3600.0, **given}
-    return Upkeep(worker, store, bodies, "me", **times)  # type: ignore[arg-type]
+    room = Room(Settings(), store, bodies)
+    return Upkeep(worker, store, bodies, "me", room, **times)  # type: ignore[arg-type]
 
 
 def test_what_the_dead_hold_is_taken_over(store: Store, bodies: Folder) -> None:

@@ -14,7 +14,7 @@ from training.synth.amounts import WrittenAmount
 from training.synth.bank import DIGITS, SLASHED, GlyphBank
 from training.synth.ink import InkLayer, compose_ink
 from training.synth.person import Hand, sample_hand
-from training.synth.places import Front, digit_place, gap_before, symbol_place
+from training.synth.places import Front, digit_place, gap_before, marks, symbol_place
 from training.synth.strokes import (
     Coverage,
     Floats,
@@ -30,6 +30,9 @@ from training.synth.zeros import chain_points
 
 # Written in many ways: from templates more often than the others.
 _VARIED = frozenset("14579")
+# Share of digits written over another one; how far marks go into the hollows of neighbours.
+_CORRECTED = 0.001
+_MARK_TUCK = 0.4
 _CENTS = re.compile(r"(.*\d[.,-])(\d\d)")
 
 
@@ -124,7 +127,8 @@ class _Page:
             row = row + 1 if symbol == "0" and follows in "0.," else 0
             size = hand.zero_shrink**row if _ends_in_zeros(symbols, place - 1) else 1.0
             coverage, _, top = self._draw(symbol, max(size, 0.4) * unit, y, follows)
-            x, left, right = front.place(coverage, top, gap * unit, unit, hand.tuck)
+            tuck = hand.tuck * (_MARK_TUCK if marks(follows, symbol) else 1.0)
+            x, left, right = front.place(coverage, top, gap * unit, unit, tuck)
             if owned:
                 self.text.append(symbol)
             box = _Box(symbol, left, right, top, len(self.text) if owned else 0)
@@ -158,7 +162,7 @@ class _Page:
         zeros = before is not None and before.symbol == box.symbol == "0"
         if zeros and before is not None and rng.random() < hand.ligature:
             self._join(before, box, unit)
-        if box.symbol in DIGITS and rng.random() < 0.004:
+        if box.symbol in DIGITS and rng.random() < _CORRECTED:
             wrong = DIGITS[int(rng.integers(10))]
             coverage, _, top = self._draw(wrong, unit, box.top + unit, "")
             at = round((box.left + box.right - coverage.shape[1]) / 2)

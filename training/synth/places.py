@@ -125,14 +125,19 @@ def symbol_place(
     return scale, middle + scale * high / 2.0 - scale * bottom
 
 
+def marks(follows: str, symbol: str) -> bool:
+    """Whether one of two neighbours is a mark: whoever writes one means it to be seen."""
+    return any(one and one in ".,-" for one in (follows, symbol))
+
+
 def gap_before(
     rng: np.random.Generator, hand: Hand, follows: str, symbol: str, wide: float
 ) -> float:
     """Room between two symbols, digit heights; below 0 they touch."""
     if wide:
         return wide + hand.gap
-    if follows in ".," or symbol in ".,":
-        return max(0.0, hand.point_gap * float(rng.uniform(0.3, 1.3)))
+    if marks(follows, symbol):
+        return max(0.02, hand.point_gap * float(rng.uniform(0.3, 1.3)))
     if follows and rng.random() < hand.touch:
         return -float(rng.uniform(0.0, 0.09))
     return max(0.0, hand.gap + float(rng.normal(0, hand.gap_spread)))

@@ -62,7 +62,7 @@ def _native(
     ints = (graph.src, graph.dst, graph.label, graph.finals)
     if len(graph.label) and graph.label.min() < 0:
         raise ValueError("graph: a label is out of range")
-    arrays = (
+    arrays: tuple[NDArray[Any], ...] = (
         *(np.ascontiguousarray(one, np.int32) for one in ints),
         *(np.ascontiguousarray(one, np.float64)
           for one in (graph.penalty, graph.final_penalty, rest)),

@@ -105,10 +105,15 @@ def test_a_cheque_turned_over_twice_is_itself() -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "cheque"])
-def test_what_must_not_be_accepted_has_no_amount(kind: str) -> None:
+def test_what_must_not_be_accepted_has_no_positive_amount(kind: str) -> None:
     made = make_cheque(2, kind=kind, layout="us-personal", dpi=100.0)
     assert made.kind == kind
-    assert made.amount_minor is None
+    if kind == "negative":
+        assert made.amount_minor is not None
+        assert made.amount_minor < 0
+        assert "-" in made.text
+    else:
+        assert made.amount_minor is None
     if kind in ("blank", "back", "letter", "noise"):
         assert made.text == ""
         assert made.amount_box is None

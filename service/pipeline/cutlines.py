@@ -1,0 +1,70 @@
+"""Where things stand in the original image: boxes as polygons, cuts as lines through the ink."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.field import FieldCandidate
+from service.pipeline.ink import InkImage
+from service.pipeline.segment import Cuts, Line, SegmentationGraph, find_cuts, normalise_line
+
+# Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
+Polygon = tuple[tuple[float, float], ...]
+# Points x, y in the frame of the original image.
+Line2D = tuple[tuple[float, float], ...]
+
+_TOLERANCE = 0.8
+
+
+def polygon(box: NDArray[np.float32], to_original: NDArray[np.float64]) -> Polygon:
+    """The corners of a box x0, y0, x1, y1 in working pixels, in those of the original image."""
+    x0, y0, x1, y1 = box.tolist()
+    return _moved(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]), to_original)
+
+
+def cut_lines(
+    ink: InkImage,
+    fields: Sequence[FieldCandidate],
+    graph: SegmentationGraph,
+    field: int,
+    to_original: NDArray[np.float64],
+) -> dict[int, Line2D]:
+    """The lines of a field's cuts, by node; the first node, the last and the far side of a gap
+    have none.
+
+    The field is cut again: what parts the pieces is not kept on the way of every reading. Nodes
+    other than the far sides of gaps are numbered zone by zone, from left to right.
+    """
+    if field < 0:
+        return {}
+    own = graph.field == field
+    far = set(graph.dst[own & (graph.segment < 0)].tolist())
+    nodes = np.unique(np.concatenate([graph.src[own], graph.dst[own]])).tolist()
+    near = [node for node in nodes if node not in far and 0 < node < graph.num_nodes - 1]
+    lines: list[Line2D] = []
+    for zone in fields[field].zones:
+        line = normalise_line(ink.ink, zone.box)
+        cuts = find_cuts(line) if line is not None else None
+        if line is not None and cuts is not None:
+            lines += [
+                _line(line, cuts, piece, to_original) for piece in range(1, len(cuts.boxes) + 1)
+            ]
+    return dict(zip(near, lines, strict=False))
+
+
+def _line(line: Line, cuts: Cuts, piece: int, to_original: NDArray[np.float64]) -> Line2D:
+    """The left side of the pieces from `piece` on, row by row, without needless points."""
+    height, width = cuts.piece.shape
+    after = cuts.piece >= piece
+    columns = np.where(after.any(axis=1), after.argmax(axis=1), width)
+    points = np.stack([columns - 0.5, np.arange(height, dtype=np.float64)], axis=1)
+    few = cv2.approxPolyDP(points.astype(np.float32)[:, None], _TOLERANCE, False)[:, 0]
+    working = few @ line.to_working[:, :2].T + line.to_working[:, 2]
+    return _moved(working, to_original)
+
+
+def _moved(points: NDArray[np.float64], to_original: NDArray[np.float64]) -> Line2D:
+    homogeneous = np.concatenate([points, np.ones((len(points), 1))], axis=1) @ to_original.T
+    return tuple((round(x / w, 1), round(y / w, 1)) for x, y, w in homogeneous.tolist())

@@ -28,9 +28,8 @@ from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.recognize import OnnxRecognizer, Recognizer
 from service.pipeline.search import (
     Interpretation,
-    Lattice,
     best,
-    forward_of_amount,
+    forward_of_amounts,
 )
 from service.pipeline.segment import SegmentationGraph, segment_fields
 from service.pipeline.stated import Stated, bear_out
@@ -237,8 +236,10 @@ class ChequeReader:
         found = best(lattice, grammar, number, distinct="amount")
         everything = forward_of_everything(lattice, grammar, self._card.null_penalty)
         calibration = self.calibration(field_only=field_only)
+        spelled = forward_of_amounts(lattice, grammar, [one.amount_minor for one in found])
         alternatives = tuple(
-            _alternative(lattice, grammar, one, everything, calibration) for one in found
+            _alternative(one, penalty, everything, calibration)
+            for one, penalty in zip(found, spelled, strict=True)
         )
         alternatives = (
             *alternatives[:1],
@@ -342,13 +343,8 @@ def enough_fields(fields: list[FieldCandidate]) -> list[FieldCandidate]:
 
 
 def _alternative(
-    lattice: Lattice,
-    grammar: Grammar,
-    one: Interpretation,
-    everything: float,
-    calibration: Calibration,
+    one: Interpretation, spelled: float, everything: float, calibration: Calibration
 ) -> Alternative:
-    spelled = forward_of_amount(lattice, grammar, one.amount_minor)
     probability = calibrated(posterior(spelled, everything), calibration)
     return Alternative(one.text, one.digits, one.amount_minor, one.currency, probability)
 

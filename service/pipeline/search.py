@@ -8,6 +8,7 @@ verbs on it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -18,7 +19,7 @@ from service.pipeline.amount import Role, amount_of
 from service.pipeline.automaton import Automaton, Grammar
 from service.pipeline.graph import Floats, Graph, Ints, Path
 from service.pipeline.native.paths import best_completions, n_best
-from service.pipeline.spelling import spelling
+from service.pipeline.spelling import spelled, spelling
 from service.pipeline.sweep import Composition, Index, Lattice, Sweep
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "forward",
     "forward_by_field",
     "forward_of_amount",
+    "forward_of_amounts",
     "gradient",
 ]
 
@@ -109,8 +111,15 @@ def forward_of_amount(lattice: Lattice, grammar: Grammar, amount_minor: int) -> 
     Leading zeros count, and cents left out as well as 00. Below zero: written with a minus;
     zero: either way. +infinity where nothing spells it.
     """
-    automaton = spelling(grammar, amount_minor)
-    return Composition(lattice, automaton, grammar.rubbish).total()
+    return forward_of_amounts(lattice, grammar, [amount_minor])[0]
+
+
+def forward_of_amounts(
+    lattice: Lattice, grammar: Grammar, amounts_minor: Sequence[int]
+) -> list[float]:
+    """The same for each of several amounts."""
+    composition = Composition(lattice, grammar.automaton, grammar.rubbish)
+    return [composition.spelled_total(spelled(grammar, one)) for one in amounts_minor]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,20 @@ from numpy.typing import NDArray
 from service.pipeline.amount import Role
 from service.pipeline.automaton import Automaton, Grammar, Origin
 from service.pipeline.graph import Ints
+from service.pipeline.sweep import Spelled
+
+
+def spelled(grammar: Grammar, amount_minor: int) -> Spelled:
+    """An amount as the compiled search takes it, which makes its automaton itself."""
+    major, cents = divmod(abs(amount_minor), 100)
+    digits = [grammar.labels.index(d) for d in (str(major) if major else "") + f"{cents:02d}"]
+    return Spelled(
+        digits=np.array(digits, np.int32),
+        whole=cents == 0,
+        sign=(amount_minor > 0) - (amount_minor < 0),
+        zero=grammar.labels.index("0"),
+        negative=grammar.negative,
+    )
 
 
 def spelling(grammar: Grammar, amount_minor: int) -> Automaton:

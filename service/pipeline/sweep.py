@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.amount import Role
 from service.pipeline.automaton import Automaton
 from service.pipeline.graph import Floats, Ints
 from service.pipeline.native import LIBRARY, address, checked
@@ -75,6 +76,39 @@ class _Problem(ctypes.Structure):
     )  # fmt: skip
 
 
+class _Grammar(ctypes.Structure):
+    """What ``spelled.c`` must know of a grammar's states and finals."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("role", "majors_before", "majors_after",
+                                               "cents_after", "only_zeros", "negative")),
+        *((name, ctypes.c_int64) for name in ("major", "cents", "zero")),
+    )  # fmt: skip
+
+
+class _Amount(ctypes.Structure):
+    _fields_ = (
+        ("digits", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("count", "whole", "sign")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """An amount as the labels of its digits, see ``spelling``.
+
+    digits i32[D]: without leading zeros, two for the cents last; whole: the cents are 00 and may be
+    left out; sign: -1 below zero, 1 above, 0 for zero. zero: label of 0; negative bool[F]: per
+    final of the grammar.
+    """
+
+    digits: Ints
+    whole: bool
+    sign: int
+    zero: int
+    negative: NDArray[np.bool_]
+
+
 class Composition:
     """A lattice under an automaton, ready for the compiled loops; rubbish: label of stray ink.
 
@@ -122,6 +156,39 @@ class Composition:
                 raise ValueError("composition: an index is out of range")
         if any(np.isnan(one).any() for one in self._numbers if one.dtype == np.float64):
             raise ValueError("composition: a penalty is not a number")
+
+    def spelled_total(self, amount: Spelled) -> float:
+        """The summed penalty of the paths that spell an amount, +infinity where there is none.
+
+        Raises ValueError where the amount is not of this composition's grammar.
+        """
+        if (
+            len(amount.negative) != len(self.automaton.finals)
+            or amount.digits.max() >= (self.automaton.class_penalty.shape[1])
+        ):
+            raise ValueError("composition: the amount is of another grammar")
+        automaton, total = self.automaton, ctypes.c_double()
+        masks = (automaton.majors_before, automaton.majors_after, automaton.cents_after)
+        grammar = _Grammar(
+            address(automaton.role, np.uint8),
+            *(address(mask, np.uint64) for mask in masks),
+            address(automaton.only_zeros, np.bool_),
+            address(amount.negative, np.bool_),
+            Role.MAJOR,
+            Role.CENTS,
+            amount.zero,
+        )
+        digits = address(amount.digits, np.int32)
+        own = _Amount(digits, len(amount.digits), amount.whole, amount.sign)
+        checked(
+            LIBRARY.spelled_total(
+                ctypes.byref(self.problem),
+                ctypes.byref(grammar),
+                ctypes.byref(own),
+                ctypes.byref(total),
+            )
+        )
+        return total.value
 
     def total(self) -> float:
         """The summed penalty of all paths, +infinity where there is none."""

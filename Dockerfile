@@ -1,14 +1,16 @@
 # The service: its locked packages in one virtual environment, the model, and nothing to build with.
 # It runs as a user without rights on a root file system that may be read-only; what it keeps is in
 # /data. Give BASE with a digest to fix every byte: --build-arg BASE=python:3.11-slim-bookworm@sha256:...
+# LOCK=traces adds what sends OpenTelemetry traces.
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS build
+ARG LOCK=service
 WORKDIR /src
-COPY requirements/build.txt requirements/service.txt requirements/
+COPY requirements/build.txt requirements/service.txt requirements/traces.txt requirements/
 RUN python3 -m venv --without-pip /opt/cheque-reader \
     && python3 -m pip --python /opt/cheque-reader/bin/python install --no-cache-dir \
-        --require-hashes --only-binary :all: -r requirements/service.txt \
+        --require-hashes --only-binary :all: -r "requirements/${LOCK}.txt" \
     && python3 -m pip install --no-cache-dir --require-hashes --only-binary :all: \
         -r requirements/build.txt
 COPY pyproject.toml setup.py README.md LICENSE ./

@@ -26,6 +26,18 @@ test: lint ## Lint, check types and run the tests
 kill: $(VENV)/.dev ## Kill the service 100 times while it reads batches, count what is lost
 	$(BIN)/python tests/jobs/killing.py 100
 
+.PHONY: bench
+bench: $(VENV)/.service ## Measure speed and cost on samples/, or on EVAL=DIR
+	$(BIN)/python tests/bench/bench.py $(or $(EVAL),samples) --growth build/bench
+
+.PHONY: profile
+profile: $(VENV)/.service ## Show where the time of a reading goes, on samples/ or EVAL=DIR
+	$(BIN)/python tests/bench/profiling.py $(or $(EVAL),samples)
+
+.PHONY: overload
+overload: $(VENV)/.service ## Offer ten times what the service can read, then slow clients
+	@$(BIN)/python tests/api/overload.py
+
 .PHONY: desk-speed
 desk-speed: $(VENV)/.dev ## Time the review desk from key press to next cheque (needs chromium)
 	$(BIN)/python tests/desk/speed.py
@@ -54,19 +66,47 @@ lint: $(VENV)/.dev ## Check style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+COUNT = 200000
+
+.PHONY: fuzz
+fuzz: $(VENV)/.service ## Read COUNT hostile images, guided by coverage where atheris installs
+	@test -d build/atheris || $(PIP) --only-binary :all: --target build/atheris 'atheris>=3' || true
+	@mkdir -p build/hostile
+	@cd build/hostile && PYTHONPATH=$(abspath .):$(abspath build/atheris) OMP_NUM_THREADS=1 \
+		nice $(abspath $(BIN))/python $(abspath tests/pipeline/fuzz.py) $(COUNT)
+
 .PHONY: fuzz-api
-fuzz-api: $(VENV)/.service ## Try the HTTP service with schemathesis
-	@test -x build/fuzz/bin/schemathesis || { $(BIN)/python -m venv build/fuzz \
-		&& build/fuzz/bin/python -m pip install --quiet --disable-pip-version-check 'schemathesis>=4.32'; }
-	@tests/api/fuzz.sh $(abspath $(BIN)) $(abspath build/fuzz/bin) $(EXAMPLES)
+fuzz-api: $(VENV)/.service build/tools/.installed ## Try the HTTP service with schemathesis
+	@tests/api/fuzz.sh $(abspath $(BIN)) $(abspath build/tools/bin) $(EXAMPLES)
+
+# What can't share packages with the service: schemathesis, and a maker of clients.
+.PHONY: tools
+tools: build/tools/.installed
+
+build/tools/.installed: | $(BIN)/python
+	@$(BIN)/python -m venv build/tools
+	@build/tools/bin/python -m pip install --quiet --disable-pip-version-check \
+		'schemathesis>=4.32' 'openapi-python-client>=0.29'
+	@touch $@
 
 EXAMPLES = 100
+
+.PHONY: fuzz-x9
+fuzz-x9: $(VENV)/.service ## Read a million damaged cash letters
+	$(BIN)/python -m tests.x9.fuzz $(INPUTS)
+
+INPUTS = 1000000
+
+.PHONY: bench-x9
+bench-x9: $(VENV)/.service ## Measure how fast cash letters are parsed, and in what memory
+	$(BIN)/python -m tests.x9.bench
 
 .PHONY: lock
 lock: ## Renew the lock files in requirements/ (needs uv)
 	$(call compile,service,)
+	$(call compile,traces,--extra traces --constraint requirements/service.txt)
 	$(call compile,training,--extra training --constraint requirements/service.txt)
-	$(call compile,dev,--extra training --extra dev --constraint requirements/training.txt)
+	$(call compile,dev,--extra training --extra traces --extra dev --constraint requirements/training.txt)
 	printf 'setuptools>=80\nziglang>=0.15\n' | uv pip compile $(COMPILE) --output-file requirements/build.txt -
 
 COMPILE = --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \

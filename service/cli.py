@@ -1,5 +1,5 @@
 """The command line: `cheque-reader read`, `explain`, `submit`, `calibrate`, `serve`, `worker`,
-`keys`, `audit` and `version`.
+`x9`, `keys`, `clerks`, `desk`, `audit` and `version`.
 
 Exit codes: 0 all was read, 1 a file could not be read or an audit log is broken, 2 the call, a
 setting or the model is wrong, 130 interrupted.
@@ -21,6 +21,7 @@ from service import __version__
 from service.access import commands
 from service.desk import commands as desk
 from service.errors import ChequeReaderError, ParameterError
+from service.x9.commands import x9
 
 app = typer.Typer(
     name="cheque-reader",
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(commands.keys, name="keys")
 app.add_typer(commands.audit, name="audit")
+app.add_typer(x9, name="x9")
 app.add_typer(desk.clerks, name="clerks")
 app.add_typer(desk.learned, name="desk")
 
@@ -211,21 +213,28 @@ def serve(
     ] = None,
 ) -> None:
     """Serve readings over HTTP; settings come from the environment (CHEQUE_...)."""
-    from service import api, logs
-    from service.access.keys import SqliteKeys
+    from service import api, logs, tracing
+    from service.access.stores import open_keys
     from service.audit import AuditLog, key_added
     from service.jobs.runtime import isolated
+    from service.pipeline.card import load_card
     from service.pipeline.reader import ChequeReader
+    from service.processes import Processes
     from service.settings import is_loopback, load_settings
 
     with _explained():
         settings = load_settings(host, port)
         logs.configure(settings.log_level, settings.log_format)
         api.tls_context(settings)
-        reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
-        keys = SqliteKeys(settings.keys_file) if settings.asks_for_key else None
-        for_batches = isolated(settings)
-        service = api.create_app(settings, reader, keys, for_batches)
+        keys = open_keys(settings) if settings.asks_for_key else None
+        if settings.processes == 1:
+            tracing.configure(settings)
+            reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
+            model_version = reader.model_version
+            for_batches = isolated(settings)
+            service = api.create_app(settings, reader, keys, for_batches)
+        else:
+            model_version = load_card(settings.model_dir).model_version
         sock = api.listen(settings.host, settings.port)
         operations = None
         if settings.metrics_port is not None:
@@ -237,13 +246,15 @@ def serve(
         typer.echo(f"First start: the admin key, shown this once: {first[1]}", err=True)
     scheme = "https" if settings.tls_cert else "http"
     access = "for callers with a key" if settings.asks_for_key else "without authentication"
-    typer.echo(f"Serving {reader.model_version} on {scheme}://{_address(sock)} {access}", err=True)
+    typer.echo(f"Serving {model_version} on {scheme}://{_address(sock)} {access}", err=True)
     if settings.tls_cert is None and not is_loopback(settings.host):
         typer.echo(
             "Without CHEQUE_TLS_CERT keys and cheques pass the network in the clear", err=True
         )
     if operations is not None:
         typer.echo(f"Health and metrics on http://{_address(operations)}", err=True)
+    if settings.processes > 1:
+        raise typer.Exit(Processes(settings, sock, operations).run())
     with contextlib.suppress(KeyboardInterrupt), for_batches:
         api.serve(service, settings, sock, operations)
 

@@ -6,6 +6,7 @@ ChequeReaderError
  ├── ModelError              the recognizer is missing, damaged or not the one its card describes
  ├── ConfigurationError      a setting is missing, malformed or unsafe
  ├── AccessError             a key can't be made or revoked as asked
+ ├── KeysAwayError           where keys are kept can't be reached
  ├── AuditError              the audit log can't be written, or is not what was written
  ├── ConflictError           another call is doing the same at this moment
  │    └── LeaseError         an item of the desk is another's by now, or decided
@@ -79,6 +80,12 @@ class AccessError(ChequeReaderError):
     """A key can't be made or revoked as asked."""
 
     code = "bad_key"
+
+
+class KeysAwayError(ChequeReaderError):
+    """Where keys are kept can't be reached, so that nobody is let in."""
+
+    code = "keys_away"
 
 
 class AuditError(ChequeReaderError):

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from service import tracing
 from service.errors import without_values
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -20,6 +21,8 @@ _TEXT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 class JsonFormatter(logging.Formatter):
     """One object: time, level, logger, message, request_id within a request, and FIELDS if set.
+
+    Within a trace it has trace_id.
 
     Of an exception it tells type and place, never its message, which may hold an amount.
     """
@@ -35,6 +38,8 @@ class JsonFormatter(logging.Formatter):
         }
         if (current := request_id.get()) is not None:
             line["request_id"] = current
+        if (trace := tracing.trace_id()) is not None:
+            line["trace_id"] = trace
         line |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = without_values(record.exc_info[1])

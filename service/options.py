@@ -6,11 +6,13 @@ The ways in are the command line and HTTP.
 from dataclasses import dataclass
 from typing import Protocol
 
+from service import tracing
 from service.errors import ParameterError
 from service.pipeline.grammar import CURRENCIES
 from service.pipeline.reader import Reading
 
 MAX_REFERENCE = 200
+LARGEST_STATED = 10**14 - 1
 
 # How numbers are written where cheques in the currencies read are drawn. A closed list: a grammar
 # is built, and kept, for each locale that is asked for.
@@ -31,8 +33,9 @@ class ReadingOptions:
     settles the decimal mark where the currency doesn't; None leaves it open. field_only: the image
     is the cropped courtesy amount. max_error: the largest share of wrong amounts among accepted
     ones that the caller can bear, between 0 and 1; None takes the service's setting. reference: the
-    caller's own name for the cheque, handed back with the reading. evidence: the reading carries
-    what it rests on. Raises ParameterError for anything else.
+    caller's own name for the cheque, handed back with the reading. stated: the amount in minor
+    units that a record states of the cheque, to be compared with what is written. evidence: the
+    reading carries what it rests on. Raises ParameterError for anything else.
     """
 
     currency: str | None = None
@@ -40,6 +43,7 @@ class ReadingOptions:
     field_only: bool = False
     max_error: float | None = None
     reference: str | None = None
+    stated: int | None = None
     evidence: bool = False
 
     def __post_init__(self) -> None:
@@ -49,6 +53,8 @@ class ReadingOptions:
             raise ParameterError("locale", f"locale must be one of {', '.join(LOCALES)}")
         if self.max_error is not None and not 0 < self.max_error < 1:
             raise ParameterError("max_error", "max_error must be between 0 and 1, both excluded")
+        if self.stated is not None and not 0 <= self.stated <= LARGEST_STATED:
+            raise ParameterError("stated", "stated must be an amount in minor units")
         if self.reference is not None and not _is_reference(self.reference):
             raise ParameterError(
                 "reference", f"reference must be 1 to {MAX_REFERENCE} printable characters"
@@ -72,23 +78,29 @@ class Reader(Protocol):
         field_only: bool = False,
         max_error: float | None = None,
         reference: str | None = None,
+        stated: int | None = None,
         evidence: bool = False,
     ) -> Reading:
-        """Read the file of one cheque; raises InputError."""
+        """Read the file of one cheque; stated: the amount a record states; raises InputError."""
         ...
 
 
 def read_cheque(reader: Reader, data: bytes, options: ReadingOptions) -> Reading:
     """Read one cheque as its options say; raises InputError."""
-    return reader.read(
-        data,
-        currency=options.currency,
-        locale=options.locale,
-        field_only=options.field_only,
-        max_error=options.max_error,
-        reference=options.reference,
-        evidence=options.evidence,
-    )
+    started = tracing.now()
+    with tracing.span("read", {"cheque.field_only": options.field_only}) as made:
+        reading = reader.read(
+            data,
+            currency=options.currency,
+            locale=options.locale,
+            field_only=options.field_only,
+            max_error=options.max_error,
+            reference=options.reference,
+            stated=options.stated,
+            evidence=options.evidence,
+        )
+        tracing.tell_reading(made, reading, started)
+    return reading
 
 
 def _is_reference(text: str) -> bool:

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from service.errors import ConfigurationError
 from service.pipeline.container import ImageLimits
 from service.pipeline.decision import DEFAULT_MAX_ERROR
+from service.pipeline.usability import UsabilityLimits
 
 _PREFIX = "CHEQUE_"
 
@@ -95,6 +96,12 @@ class Settings(BaseSettings):
         ge=1,
         le=256,
         description="Cheques read at the same time, one thread each; the number of CPUs if unset",
+    )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that serve, the readers and all other limits divided among them",
     )
     max_in_flight: int = Field(
         default=64,
@@ -186,6 +193,41 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = Field(
         default=None, description="Key that webhooks are signed with; 16 characters or more"
     )
+    usability_margin: float = Field(
+        default=UsabilityLimits().margin,
+        gt=0,
+        le=1,
+        description="Share of a side of a cash letter's image that may be without print, from an "
+        "edge inward, before the image counts as partial",
+    )
+    usability_skew: float = Field(
+        default=UsabilityLimits().skew, gt=0, le=45, description="Degrees that it may be askew"
+    )
+    usability_ink: tuple[float, float] = Field(
+        default=UsabilityLimits().ink,
+        description="Least and largest share of dark pixels, as [0.008, 0.35]",
+    )
+    usability_width: tuple[float, float] = Field(
+        default=UsabilityLimits().width, description="Least and largest width in inches"
+    )
+    usability_height: tuple[float, float] = Field(
+        default=UsabilityLimits().height, description="Least and largest height in inches"
+    )
+    usability_dpi: float = Field(
+        default=UsabilityLimits().dpi, gt=0, description="Least dots per inch"
+    )
+    usability_streaks: float = Field(
+        default=UsabilityLimits().streaks,
+        ge=0,
+        le=1,
+        description="Share of rows or columns that may be dark from edge to edge",
+    )
+    usability_confidence: float = Field(
+        default=UsabilityLimits().confidence,
+        ge=0,
+        le=1,
+        description="Least probability of an amount that is not called illegible",
+    )
     desk: Literal["on", "off"] = Field(
         default="on", description="The review desk at /desk; `off` lets nothing enter it"
     )
@@ -238,10 +280,29 @@ class Settings(BaseSettings):
         default=None, description="Unset is text on a terminal, else a JSON object a line"
     )
 
+    traces: Literal["off", "on"] = Field(
+        default="off",
+        description="`on` sends OpenTelemetry traces where OTEL_EXPORTER_OTLP_ENDPOINT says",
+    )
+
     @property
     def image_limits(self) -> ImageLimits:
         """What an image may claim, for the pipeline."""
         return ImageLimits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+
+    @property
+    def usability_limits(self) -> UsabilityLimits:
+        """Beyond what an image of a cash letter has a defect."""
+        return UsabilityLimits(
+            margin=self.usability_margin,
+            skew=self.usability_skew,
+            ink=self.usability_ink,
+            width=self.usability_width,
+            height=self.usability_height,
+            dpi=self.usability_dpi,
+            streaks=self.usability_streaks,
+            confidence=self.usability_confidence,
+        )
 
     @property
     def asks_for_key(self) -> bool:
@@ -252,6 +313,13 @@ class Settings(BaseSettings):
     def line(self) -> int:
         """Cheques that may wait for a reader."""
         return self.readers if self.max_waiting is None else self.max_waiting
+
+    def of_one_key(self, places: int) -> int:
+        """How many of some places one key may hold, so that none of them can shut out the others.
+
+        Where nobody is asked for a key, all of them are one caller's.
+        """
+        return max(1, places * 3 // 4) if self.asks_for_key else places
 
     @property
     def keys_file(self) -> Path:
@@ -279,6 +347,8 @@ class Settings(BaseSettings):
             )
         if self.tls_cert is None and (self.tls_key or self.tls_client_ca):
             raise ValueError("CHEQUE_TLS_KEY and CHEQUE_TLS_CLIENT_CA need CHEQUE_TLS_CERT")
+        if self.processes > self.readers:
+            raise ValueError("CHEQUE_PROCESSES must be at most CHEQUE_READERS")
         if self.metrics_port and self.metrics_port == self.port:
             raise ValueError("CHEQUE_METRICS_PORT must be another than CHEQUE_PORT")
         return self
@@ -295,6 +365,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def keep_metrics_in(folder: str) -> None:
+    """Have processes that are started from now on keep their metrics in files in a folder.
+
+    prometheus_client takes this from the environment alone.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
 
 def load_settings(host: str | None = None, port: int | None = None) -> Settings:

@@ -4,7 +4,7 @@ import signal
 import threading
 from types import FrameType
 
-from service import metrics
+from service import metrics, tracing
 from service.jobs.runtime import Jobs, isolated, need_workers
 from service.settings import Settings
 
@@ -15,6 +15,7 @@ def run(settings: Settings) -> None:
     Raises ConfigurationError and ModelError.
     """
     need_workers(settings)
+    tracing.configure(settings)
     reader = isolated(settings)
     jobs = Jobs(settings)
     stop = threading.Event()

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from training import chain_commands
+from training import chain_commands, letter_commands
 from training.console import (
     MODEL,
     RUNS,
@@ -505,6 +505,7 @@ def _print_comparison(rows: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
+app.command("x9")(letter_commands.x9)
 app.command()(chain_commands.tune)
 app.command()(chain_commands.adapt)
 app.command()(chain_commands.ablate)

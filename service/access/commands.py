@@ -1,5 +1,6 @@
 """The command line of keys and of the audit log: `keys add`, `list`, `revoke`, `audit verify`."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -22,14 +23,15 @@ def add(
     ],
 ) -> None:
     """Make a key and print it, this once."""
-    from service.access.keys import SqliteKeys
+    from service.access.stores import open_keys
     from service.audit import AuditLog, key_added
     from service.settings import load_settings
 
     try:
         settings = load_settings()
         log = AuditLog(settings.audit_file)
-        key, secret = SqliteKeys(settings.keys_file).add(name, scope)
+        with closing(open_keys(settings)) as known:
+            key, secret = known.add(name, scope)
         log.append(key_added(key))
     except ChequeReaderError as error:
         _stop(error)
@@ -40,11 +42,12 @@ def add(
 @keys.command("list")
 def list_keys() -> None:
     """List the keys, revoked ones too; none is shown itself."""
-    from service.access.keys import SqliteKeys
+    from service.access.stores import open_keys
     from service.settings import load_settings
 
     try:
-        known = SqliteKeys(load_settings().keys_file).all()
+        with closing(open_keys(load_settings())) as kept:
+            known = kept.all()
     except ChequeReaderError as error:
         _stop(error)
     rows = [("ID", "NAME", "SCOPES", "MADE", "REVOKED")] + [
@@ -68,14 +71,15 @@ def revoke(
     name: Annotated[str, typer.Argument(metavar="NAME|ID", show_default=False)],
 ) -> None:
     """Revoke a key, for good and at once."""
-    from service.access.keys import SqliteKeys
+    from service.access.stores import open_keys
     from service.audit import AuditLog, Entry
     from service.settings import load_settings
 
     try:
         settings = load_settings()
         log = AuditLog(settings.audit_file)
-        key = SqliteKeys(settings.keys_file).revoke(name)
+        with closing(open_keys(settings)) as known:
+            key = known.revoke(name)
         log.append(Entry("key.revoked", key_id=key.id, key=key.name))
     except ChequeReaderError as error:
         _stop(error)

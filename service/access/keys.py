@@ -18,15 +18,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal, Protocol, get_args
 
-from service.errors import AccessError, ConfigurationError
+from service.errors import AccessError, ConfigurationError, KeysAwayError
 
 Scope = Literal["read", "batch", "desk", "metrics", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
 PREFIX: Final = "chq"
 FIRST_NAME: Final = "first-admin"
+NO_KEY: Final = "no key in use has this name or id"
+NAME_TAKEN: Final = "a key in use has this name; revoke it first"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID: Final = re.compile(r"[0-9a-f]{8}")
+NOTHING: Final = bytes(32)
+_LONGEST: Final = 64
 _BUSY_SECONDS: Final = 5.0
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS keys (
@@ -83,7 +87,10 @@ class Keys(Protocol):
         """Revoke a key in use, for good and at once; raises AccessError where there is none."""
 
     def find(self, secret: str) -> Key | None:
-        """The key in use with this secret."""
+        """The key in use with this secret; raises KeysAwayError where that can't be told."""
+
+    def close(self) -> None:
+        """Let go of what is held open; the keys may be used again."""
 
 
 class SqliteKeys:
@@ -105,14 +112,14 @@ class SqliteKeys:
 
     def add(self, name: str, scopes: Iterable[str]) -> tuple[Key, str]:
         """See Keys."""
-        key, secret = _make(name, scopes)
+        key, secret = make_key(name, scopes)
         with self._writing() as db:
             _insert(db, key, secret)
         return key, secret
 
     def add_first(self) -> tuple[Key, str] | None:
         """See Keys."""
-        key, secret = _make(FIRST_NAME, ["admin"])
+        key, secret = make_key(FIRST_NAME, ["admin"])
         with self._writing() as db:
             if db.execute("SELECT 1 FROM keys LIMIT 1").fetchone():
                 return None
@@ -125,7 +132,7 @@ class SqliteKeys:
             rows = db.execute(
                 "SELECT id, name, scopes, created, revoked FROM keys ORDER BY created, id"
             ).fetchall()
-        return [_key(*row) for row in rows]
+        return [key_from(*row) for row in rows]
 
     def revoke(self, name_or_id: str) -> Key:
         """See Keys."""
@@ -136,24 +143,30 @@ class SqliteKeys:
                 (time.time(), name_or_id, name_or_id),
             ).fetchall()
         if not rows:
-            raise AccessError("no key in use has this name or id")
-        return _key(*rows[0])
+            raise AccessError(NO_KEY)
+        return key_from(*rows[0])
 
     def find(self, secret: str) -> Key | None:
         """See Keys."""
-        prefix, _, rest = secret.partition("_")
-        key_id, _, _ = rest.partition("_")
-        if prefix != PREFIX:
+        key_id = id_in(secret)
+        if key_id is None:
             return None
-        with self._opened() as db:
-            row = db.execute(
-                "SELECT sha256, id, name, scopes, created, revoked FROM keys "
-                "WHERE id = ? AND revoked IS NULL",
-                (key_id,),
-            ).fetchone()
-        if row is None or not hmac.compare_digest(row[0], digest(secret)):
+        try:
+            with self._opened() as db:
+                row = db.execute(
+                    "SELECT sha256, id, name, scopes, created, revoked FROM keys "
+                    "WHERE id = ? AND revoked IS NULL",
+                    (key_id,),
+                ).fetchone()
+        except sqlite3.Error as error:
+            raise KeysAwayError(f"keys can't be read: {error}") from None
+        # Compared where there is none, too: an id that exists takes no longer than another.
+        if not hmac.compare_digest(row[0] if row else NOTHING, digest(secret)):
             return None
-        return _key(*row[1:])
+        return key_from(*row[1:])
+
+    def close(self) -> None:
+        """See Keys: nothing is."""
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
@@ -188,7 +201,16 @@ def _insert(db: sqlite3.Connection, key: Key, secret: str) -> None:
             ),
         )
     except sqlite3.IntegrityError:
-        raise AccessError("a key in use has this name; revoke it first") from None
+        raise AccessError(NAME_TAKEN) from None
+
+
+def id_in(secret: str) -> str | None:
+    """The id that a secret names, None where it is none of this service's."""
+    prefix, _, rest = secret.partition("_")
+    key_id, _, random = rest.partition("_")
+    if prefix != PREFIX or not _ID.fullmatch(key_id) or not 0 < len(random) <= _LONGEST:
+        return None
+    return key_id
 
 
 def digest(secret: str) -> bytes:
@@ -196,7 +218,8 @@ def digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _make(name: str, scopes: Iterable[str]) -> tuple[Key, str]:
+def make_key(name: str, scopes: Iterable[str]) -> tuple[Key, str]:
+    """A new key and its secret; raises AccessError."""
     asked = set(scopes)
     wanted = frozenset(scope for scope in SCOPES if scope in asked)
     if not _NAME.fullmatch(name):
@@ -213,7 +236,8 @@ def _make(name: str, scopes: Iterable[str]) -> tuple[Key, str]:
     return key, f"{PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
 
 
-def _key(key_id: str, name: str, scopes: str, created: float, revoked: float | None) -> Key:
+def key_from(key_id: str, name: str, scopes: str, created: float, revoked: float | None) -> Key:
+    """A key as it is kept: scopes with blanks between, times in seconds since 1970."""
     known = frozenset(scope for scope in SCOPES if scope in scopes.split())
     return Key(
         key_id,

@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from service import __version__
 from service.access.keys import Keys
-from service.api import batches, desk, desk_page, examples, problems, routes
+from service.api import batches, desk, desk_page, examples, letters, problems, routes
 from service.api.audited import Audited
 from service.api.auth import Gate
 from service.api.desk_access import Doorman
@@ -18,6 +19,7 @@ from service.api.observe import Observe
 from service.api.openapi import polish
 from service.api.pool import ReaderPool
 from service.api.schemas import ParameterFault, Problem
+from service.api.traced import Traced
 from service.audit import AuditLog, Entry
 from service.errors import AuditError
 from service.jobs.runtime import Jobs
@@ -25,6 +27,15 @@ from service.options import Reader
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+# FastAPI's own holds queries, and so references; `Traced` makes the spans.
+_NO_TELEMETRY: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 
 
 def create_app(
@@ -49,18 +60,23 @@ def create_app(
             reader,
             readers=settings.readers,
             max_in_flight=settings.max_in_flight,
+            max_of_one=settings.of_one_key(settings.max_in_flight),
             max_waiting=settings.line,
         )
         app.state.pool = pool
         await _note(log, "service.started")
         warming = asyncio.create_task(pool.warm())
         jobs.room.start()
+        if settings.processes > 1:
+            # The others serve meanwhile: what comes is not for this one until it can read.
+            await warming
         if settings.batch_readers:
             await asyncio.to_thread(jobs.start, batch_reader or reader, pool.let_through)
         yield
         warming.cancel()
         await asyncio.to_thread(jobs.close)
         await pool.close()
+        app.state.gate.close()
         await _note(log, "service.stopped")
 
     app = FastAPI(
@@ -72,6 +88,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.settings = settings
     app.state.gate = Gate(settings, keys)
@@ -81,11 +98,13 @@ def create_app(
     app.include_router(routes.operations)
     app.include_router(routes.readings)
     app.include_router(batches.router)
+    app.include_router(letters.router)
     app.state.doorman = Doorman()
     app.include_router(desk.router)
     app.include_router(desk_page.router)
     app.add_middleware(Audited, log=log)
     app.add_middleware(Observe)
+    app.add_middleware(Traced)
     problems.install(app)
     _complete_openapi(app)
     return app

@@ -2,24 +2,34 @@
 
 import asyncio
 import hmac
+import logging
 import math
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import Headers
 
-from service.access.keys import ANYBODY, ENVIRONMENT, Key, Keys, Scope, SqliteKeys, digest
+from service.access.keys import ANYBODY, ENVIRONMENT, Key, Keys, Scope, digest
 from service.access.rate import RateLimit
+from service.access.stores import open_keys
 from service.api.problems import RefusalError
-from service.errors import ConfigurationError
-from service.settings import Settings
+from service.errors import ConfigurationError, KeysAwayError
+from service.settings import Settings, is_loopback
+
+logger = logging.getLogger(__name__)
 
 KEY_WANTED: Final = "Send a key as Authorization: Bearer, or as X-API-Key."
 KEY_UNKNOWN: Final = "The key is unknown or has been revoked."
+UNKNOWN_NOW: Final = "Whether the key is good can't be told at the moment."
 TOO_OFTEN: Final = "The key has sent more requests than it may."
 UNCOUNTED: Final = "What the key's rate needs can't be written."
 STOPPING: Final = "The service is stopping."
+ELSEWHERE: Final = (
+    "Without keys the service answers to names of this machine alone, and to its own pages."
+)
 CHALLENGE: Final = 'Bearer realm="cheque-reader"'
 BEARER: Final = HTTPBearer(auto_error=False, description="A key made by `cheque-reader keys add`")
 HEADER: Final = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key")
@@ -28,18 +38,18 @@ HEADER: Final = APIKeyHeader(name="X-API-Key", auto_error=False, description="Th
 class Gate:
     """The keys and their rate, for the routes; made once for an application.
 
-    With CHEQUE_AUTH=off every caller is ANYBODY, and none is limited in rate.
+    With CHEQUE_AUTH=off every caller of this machine is ANYBODY, and none is limited in rate.
     """
 
     def __init__(self, settings: Settings, keys: Keys | None = None) -> None:
-        """keys: where keys are kept, the file in CHEQUE_DATA_DIR if left out.
+        """keys: where keys are kept, what the settings say if left out.
 
         Raises ConfigurationError where that or the rates can't be kept.
         """
         self._open = not settings.asks_for_key
         self._environment = settings.api_key and digest(settings.api_key.get_secret_value())
         if not self._open:
-            self._keys = keys or SqliteKeys(settings.keys_file)
+            self._keys = keys or open_keys(settings)
             try:
                 self._rate = RateLimit(
                     settings.rates_dir, per_second=settings.rate, burst=settings.rate_burst
@@ -48,23 +58,37 @@ class Gate:
                 reason = error.strerror or "unknown reason"
                 raise ConfigurationError(f"can't use {settings.rates_dir}: {reason}") from None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody is asked for a key."""
+        return self._open
+
     def identify(self, secret: str | None) -> Key:
-        """The key that a caller sent; raises RefusalError (unauthorized). May block."""
+        """The key that a caller sent; raises RefusalError (unauthorized, keys_away). May block."""
         if self._open:
             return ANYBODY
         if secret is None:
             raise _unauthorized(KEY_WANTED, "")
         if self._environment and hmac.compare_digest(self._environment, digest(secret)):
             return ENVIRONMENT
-        key = self._keys.find(secret)
+        try:
+            key = self._keys.find(secret)
+        except KeysAwayError as error:
+            logger.error("%s", error.message)
+            raise RefusalError(error.code, UNKNOWN_NOW, {"Retry-After": "2"}) from None
         if key is None:
             raise _unauthorized(KEY_UNKNOWN, ', error="invalid_token"')
         return key
 
+    def close(self) -> None:
+        """Let go of what the keys hold open."""
+        if not self._open:
+            self._keys.close()
+
     def admit(self, secret: str | None, scope: Scope) -> tuple[Key, float]:
         """The caller's key, and the seconds that it has to wait, 0 for none. May block.
 
-        Raises RefusalError (unauthorized, unrecorded).
+        Raises RefusalError (unauthorized, keys_away, unrecorded).
         """
         key = self.identify(secret)
         if self._open or not key.allows(scope):
@@ -79,8 +103,8 @@ def caller(scope: Scope, *, limited: bool = True) -> Callable[..., Awaitable[Key
     """A dependency: the caller's key, refused where it is not good for scope.
 
     It is in `request.state.key` from then on, for the log and the audit log. limited: the request
-    counts against the key's rate. Raises RefusalError (stopping, unauthorized, forbidden,
-    rate_limited, unrecorded).
+    counts against the key's rate. Raises RefusalError (stopping, unauthorized, keys_away,
+    forbidden, rate_limited, unrecorded).
     """
 
     async def admitted(
@@ -92,6 +116,8 @@ def caller(scope: Scope, *, limited: bool = True) -> Callable[..., Awaitable[Key
             raise stopping()
         gate = request.app.state.gate
         assert isinstance(gate, Gate)
+        if gate.is_open and not _from_here(request.headers):
+            raise RefusalError("forbidden", ELSEWHERE)
         secret = bearer.credentials if bearer is not None else header
         if limited:
             key, wait = await asyncio.to_thread(gate.admit, secret or None, scope)
@@ -106,6 +132,23 @@ def caller(scope: Scope, *, limited: bool = True) -> Callable[..., Awaitable[Key
         return key
 
     return admitted
+
+
+def _from_here(headers: Headers) -> bool:
+    """Whether a call names this machine in Host, and in Origin where a browser sent one.
+
+    Without keys a loopback address is all the protection there is, and any web page that a browser
+    on this machine shows could call it, or have its own name lead here.
+    """
+    origin = headers.get("origin")
+    return _is_here("//" + headers.get("host", "")) and (origin is None or _is_here(origin))
+
+
+def _is_here(url: str) -> bool:
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
 
 
 def lacks(scope: Scope) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -58,18 +59,21 @@ class Uploads:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._now = 0
+        self._now: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def admitted(self) -> AsyncIterator[None]:
-        """Hold one of the places; raises OverloadError at once where none is left."""
-        if self._now >= self._most:
+    async def admitted(self, owner: str, most: int) -> AsyncIterator[None]:
+        """Hold one of the places, of which this owner may hold `most`.
+
+        Raises OverloadError at once where none is left.
+        """
+        if self._now.total() >= self._most or self._now[owner] >= most:
             raise OverloadError("too many batches are being received", _RETRY_SECONDS)
-        self._now += 1
+        self._now[owner] += 1
         try:
             yield
         finally:
-            self._now -= 1
+            self._now[owner] -= 1
 
 
 def _uploads(request: Request) -> Uploads:
@@ -215,7 +219,7 @@ async def accept_batch(
     if parameters.webhook is not None:
         jobs.webhooks.check(parameters.webhook)
     boundary = upload.framing(request)
-    async with uploads.admitted():
+    async with uploads.admitted(owner, settings.of_one_key(settings.batch_uploads)):
         jobs.bodies.check_space(upload.announced(request, settings.batch_bytes))
         call: calls.Call | calls.Answered | None = None
         if key is not None:
@@ -227,7 +231,11 @@ async def accept_batch(
         accepting = _Accepting(jobs, (name, file), boundary, parameters, owner, call)
         try:
             await upload.receive(
-                request, file, max_bytes=settings.batch_bytes, seconds=settings.batch_seconds
+                request,
+                file,
+                max_bytes=settings.batch_bytes,
+                seconds=settings.batch_seconds,
+                patience=settings.body_seconds,
             )
         except BaseException:
             await asyncio.to_thread(accepting.give_up)

@@ -55,8 +55,10 @@ class Once:
         self._sent = ""
 
     async def __aenter__(self) -> Self:
-        """Raises ConflictError while another call holds the key."""
+        """Raises ConflictError while another call holds the key, and StorageFullError."""
         if self._key is not None:
+            # What is answered is kept: without room for it keys are not taken.
+            await asyncio.to_thread(self._jobs.bodies.check_space, 0)
             self._call = await asyncio.to_thread(
                 calls.claim,
                 self._jobs.store,

@@ -4,15 +4,17 @@ import asyncio
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Final
 
 import cv2
 import numpy as np
 
-from service import metrics
+from service import metrics, tracing
 from service.errors import OverloadError, without_values
 from service.options import Reader, ReadingOptions, read_cheque
 from service.pipeline.grammar import CURRENCIES
@@ -27,6 +29,9 @@ _COURTESY_SECONDS = 1.0
 class ReaderPool:
     """A reader shared by `readers` threads, for at most `max_in_flight` requests at a time.
 
+    Of those at most `max_of_one` are one caller's: bodies that come slowly take no reader, but
+    they do take places, and nobody shall have all of them.
+
     Of those at most `max_waiting` wait for a thread with their image; the others are received, or
     read. So the line stays short however many callers there are: who finds it full is refused at
     once, and who is let in waits for about `max_waiting / readers` readings.
@@ -36,14 +41,22 @@ class ReaderPool:
     """
 
     def __init__(
-        self, reader: Reader, *, readers: int, max_in_flight: int, max_waiting: int
+        self,
+        reader: Reader,
+        *,
+        readers: int,
+        max_in_flight: int,
+        max_of_one: int,
+        max_waiting: int,
     ) -> None:
         # Threads go to cheques; within one cheque more of them would only get in each other's way.
         cv2.setNumThreads(1)
         self._reader = reader
         self._readers = readers
         self._max_in_flight = max_in_flight
+        self._max_of_one = max_of_one
         self._in_flight = 0
+        self._of: Counter[str] = Counter()
         self._max_line = readers + max_waiting
         self._line = 0  # waiting or being read
         self._seconds = 0.2
@@ -59,20 +72,22 @@ class ReaderPool:
         return self._reader.model_version
 
     @contextmanager
-    def admitted(self) -> Iterator[None]:
+    def admitted(self, caller: str) -> Iterator[None]:
         """Hold one of the places in flight, from before the body is received to the answer.
 
-        Raises OverloadError at once where none is left, or the line is full.
+        Raises OverloadError at once where none is left, for this caller, or the line is full.
         """
-        if self._in_flight >= self._max_in_flight:
+        if self._in_flight >= self._max_in_flight or self._of[caller] >= self._max_of_one:
             raise self._overload()
         self._refuse_full_line()
         self._in_flight += 1
+        self._of[caller] += 1
         metrics.IN_FLIGHT.set(self._in_flight)
         try:
             yield
         finally:
             self._in_flight -= 1
+            self._of[caller] -= 1
             metrics.IN_FLIGHT.set(self._in_flight)
 
     async def read(self, data: bytes, options: ReadingOptions) -> Reading:
@@ -83,7 +98,8 @@ class ReaderPool:
         self._refuse_full_line()
         self._count_line(1)
         try:
-            await self._free.acquire()
+            with tracing.span("wait"):
+                await self._free.acquire()
         except asyncio.CancelledError:
             self._count_line(-1)
             raise
@@ -93,7 +109,7 @@ class ReaderPool:
             # A thread can't be stopped: its place is free when it is, not when nobody waits.
             loop.call_soon_threadsafe(self._leave)
 
-        future = self._executor.submit(self._read, data, options)
+        future = self._executor.submit(copy_context().run, self._read, data, options)
         future.add_done_callback(free)
         return await asyncio.wrap_future(future)
 
@@ -142,7 +158,7 @@ class ReaderPool:
             logger.critical("the model does not read:\n%s", without_values(error))
             return
         self.ready = True
-        metrics.MODEL.info({"version": self.model_version})
+        metrics.MODEL.labels(self.model_version).set(1)
         metrics.READY.set(1)
         logger.info("ready, model %s", self.model_version)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import ClientDisconnect
 
 from service import metrics
@@ -33,8 +33,8 @@ from service.api.problems import INTERNAL_DETAIL, RefusalError
 from service.api.schemas import (
     Health,
     Reading,
-    ReadingParameters,
     ReviewedReading,
+    StatedParameters,
     evidence_of,
 )
 from service.audit import Outcome
@@ -119,9 +119,9 @@ async def ready(pool: Annotated[ReaderPool, Depends(ready_pool)]) -> Health:
         404: problem_response("Metrics have a port of their own", not_found=METRICS_ELSEWHERE),
     },
 )
-async def prometheus() -> Response:
+def prometheus() -> Response:
     """Metrics for Prometheus, to keys with the scope metrics."""
-    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
@@ -200,9 +200,10 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 )
 async def read_cheque(
     request: Request,
-    parameters: Annotated[ReadingParameters, Query()],
+    parameters: Annotated[StatedParameters, Query()],
     settings: Annotated[Settings, Depends(settings_of)],
     pool: Annotated[ReaderPool, Depends(ready_pool)],
+    owner: Annotated[str, Depends(owner_of)],
     once: Annotated[Once, Depends(once_for("/v1/readings"))],
 ) -> Response:
     """Read the amount of one cheque."""
@@ -211,7 +212,7 @@ async def read_cheque(
     queue = parameters.desk_queue(usual=False)
     options = parameters.options()
     asked = options if queue is None else replace(options, evidence=True)
-    with pool.admitted():
+    with pool.admitted(owner):
         async with once:
             image = await receive_image(
                 request, max_bytes=settings.max_bytes, seconds=settings.body_seconds

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from service.desk.members import is_queue
 from service.errors import ParameterError
-from service.options import LOCALES, MAX_REFERENCE, ReadingOptions
+from service.options import LARGEST_STATED, LOCALES, MAX_REFERENCE, ReadingOptions
 from service.pipeline.evidence import Evidence
 from service.pipeline.grammar import CURRENCIES
 
@@ -79,14 +79,35 @@ class ReadingParameters(BaseModel):
 
     def options(self) -> ReadingOptions:
         """The same as the pipeline takes it; raises ParameterError."""
+        return self._options(None)
+
+    def _options(self, stated: int | None) -> ReadingOptions:
         return ReadingOptions(
             currency=self.currency,
             locale=self.locale,
             field_only=self.field_only,
             max_error=self.max_error,
             reference=self.reference,
+            stated=stated,
             evidence=self.evidence == "full",
         )
+
+
+class StatedParameters(ReadingParameters):
+    """Query parameters of a single reading."""
+
+    stated: int | None = Field(
+        None,
+        ge=0,
+        le=LARGEST_STATED,
+        description="Amount in minor units that a record states of the cheque; the answer says how "
+        "well the image bears it out",
+        examples=[123456],
+    )
+
+    def options(self) -> ReadingOptions:
+        """The same as the pipeline takes it; raises ParameterError."""
+        return self._options(self.stated)
 
 
 class Alternative(BaseModel):
@@ -108,6 +129,37 @@ class SymbolBox(BaseModel):
 
     symbol: str = Field(examples=["$"])
     box: Polygon
+
+
+class Stated(BaseModel):
+    """An amount that a record states, against what is written on the cheque."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    amount_minor: int = Field(description="The amount stated", examples=[123456])
+    confidence: float = Field(ge=0, le=1, description="Probability that it is the amount written")
+    penalty: float = Field(
+        ge=0,
+        description="Natural logarithm of how many times more probable the likeliest amount is",
+    )
+    verdict: Literal["agrees", "disagrees", "unread"] = Field(
+        description="unread: the image does not tell"
+    )
+
+
+class Measured(BaseModel):
+    """One possible defect of an image, as the exchange rules name them."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    defect: Literal[
+        "partial_image", "excessive_skew", "too_light", "too_dark", "undersize", "oversize",
+        "below_minimum_resolution", "streaks_or_bands", "front_and_back_swapped",
+        "illegible_amount",
+    ]  # fmt: skip
+    value: float | None = Field(description="What was measured; null where it could not be")
+    limit: float = Field(description="What it was compared with")
+    present: bool
 
 
 class Decision(BaseModel):
@@ -152,6 +204,12 @@ class Reading(BaseModel):
     grammar_version: str = Field(description="Grammar that the amount was read with")
     stages: dict[str, float] = Field(description="Seconds spent in each stage of the pipeline")
     reference: str | None = Field(description="The caller's own name for the cheque")
+    stated: Stated | None = Field(
+        None, description="How well the image bears out the amount that was stated; null if none"
+    )
+    usability: list[Measured] = Field(
+        [], description="What was measured of the image where an amount was stated"
+    )
     evidence: Evidence | None = Field(
         default=None, description="What the reading rests on, where evidence=full asked for it"
     )
@@ -267,6 +325,114 @@ class BatchPage(BaseModel):
 
     items: list[BatchItem]
     next: int | None = Field(description="`after` of the page that follows, null on the last one")
+
+
+class Deviation(BaseModel):
+    """A departure from the standard; it never holds what the record says."""
+
+    code: str = Field(examples=["wrong_total"])
+    message: str
+    record: int = Field(ge=0, description="Number of the record, from 1")
+    offset: int = Field(ge=0, description="Its first byte in the file")
+    type: str = Field(description="Type of the record", examples=["70"])
+    field: str | None = Field(description="The field, as the standard names it")
+    item: int | None = Field(description="Number in the file of the item that it belongs to")
+
+
+class Total(BaseModel):
+    """A total of a control record, against what its records add up to."""
+
+    record: int
+    offset: int
+    type: str = Field(examples=["90"])
+    field: str = Field(examples=["Cash Letter Total Amount"])
+    stated: int | None
+    found: int
+    also: int | None = Field(description="What else may be stated: credits counted")
+    right: bool
+
+
+class Verdicts(BaseModel):
+    """How many items have each verdict."""
+
+    agrees: int = Field(ge=0)
+    disagrees: int = Field(ge=0)
+    unread: int = Field(ge=0)
+
+
+class CashLetter(BaseModel):
+    """An X9.37 or X9.100-187 file of a batch."""
+
+    letter: int = Field(ge=0, description="Place among the cash letters of the batch")
+    file: str | None
+    reference: str | None
+    standard: Literal["x9.37", "x9.100-187"]
+    encoding: Literal["ascii", "ebcdic"]
+    framing: Literal["big-endian", "little-endian", "descriptor", "none"] = Field(
+        description="How the lengths of records are given"
+    )
+    records: int
+    cash_letters: int
+    bundles: int
+    items: int
+    quarantined: int = Field(description="Items that are set aside and not read")
+    images: int
+    counts: dict[str, int] = Field(description="Records by type")
+    deviation_counts: dict[str, int] = Field(description="Deviations by code")
+    deviations: list[Deviation] = Field(description="The first 1000 of them")
+    totals: list[Total] = Field(description="Those of 90 and 99, and those of 70 that are wrong")
+    verdicts: Verdicts
+    waiting: int = Field(ge=0, description="Items without a result yet")
+
+
+class CashLetterImage(BaseModel):
+    """An image of an item."""
+
+    side: Literal["front", "back"]
+    record: int
+    size: int
+    format: str | None = Field(description="tiff, jpeg or png; null where it is none of them")
+
+
+class CashLetterItem(BaseModel):
+    """A cheque, return or credit of a cash letter, against its record."""
+
+    number: int = Field(ge=0, description="Number in the batch")
+    record: int = Field(description="Number of its record in the file, from 1")
+    offset: int
+    type: str = Field(examples=["25"])
+    kind: Literal["check", "return", "credit"]
+    amount_minor: int | None = Field(description="The amount in the record")
+    sequence_number: str
+    routing_number: str
+    cash_letter: int
+    bundle: int
+    quarantined: bool
+    images: list[CashLetterImage]
+    deviations: list[Deviation]
+    verdict: Literal["agrees", "disagrees", "unread"] | None = Field(
+        description="Null until there is a result"
+    )
+    reading: Reading | None
+    error: ItemError | None
+
+
+class CashLetterPage(BaseModel):
+    """Some items of a cash letter, in order."""
+
+    items: list[CashLetterItem]
+    next: int | None = Field(description="`after` of the page that follows, null on the last one")
+
+
+class Adjustment(BaseModel):
+    """Which amounts an adjusted copy has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    amounts: dict[int, Annotated[int, Field(ge=0, le=LARGEST_STATED)]] = Field(
+        default_factory=dict, description="New amounts in minor units, by the items' numbers"
+    )
+    as_read: bool = Field(False, description="Items that disagree get the amount that was read")
 
 
 class ReviewedReading(BaseModel):

@@ -46,6 +46,7 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or close it where there are too many."""
         super().connection_made(transport)
+        self.access_log = False  # uvicorn's lines would hold queries, and so references
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
             return
@@ -227,11 +228,14 @@ class Server(uvicorn.Server):
             await self._loop.create_server(
                 protocol,
                 sock=sock,
-                backlog=config.backlog,
+                # asyncio takes as many connections at once as may wait; where several processes
+                # listen, the others should have theirs.
+                backlog=1 if self._settings.processes > 1 else config.backlog,
                 ssl=tls,
                 ssl_handshake_timeout=HEAD_SECONDS if tls else None,
             )
         )
+        sock.listen(config.backlog)
 
 
 def _configure(

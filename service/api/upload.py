@@ -11,8 +11,9 @@ from service.api.problems import RefusalError
 from service.errors import InputError
 from service.jobs.bodies import full_disk
 
-ARCHIVE_TYPES: Final = ("application/zip", "image/tiff")
-TYPES_WANTED: Final = f"Content-Type must be {FORM_TYPE}, {' or '.join(ARCHIVE_TYPES)}."
+ARCHIVE_TYPES: Final = ("application/zip", "image/tiff", "application/octet-stream")
+TYPES_WANTED: Final = f"Content-Type must be one of {', '.join((FORM_TYPE, *ARCHIVE_TYPES))}."
+_PACE: Final = 64 * 1024  # bytes a second
 _WRITE_AT_ONCE: Final = 1 << 20
 
 
@@ -40,24 +41,30 @@ def framing(request: Request) -> bytes | None:
     return boundary
 
 
-async def receive(request: Request, file: BinaryIO, *, max_bytes: int, seconds: float) -> None:
+async def receive(
+    request: Request, file: BinaryIO, *, max_bytes: int, seconds: float, patience: float
+) -> None:
     """Write a request's body to a file.
 
+    It has `seconds` to arrive; who is slower than _PACE is given up earlier, after `patience` and
+    as long as what came would take at that pace, so that slow clients hold no place for others.
     Raises InputError (batch_too_large), StorageFullError and RefusalError (body_timeout).
     """
     received = 0
     buffer = bytearray()
     try:
-        async with asyncio.timeout(seconds):
+        started = asyncio.get_running_loop().time()
+        async with asyncio.timeout(min(seconds, patience)) as limit:
             async for chunk in request.stream():
                 received += len(chunk)
                 _check(received, max_bytes)
+                limit.reschedule(started + min(seconds, patience + received / _PACE))
                 buffer += chunk
                 if len(buffer) >= _WRITE_AT_ONCE:
                     await asyncio.to_thread(_write, file, bytes(buffer))
                     buffer.clear()
     except TimeoutError:
-        detail = f"The body did not arrive within {seconds:g} seconds."
+        detail = f"The body did not arrive within {seconds:g} seconds, or came too slowly."
         raise RefusalError("body_timeout", detail, {"Connection": "close"}) from None
     await asyncio.to_thread(_write, file, bytes(buffer))
 

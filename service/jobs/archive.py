@@ -41,10 +41,13 @@ def is_archive(head: bytes) -> bool:
     return head[:4] in _SIGNATURES
 
 
-def entries(body: mmap.mmap, start: int, end: int, most: int, max_bytes: int) -> Iterator[Entry]:
+def entries(
+    body: mmap.mmap, start: int, end: int, most: int, max_bytes: int, in_all: int
+) -> Iterator[Entry]:
     """The files of the archive at body[start:end], folders and what systems hide left out.
 
-    Raises InputError (malformed_batch, too_many_items).
+    max_bytes: of one file; in_all: of all, those that turn out damaged counted too. Raises
+    InputError (malformed_batch, too_many_items, batch_too_large).
     """
     _check_directory(body, start, end, most)
     # A reader of its own, so that nothing of the body is copied.
@@ -57,6 +60,10 @@ def entries(body: mmap.mmap, start: int, end: int, most: int, max_bytes: int) ->
     if len(shown) > most:
         raise InputError("too_many_items", f"the archive has more than {most} files")
     for info in shown:
+        # No more is unpacked of a file than it claims to hold.
+        in_all -= info.file_size if info.file_size <= max_bytes else 0
+        if in_all < 0:
+            raise InputError("batch_too_large", "what the batch unpacks to is too large")
         yield _read(archive, info, max_bytes)
 
 
@@ -76,19 +83,18 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -> En
     name = info.filename
     if info.flag_bits & _ENCRYPTED:
         return Entry(name, b"", ("corrupt_image", "the archive's entry is encrypted"))
+    if info.file_size > max_bytes:
+        return Entry(name, b"", ("too_large_bytes", f"the image has more than {max_bytes} bytes"))
     if info.compress_type not in _METHODS:
         return Entry(name, b"", ("corrupt_image", "the archive's entry is not stored or deflated"))
     try:
         with archive.open(info) as stream:
-            data = stream.read(max_bytes + 1)
-            if len(data) <= max_bytes:
-                data += stream.read(1)
+            data = stream.read(max_bytes)
+            data += stream.read(1)
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError):
         return Entry(name, b"", ("corrupt_image", "the archive's entry is damaged"))
     except (NotImplementedError, RuntimeError, struct.error):
         return Entry(name, b"", ("corrupt_image", "the archive's entry can't be read"))
-    if len(data) > max_bytes:
-        return Entry(name, b"", ("too_large_bytes", f"the image has more than {max_bytes} bytes"))
     if not data:
         return Entry(name, b"", ("empty", "the file is empty"))
     return Entry(name, data)

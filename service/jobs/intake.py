@@ -1,4 +1,4 @@
-"""Finds the items in what a caller sent: a form of images, an archive, a TIFF of many pages.
+"""Finds the items in what a caller sent: images, an archive, a TIFF of many pages, a cash letter.
 
 What was sent lies in a file already, and stays as it is: items are ranges of its bytes. What an
 archive holds, and the pages of a TIFF, are appended to it.
@@ -7,7 +7,7 @@ archive holds, and the pages of a TIFF, are appended to it.
 import hashlib
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Final, Literal
 
 from python_multipart.multipart import parse_options_header
@@ -15,9 +15,11 @@ from python_multipart.multipart import parse_options_header
 from service.errors import InputError, ParameterError
 from service.jobs.archive import entries, is_archive
 from service.jobs.bodies import full_disk
+from service.jobs.letters import take_in_letter
 from service.jobs.store import NewItem
-from service.jobs.tiff import TIFF_SIGNATURES, split_tiff
+from service.jobs.tiff import TIFF_SIGNATURES, Strips, split_tiff
 from service.options import ReadingOptions
+from service.x9.shapes import LETTER_HEAD, is_cash_letter
 
 Pages = Literal["first", "items", "front_back"]
 
@@ -110,6 +112,7 @@ class _Appended:
         self._file = file
         self._end = end
         self._left = limits.bytes
+        self.strips = Strips()
 
     def add(self, data: bytes) -> int:
         """Append data; the offset it lies at. Raises InputError (batch_too_large)."""
@@ -134,7 +137,9 @@ def _items(
         error = part.error or ("empty", "the file is empty")
         yield NewItem(part.file, part.reference, part.start, 0, error)
     elif is_archive(head):
-        for entry in entries(body, part.start, part.end, limits.items, limits.image_bytes):
+        for entry in entries(
+            body, part.start, part.end, limits.items, limits.image_bytes, limits.bytes
+        ):
             if entry.error is not None:
                 yield NewItem(_name(entry.name), part.reference, part.start, 0, entry.error)
                 continue
@@ -144,8 +149,19 @@ def _items(
     elif pages != "first" and head in TIFF_SIGNATURES:
         with memoryview(body) as view, view[part.start : part.end] as data:
             yield from _pages_of(data, part, pages, appended, limits)
+    elif is_cash_letter(body[part.start : min(part.end, part.start + LETTER_HEAD)]):
+        for item in take_in_letter(body, part.start, part.end, part.file, part.reference):
+            yield _checked(item, limits)
     else:
         yield _whole(part, limits)
+
+
+def _checked(item: NewItem, limits: IntakeLimits) -> NewItem:
+    """An item of a cash letter, refused where its image is too large."""
+    if item.error is None and item.size > limits.image_bytes:
+        error = ("too_large_bytes", f"the image has more than {limits.image_bytes} bytes")
+        return replace(item, size=0, error=error)
+    return item
 
 
 def _pages_of(
@@ -156,7 +172,8 @@ def _pages_of(
         yield _whole(part, limits)
         return
     try:
-        split = split_tiff(data, limits.image_bytes, every=2 if pages == "front_back" else 1)
+        every = 2 if pages == "front_back" else 1
+        split = split_tiff(data, limits.image_bytes, appended.strips, every=every)
         for page in split:
             if isinstance(page, InputError):
                 error = (page.code, page.message)
@@ -195,6 +212,8 @@ def _form(body: mmap.mmap, boundary: bytes) -> Iterator[_Part]:
             raise InputError("malformed_batch", "the body ends before its last boundary")
         end = max(end, start)
         if name == REFERENCE_FIELD:
+            if reference is not None:
+                raise InputError("malformed_batch", "two references stand before one image")
             reference = _reference(body[start : min(end, start + _MAX_REFERENCE_BYTES)])
         elif name == IMAGE_FIELD:
             yield _Part(file, reference, start, end)

@@ -132,7 +132,13 @@ def isolated(settings: Settings) -> IsolatedReader:
 
     Raises ModelError where the model's card can't be used.
     """
-    load = partial(ChequeReader, settings.model_dir, settings.image_limits, settings.max_error)
+    load = partial(
+        ChequeReader,
+        settings.model_dir,
+        settings.image_limits,
+        settings.max_error,
+        settings.usability_limits,
+    )
     return IsolatedReader(
         load,
         model_version=load_card(settings.model_dir).model_version,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from types import SimpleNamespace
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -14,8 +14,12 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.errors import StorageFullError, StorageUnavailableError
+from service.jobs import letters
 from service.jobs.tables import attempts, batches, is_full, items, results
 from service.options import ReadingOptions
+
+if TYPE_CHECKING:
+    from service.jobs.letters import NewLetterItem
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +40,7 @@ class NewItem:
     """An image of a batch that is about to be accepted.
 
     start, size: where it is in the batch's file. error: code and message of an image that is
-    already known to be unusable; it becomes the item's result.
+    already known to be unusable; it becomes the item's result. letter: of an item of a cash letter.
     """
 
     file: str | None
@@ -44,6 +48,7 @@ class NewItem:
     start: int
     size: int
     error: tuple[str, str] | None = None
+    letter: "NewLetterItem | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,7 @@ class Store:
         ]
         if failed:
             connection.execute(results.insert(), failed)
+        letters.accept(connection, batch.id, new)
         progress = Progress(len(new) - len(failed), 0, 0, len(failed), 0, None)
         return _batch(SimpleNamespace(**row)), progress
 
@@ -165,7 +171,8 @@ class Store:
             yield connection
 
     @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection to read with; raises StorageUnavailableError."""
         with _translated(), self.engine.connect() as connection:
             yield connection
 
@@ -174,7 +181,7 @@ class Store:
         if self.engine.dialect.name != "postgresql":
             return time.time()
         if connection is None:
-            with self._reading() as own:
+            with self.reading() as own:
                 return self.now(own)
         return float(connection.execute(sa.select(_CLOCK)).scalar_one())
 
@@ -187,13 +194,13 @@ class Store:
         query = batches.select().where(batches.c.id == id)
         if owner is not None:
             query = query.where(batches.c.owner == owner)
-        with self._reading() as connection:
+        with self.reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _batch(row)
 
     def progress(self, batch: Batch) -> Progress:
         """How far a batch is."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             now = self.now(connection)
             late = sa.case((results.c.finished > now - _PACE_SECONDS, results.c.finished))
             query = (
@@ -234,7 +241,7 @@ class Store:
             .order_by(items.c.number)
             .limit(limit)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [_item(row, batch.state) for row in connection.execute(query)]
 
     def finished(self, batch: Batch) -> Iterator[Item]:
@@ -261,7 +268,7 @@ class Store:
             .where(items.c.batch == id, items.c.number.between(first, first + count - 1), unread)
             .order_by(begun, items.c.number)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [
                 _filled(Item, row, state="waiting", reading=None, error=None)
                 for row in connection.execute(query)
@@ -383,13 +390,13 @@ class Store:
 
     def bodies(self, names: Sequence[str]) -> set[str]:
         """Those of some names of files that belong to a batch."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(sa.select(batches.c.body).where(batches.c.body.in_(names)))
             return {row.body for row in rows}
 
     def _listed(self, *conditions: sa.ColumnElement[bool]) -> list[Batch]:
         query = batches.select().where(*conditions).order_by(batches.c.created)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [_batch(row) for row in connection.execute(query)]
 
     def _insert(self, table: sa.Table) -> Any:
@@ -400,7 +407,7 @@ class Store:
     def shred(self) -> None:
         """Take what was removed out of the files of a SQLite database, its log included."""
         if self.engine.dialect.name == "sqlite":
-            with self._reading() as connection:
+            with self.reading() as connection:
                 connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
 

@@ -27,14 +27,30 @@ _DROPPED: Final = frozenset({330, 34665, 34853, 513, 514, 519, 520, 521})
 _Entry = tuple[int, int, int]  # type, number of values, where they are
 
 
+class Strips:
+    """How many strips or tiles all pages of a batch may name together.
+
+    Pages may share theirs, so that a small file could name billions.
+    """
+
+    def __init__(self, most: int = 1 << 24) -> None:
+        self._left = most
+
+    def take(self, count: int) -> None:
+        """Count some; raises InputError (corrupt_image)."""
+        self._left -= count
+        if self._left < 0:
+            raise InputError("corrupt_image", "the pages have more strips than they can need")
+
+
 def split_tiff(
-    data: bytes | memoryview, max_bytes: int, *, every: int = 1
+    data: bytes | memoryview, max_bytes: int, strips: Strips, *, every: int = 1
 ) -> Iterator[bytes | InputError]:
     """The pages of a TIFF, thumbnails left out; with every=2 the first of each two, the fronts.
 
     A page that is broken or too large comes as the error that says so. Raises InputError
-    (truncated_image, corrupt_image) where the pages after it can't be found, or where the fronts
-    have no back for each.
+    (truncated_image, corrupt_image) where the pages after it can't be found or name too many
+    strips, or where the fronts have no back for each.
     """
     order = TIFF_SIGNATURES[bytes(data[:4])]
     offsets = list(_directories(data, order))
@@ -43,6 +59,7 @@ def split_tiff(
             "corrupt_image", f"the TIFF has {len(offsets)} pages, no back for each front"
         )
     for offset in offsets[::every]:
+        strips.take(_strips(data, offset, order))
         try:
             page = _page(data, offset, order, max_bytes)
         except InputError as error:
@@ -87,6 +104,12 @@ def _directory(data: bytes | memoryview, offset: int, order: str) -> tuple[dict[
             entries[tag] = kind, values, start
     (following,) = struct.unpack_from(f"{order}I", data, end)
     return entries, following
+
+
+def _strips(data: bytes | memoryview, offset: int, order: str) -> int:
+    """Strips or tiles that a directory names."""
+    entries, _ = _directory(data, offset, order)
+    return sum(entries[tag][1] for tag, _ in _DATA_TAGS if tag in entries)
 
 
 def _numbers(data: bytes | memoryview, entry: _Entry, order: str) -> tuple[int, ...]:

@@ -126,8 +126,8 @@ class Upkeep:
 
     def _feed(self) -> None:
         for batch in self._store.unqueued():
-            self._worker.enqueue(batch, 0)
-            self._store.set_enqueued(batch.id)
+            if self._worker.enqueue(batch, 0):
+                self._store.set_enqueued(batch.id)
         for batch in self._store.untold():
             self._worker.enqueue_webhook(batch)
             self._store.set_told(batch.id)
@@ -171,8 +171,11 @@ class Upkeep:
         for batch in self._store.running():
             oldest = max(oldest, now - batch.created)
             waiting += self._store.progress(batch).waiting
-            if batch.enqueued and not self._worker.is_open(batch):
-                self._worker.enqueue(batch, batch.enqueued)
+            if (
+                batch.enqueued
+                and not self._worker.is_open(batch)
+                and self._worker.enqueue(batch, batch.enqueued)
+            ):
                 self._store.set_enqueued(batch.id)
         metrics.BATCH_WAITING.set(waiting)
         metrics.BATCH_AGE.set(oldest)

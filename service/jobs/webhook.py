@@ -8,7 +8,9 @@ cheque.
 import base64
 import hashlib
 import hmac
+import ipaddress
 import json
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +51,8 @@ class Webhooks:
             host, _ = parts.hostname or "", parts.port
         except ValueError:
             host, parts = "", urlsplit("")
-        if len(url) > _LONGEST or not url.isascii() or not url.isprintable() or parts.username:
+        odd = len(url) > _LONGEST or not url.isascii() or not url.isprintable()
+        if odd or "@" in parts.netloc or _host_called(url) != host:
             raise ParameterError("webhook", "webhook is no URL that can be called")
         if host not in self.hosts:
             raise ParameterError("webhook", "webhook names a host that this service does not call")
@@ -71,18 +74,8 @@ class Webhooks:
         headers["Content-Type"] = "application/json"
         try:
             self.check(batch.webhook)
-            # What the receiver says is not read, beyond its status.
-            with httpx.stream(
-                "POST",
-                batch.webhook,
-                content=body,
-                headers=headers,
-                timeout=_TIMEOUT,
-                follow_redirects=False,
-                trust_env=False,
-            ) as answer:
-                received = answer.is_success
-        except (httpx.HTTPError, httpx.InvalidURL, ParameterError):
+            received = _post(httpx.URL(batch.webhook), body, headers)
+        except (httpx.HTTPError, httpx.InvalidURL, ParameterError, OSError):
             received = False
         metrics.WEBHOOKS.labels("received" if received else "failed").inc()
         return received
@@ -101,6 +94,65 @@ class Webhooks:
             "webhook-timestamp": str(timestamp),
             "webhook-signature": f"v1,{digest}",
         }
+
+
+def _post(url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> bool:
+    """Whether a URL received a body; of what it says, the status alone is read.
+
+    It is called at the address that its name was found to have, which is one that names may lead
+    to; by its name it is known to TLS and in the Host header. Raises OSError and httpx.HTTPError.
+    """
+    with (
+        httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as client,
+        client.stream(
+            "POST",
+            url.copy_with(host=address_of(url.host)),
+            content=body,
+            headers={**headers, "Host": url.netloc.decode()},
+            extensions={"sni_hostname": url.host},
+        ) as answer,
+    ):
+        return answer.is_success
+
+
+def address_of(host: str) -> str:
+    """An address of a host; raises OSError.
+
+    A name must not lead to this machine, to its link (where clouds keep credentials) or to what is
+    no host: whoever runs a name that is allowed would reach there. An address that is allowed
+    itself is what was meant.
+    """
+    if host in _LOOPBACK or _is_address(host):
+        return host
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    for _, _, _, _, place in found:
+        address = ipaddress.ip_address(str(place[0]).partition("%")[0])
+        inner = getattr(address, "ipv4_mapped", None) or address
+        if (
+            inner.is_loopback
+            or inner.is_link_local
+            or inner.is_multicast
+            or inner.is_unspecified
+            or inner.is_reserved
+        ):
+            raise PermissionError("the name of a webhook's host leads where none may go")
+    return str(found[0][4][0])
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _host_called(url: str) -> str:
+    """The host that would be called, which must be the one that is checked."""
+    try:
+        return httpx.URL(url).host
+    except httpx.InvalidURL:
+        return ""
 
 
 def message(batch: Batch, store: Store) -> dict[str, Any]:

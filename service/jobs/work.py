@@ -23,7 +23,7 @@ from typing import Any, Final
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import metrics
+from service import metrics, tracing
 from service.desk.entrance import Entrance, outcome_of
 from service.desk.news import decided
 from service.errors import (
@@ -36,10 +36,13 @@ from service.errors import (
     origin,
     without_values,
 )
+from service.jobs import letters
 from service.jobs.bodies import Bodies
 from service.jobs.store import Batch, Item, Outcome, Store
 from service.jobs.webhook import News, Webhooks, message
-from service.options import Reader, read_cheque
+from service.options import Reader, ReadingOptions, read_cheque
+from service.pipeline.reader import Reading
+from service.x9.evidence import document, item_options
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +52,7 @@ WEBHOOKS: Final = "webhooks"
 _VERSION: Final = "1"
 _POLL_SECONDS: Final = 0.2
 _RETRY_SECONDS: Final = (1.0, 30.0)
+_START_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 0.0)
 # Of a process that reads alone; and of a whole worker, which may also have been killed by chance.
 _ATTEMPTS: Final = 3
 _BEGINNINGS: Final = 5
@@ -106,7 +110,20 @@ class Worker:
         self._idle = threading.Condition()
 
     def start(self) -> None:
-        """Take up what was left behind, and go on with what waits."""
+        """Take up what was left behind, and go on with what waits.
+
+        Raises StorageUnavailableError where the database is away, for longer than a moment.
+        """
+        for pause in _START_SECONDS:
+            try:
+                return self._launch()
+            except SQLAlchemyError as error:
+                logger.error("the work can't be taken up (%s)", type(error).__name__)
+                DBOS.destroy(destroy_registry=True)
+                time.sleep(pause)
+        raise StorageUnavailableError("the database can't be reached")
+
+    def _launch(self) -> None:
         DBOS(config=self._config)
 
         @DBOS.workflow(name="read_chunk", max_recovery_attempts=None)
@@ -148,13 +165,16 @@ class Worker:
         self.stop_reading()
         DBOS.destroy(destroy_registry=True)
 
-    def enqueue(self, batch: Batch, generation: int) -> None:
-        """Put a batch's chunks on the queue, those with something to read."""
+    def enqueue(self, batch: Batch, generation: int) -> bool:
+        """Put a batch's chunks on the queue, those with something to read; whether all are."""
         for first in range(0, batch.items, batch.chunk):
+            if self._stopping.is_set():
+                return False
             if self._work.store.waiting(batch.id, first, batch.chunk):
                 with SetWorkflowID(f"{batch.id}.{first}.{generation}"):
                     DBOS.enqueue_workflow(QUEUE, self._read_workflow, batch.id, first, batch.chunk)
         self._work.store.complete(batch.id)
+        return True
 
     def enqueue_webhook(self, batch: Batch) -> None:
         """Put the news of a batch's end on its queue."""
@@ -246,7 +266,13 @@ class Worker:
             try:
                 if again and item.begun < _BEGINNINGS:
                     self._persist(lambda: self._work.store.begin_item(batch.id, item.number))
-                outcome = self._outcome(batch, item, data)
+                about: dict[str, tracing.Value] = {
+                    "cheque.batch": batch.id,
+                    "cheque.item": item.number,
+                }
+                with tracing.span("item", about) as made:
+                    outcome = self._outcome(batch, item, data)
+                    made.set_attribute("cheque.state", outcome.state)
             except BaseException:
                 self._leave()
                 raise
@@ -288,6 +314,9 @@ class Worker:
             reference=item.reference,
             evidence=self._persist(lambda: self._work.entrance.wants_evidence(batch)),
         )
+        stated = self._persist(lambda: letters.stated_item(self._work.store, batch.id, item.number))
+        if stated is not None:
+            options = item_options(options, stated.amount_minor)
         if data is None:
             return _failed("image_lost", "the image is no longer stored")
         if item.begun >= _BEGINNINGS:
@@ -311,7 +340,20 @@ class Worker:
             else:
                 break
         metrics.count_reading(reading)
-        return outcome_of(reading)
+        outcome = outcome_of(reading)
+        if stated is None:
+            return outcome
+        own = document(reading, partial(self._back, batch, stated, options))
+        return replace(outcome, reading=own)
+
+    def _back(
+        self, batch: Batch, stated: letters.StatedItem, options: ReadingOptions
+    ) -> Reading | None:
+        """The back of an item of a cash letter, read."""
+        if stated.back is None:
+            return None
+        data = self._work.bodies.read(batch.body, *stated.back)
+        return None if data is None else read_cheque(self._work.reader, data, options)
 
     def _persist(self, act: Callable[[], Any]) -> Any:
         """What `act` returns, however long what it needs is full or away."""

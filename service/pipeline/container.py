@@ -21,6 +21,9 @@ _BIG_TIFF_SIGNATURES: Final = (b"II+\0", b"MM\0+")
 _MAX_CHUNKS: Final = 20_000
 _MAX_SEGMENTS: Final = 2_000
 _MAX_SCANS: Final = 100
+# Every scan of a JPEG goes over all of its pixels, however little it says: 20 scans of the largest
+# image, 18 being what is usual for four colours.
+_MAX_SCANNED: Final = 800_000_000
 _MAX_TAGS: Final = 512
 _MAX_PAGES: Final = 1_000
 _MAX_STRIPS: Final = 1 << 17
@@ -206,7 +209,8 @@ def _open_jpeg(data: bytes, limits: ImageLimits, field_only: bool) -> Container:
         _corrupt("the JPEG has too many segments")
     if size is None:
         _corrupt("the JPEG has no frame header")
-    if data.count(b"\xff\xda", position) > _MAX_SCANS:
+    scans = data.count(b"\xff\xda", position)
+    if scans > _MAX_SCANS or scans * size[0] * size[1] > _MAX_SCANNED:
         raise InputError("unsupported_image", "the JPEG has too many scans")
     kept.append(data[body - 4 :])
     return Container("JPEG", *size, exif[0], exif[1] or density, 1, b"".join(kept))

@@ -24,7 +24,7 @@ from service.pipeline.evidence import Chain, Evidence, Found, gather, seal
 from service.pipeline.field import FieldCandidate, locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
-from service.pipeline.ink import extract_ink
+from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.recognize import OnnxRecognizer, Recognizer
 from service.pipeline.search import (
     Interpretation,
@@ -33,6 +33,8 @@ from service.pipeline.search import (
     forward_of_amount,
 )
 from service.pipeline.segment import SegmentationGraph, segment_fields
+from service.pipeline.stated import Stated, bear_out
+from service.pipeline.usability import Measured, UsabilityLimits, legibility, measure_image
 
 ALTERNATIVES = 5
 _ENOUGH_FIELDS = 1.2
@@ -41,6 +43,9 @@ _ENOUGH_FIELDS = 1.2
 _UPRIGHT = 0.89
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
+# Before a turned page is read as a whole its likeliest place is: where that is so many times too
+# unlikely to win, the rest does not win either.
+_TURNED_MARGIN = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,9 @@ class Reading:
     symbols as written; digits: the digits of text in order, a fraction's denominator left out; all
     None only where no path exists. confidence: calibrated probability that amount_minor is right.
     field_box, symbols: in pixels of the original image, EXIF orientation applied. stages: seconds.
-    evidence: what the reading rests on, where it was asked for.
+    stated: of the amount that the caller stated, None where none was; usability: what was measured
+    of the image then. evidence: what the reading rests on, where it was
+    asked for.
     """
 
     amount_minor: int | None
@@ -89,6 +96,8 @@ class Reading:
     grammar_version: str
     reference: str | None
     stages: dict[str, float]
+    stated: Stated | None = None
+    usability: tuple[Measured, ...] = ()
     evidence: Evidence | None = None
 
 
@@ -100,12 +109,17 @@ class ChequeReader:
         folder: Path,
         limits: ImageLimits | None = None,
         max_error: float = DEFAULT_MAX_ERROR,
+        usability: UsabilityLimits | None = None,
     ) -> None:
-        """Load the model in a folder; max_error: the bound of callers who state none."""
+        """Load the model in a folder; max_error: the bound of callers who state none.
+
+        usability: beyond what an image has a defect.
+        """
         self._card = load_card(folder)
         self._max_error = max_error
         self._recognizer: Recognizer = OnnxRecognizer(folder, self._card)
         self._limits = limits or ImageLimits()
+        self._usability = usability or UsabilityLimits()
         self._weights = np.array(self._card.segment_weights, np.float32)
         own = self._card.field_weights
         self._field_weights = np.array(own, np.float32) if own else None
@@ -132,62 +146,95 @@ class ChequeReader:
         field_only: bool = False,
         max_error: float | None = None,
         reference: str | None = None,
+        stated: int | None = None,
         evidence: bool = False,
     ) -> Reading:
         """Read the courtesy amount of one image.
 
         data: a PNG, JPEG or TIFF file. field_only: it shows nothing but the amount. max_error: the
-        share of wrong amounts among accepted ones that the caller can bear. evidence: the reading
-        carries what it rests on. Raises InputError for data that is no usable image; an illegible
-        cheque is a Reading with a reject reason.
+        share of wrong amounts among accepted ones that the caller can bear. stated: the amount in
+        minor units that a record states of this cheque; it changes nothing of what is read.
+        evidence: the reading carries what it rests on. Raises InputError for data that is no usable
+        image; an illegible cheque is a Reading with a reject reason.
         """
         started = perf_counter()
-        grammar = grammar_for(currency, locale, self._card.labels, self._card.grammar_weights)
-        bound = self._max_error if max_error is None else max_error
+        wanted = _Wanted(
+            grammar_for(currency, locale, self._card.labels, self._card.grammar_weights),
+            field_only,
+            self._max_error if max_error is None else max_error,
+            stated,
+            evidence,
+        )
         image = load_cheque(data, field_only=field_only, limits=self._limits)
         loaded = perf_counter() - started
-        reading = self._interpret(image, grammar, field_only, bound, evidence)
-        over_turned = False
-        calibration = self.calibration(field_only=field_only)
-        upright = uncalibrated(reading.confidence, calibration)
-        if upright < _UPRIGHT and not field_only:
-            turned = self._interpret(image.turned(), grammar, field_only, bound, evidence)
-            stages = {k: v + turned.stages[k] for k, v in reading.stages.items()}
-            over = uncalibrated(turned.confidence, calibration)
-            if _odds(over) * _TURNED_ODDS > _odds(upright):
-                reading, over_turned = turned, True
-            reading = replace(reading, stages=stages)
+        clock = _Clock({"image": loaded})
+        ink = extract_ink(image.grey)
+        clock.lap("ink")
+        upright = reading = self._interpret(image, ink, wanted, clock)
+        if not field_only and self._posterior(reading) < _UPRIGHT:
+            reading = self._right_way_up(reading, image, ink, wanted, clock)
         if reading.evidence is not None:
             proof = seal(
                 reading.evidence,
                 data,
-                _found(reading, bound, field_only=field_only),
-                turned=over_turned,
+                _found(reading, wanted.max_error, field_only=field_only),
+                turned=reading is not upright,
             )
             reading = replace(reading, evidence=proof)
-        return replace(reading, reference=reference, stages={"image": loaded, **reading.stages})
+        usability: tuple[Measured, ...] = ()
+        if stated is not None and not field_only:
+            usability = (
+                *measure_image(data, self._limits, self._usability),
+                legibility(reading.confidence, self._usability),
+            )
+        return replace(reading, reference=reference, usability=usability, stages=clock.laps)
+
+    def _right_way_up(
+        self,
+        reading: Reading,
+        image: ChequeImage,
+        ink: InkImage,
+        wanted: "_Wanted",
+        clock: "_Clock",
+    ) -> Reading:
+        """A reading of a whole image, or that of the image turned where it is so much likelier."""
+        odds = _odds(self._posterior(reading))
+        turned = image.turned()
+        first = self._interpret(turned, ink.turned(), wanted, clock, most=1)
+        if _odds(self._posterior(first)) * _TURNED_ODDS * _TURNED_MARGIN <= odds:
+            return reading
+        ink = extract_ink(turned.grey)
+        clock.lap("ink")
+        over = self._interpret(turned, ink, wanted, clock)
+        return over if _odds(self._posterior(over)) * _TURNED_ODDS > odds else reading
+
+    def _posterior(self, reading: Reading) -> float:
+        """The posterior of a reading of a whole image."""
+        return uncalibrated(reading.confidence, self.calibration(field_only=False))
 
     def _interpret(
         self,
         image: ChequeImage,
-        grammar: Grammar,
-        field_only: bool,
-        max_error: float,
-        evidence: bool,
+        ink: InkImage,
+        wanted: "_Wanted",
+        clock: "_Clock",
+        most: int | None = None,
     ) -> Reading:
-        """One orientation of an image through all stages."""
-        clock = _Clock()
-        ink = extract_ink(image.grey)
-        clock.lap("ink")
+        """One orientation of an image through all stages.
+
+        most: fields that are looked at, for a first glance, without alternatives.
+        """
+        grammar, field_only, stated = wanted.grammar, wanted.field_only, wanted.stated
         fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
-        fields = fields if field_only else enough_fields(fields)
+        fields = (fields if field_only else enough_fields(fields))[:most]
         clock.lap("field")
         graph = segment_fields(ink, fields, self._card.placement, self._weights)
         clock.lap("segment")
         penalties = self._recognizer.penalties(graph.crops)
         clock.lap("recognize")
         lattice = recognition_graph(graph, fields, penalties, self._card, self._free)
-        found = best(lattice, grammar, ALTERNATIVES, distinct="amount")
+        number = ALTERNATIVES if most is None else 1
+        found = best(lattice, grammar, number, distinct="amount")
         everything = forward_of_everything(lattice, grammar, self._card.null_penalty)
         calibration = self.calibration(field_only=field_only)
         alternatives = tuple(
@@ -197,11 +244,17 @@ class ChequeReader:
             *alternatives[:1],
             *sorted(alternatives[1:], key=lambda a: a.confidence, reverse=True),
         )
+        borne_out = None
+        if stated is not None:
+            posteriors = [
+                (one.amount_minor, uncalibrated(one.confidence, calibration))
+                for one in alternatives
+            ]
+            borne_out = bear_out(lattice, grammar, stated, everything, posteriors, calibration)
         clock.lap("search")
-        reading = self._reading(
-            image, graph, grammar, found, alternatives, max_error, calibration, clock
-        )
-        if not evidence:
+        reading = self._reading(image, graph, wanted, found, alternatives, calibration, clock)
+        reading = replace(reading, stated=borne_out)
+        if not wanted.evidence or most is not None:
             return reading
         sure = {one.amount_minor: one.confidence for one in alternatives}
         proof = gather(
@@ -217,10 +270,9 @@ class ChequeReader:
         self,
         image: ChequeImage,
         graph: SegmentationGraph,
-        grammar: Grammar,
+        wanted: "_Wanted",
         found: list[Interpretation],
         alternatives: tuple[Alternative, ...],
-        max_error: float,
         calibration: Calibration,
         clock: "_Clock",
     ) -> Reading:
@@ -229,12 +281,12 @@ class ChequeReader:
         decision, reason = decide(
             first.amount_minor if first else None,
             confidence,
-            max_error,
+            wanted.max_error,
             calibration,
             negative=first is not None and first.negative,
             blank=len(graph.crops) == 0,
         )
-        symbols = _symbols(first, graph, grammar, image.to_original) if first else ()
+        symbols = _symbols(first, graph, wanted.grammar, image.to_original) if first else ()
         return Reading(
             amount_minor=first.amount_minor if first else None,
             currency=first.currency if first else None,
@@ -249,22 +301,33 @@ class ChequeReader:
             pages=image.pages,
             segments=len(graph.crops),
             model_version=self.model_version,
-            grammar_version=grammar.version,
+            grammar_version=wanted.grammar.version,
             reference=None,
             stages=clock.laps,
         )
 
 
-class _Clock:
-    """Seconds from one lap to the next."""
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How an image is to be read, see ChequeReader.read."""
 
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
+    grammar: Grammar
+    field_only: bool
+    max_error: float
+    stated: int | None
+    evidence: bool
+
+
+class _Clock:
+    """Seconds from one lap to the next, added up by name."""
+
+    def __init__(self, laps: dict[str, float]) -> None:
+        self.laps = laps
         self._last = perf_counter()
 
     def lap(self, name: str) -> None:
         now = perf_counter()
-        self.laps[name] = now - self._last
+        self.laps[name] = self.laps.get(name, 0.0) + now - self._last
         self._last = now
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from service.pipeline.amount import Role, amount_of
 from service.pipeline.automaton import Automaton, Grammar
-from service.pipeline.graph import Floats, Graph, Ints, Path, best_completions, n_best
+from service.pipeline.graph import Floats, Graph, Ints, Path
+from service.pipeline.native.paths import best_completions, n_best
 from service.pipeline.spelling import spelling
 from service.pipeline.sweep import Composition, Index, Lattice, Sweep
 
@@ -81,7 +82,8 @@ def best(
             found = _best_amounts(graph, grammar, n, onward)
         else:
             paths = n_best(graph, n, silent=(grammar.rubbish,), rest=onward)
-            found = [_interpretation(graph, grammar, path) for path in paths]
+            roles = _roles(graph, grammar)
+            found = [_interpretation(graph, grammar, roles, path) for path in paths]
         # Beyond the bound a string may have better paths than those that were kept.
         if len(found) >= n and found[-1].penalty <= bound:
             break
@@ -276,13 +278,14 @@ def _best_amounts(graph: Graph, grammar: Grammar, n: int, onward: Floats) -> lis
             final_penalty=graph.final_penalty[ends],
             final_origin=graph.final_origin[ends],
         )
-        counted, silent = _counted_digits(part, grammar)
+        roles = _roles(part, grammar)
+        counted, silent = _counted_digits(part, grammar, roles)
         rest = onward if ends.all() else best_completions(part)
         enough, wanted = n < 1, n
         readings: list[Interpretation] = []
         while not enough:
             paths = n_best(counted, wanted, silent=(silent,), rest=rest)
-            readings = [_interpretation(part, grammar, path) for path in paths]
+            readings = [_interpretation(part, grammar, roles, path) for path in paths]
             enough = len({r.amount_minor for r in readings}) >= n or len(paths) < wanted
             wanted *= 2
         for reading in readings:
@@ -292,9 +295,8 @@ def _best_amounts(graph: Graph, grammar: Grammar, n: int, onward: Floats) -> lis
     return sorted(by_amount.values(), key=lambda reading: reading.penalty)[:n]
 
 
-def _counted_digits(graph: Graph, grammar: Grammar) -> tuple[Graph, int]:
+def _counted_digits(graph: Graph, grammar: Grammar, roles: NDArray[np.uint8]) -> tuple[Graph, int]:
     """The graph with a label for each digit that counts and one, given too, for all the rest."""
-    roles = _roles(graph, grammar)
     counted = (roles == Role.MAJOR) | (roles == Role.CENTS)
     silent = 2 * len(grammar.labels)
     spelled = graph.label + len(grammar.labels) * (roles == Role.CENTS)
@@ -308,8 +310,10 @@ def _roles(graph: Graph, grammar: Grammar) -> NDArray[np.uint8]:
     ).astype(np.uint8)
 
 
-def _interpretation(graph: Graph, grammar: Grammar, path: Path) -> Interpretation:
-    labels, roles = graph.label[path.arcs], _roles(graph, grammar)[path.arcs]
+def _interpretation(
+    graph: Graph, grammar: Grammar, all_roles: NDArray[np.uint8], path: Path
+) -> Interpretation:
+    labels, roles = graph.label[path.arcs], all_roles[path.arcs]
     final = int(graph.final_origin[path.final, 1])
     negative = bool(grammar.negative[final])
     symbols = [grammar.labels[label] for label in labels]

@@ -30,6 +30,7 @@ from service.pipeline.native.cutting import (
     minima,
     piece_boxes,
     pieces,
+    rises,
     trace,
 )
 
@@ -139,7 +140,7 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     if len(stats) == 0:
         return None
     heights = stats[:, cv2.CC_STAT_HEIGHT].astype(np.float64)
-    tall = heights >= 0.45 * np.percentile(heights, 95, weights=heights, method="inverted_cdf")
+    tall = heights >= 0.45 * _weighted_quantile(heights, heights, 0.95)
     size = float(_weighted_median(heights[tall], stats[tall, cv2.CC_STAT_AREA]))
     middle = stats[:, cv2.CC_STAT_TOP] + heights / 2
     slope, level = _fit_line(
@@ -185,6 +186,15 @@ def _without_neighbours(line: NDArray[np.uint8], centre: float) -> NDArray[np.ui
         return line
     erased = cv2.dilate(foreign[labels].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     return np.where(erased & ((solid == 0) | foreign[labels]), 0, line).astype(np.uint8)
+
+
+def _weighted_quantile(
+    values: NDArray[np.float64], weights: NDArray[np.float64], share: float
+) -> float:
+    """The least value that, with all lower ones, has the share of the weight."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total / total[-1], share)])
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.int32]) -> float:
@@ -243,11 +253,11 @@ def _seeds(
     height, width = through.shape
     seeds = []
     for offset in _MID_ROWS:
-        row = int(np.clip(centre + offset * LINE_SIZE, 1, height - 2))
+        row = int(min(max(centre + offset * LINE_SIZE, 1), height - 2))
         seeds.append((row, _minima(through[row])))
     for x, y, w, h, _ in stats.tolist():
         sides = np.array([max(x - 1, 0), min(x + w, width - 1)], np.int32)
-        seeds.append((int(np.clip(y + h // 2, 1, height - 2)), sides))
+        seeds.append((min(max(y + h // 2, 1), height - 2), sides))
     return seeds
 
 
@@ -389,15 +399,8 @@ def _rises(boxes: NDArray[np.int32]) -> NDArray[np.float32]:
 
     Commas and dashes are left out: they end where no character does.
     """
-    tall = boxes[:, 3] - boxes[:, 1] >= _RISE_HEIGHT * LINE_SIZE
-    reach = _RISE_REACH * LINE_SIZE
-    rises = np.zeros(len(boxes) - 1, np.float32)
-    for p in range(1, len(boxes)):
-        before = tall[:p] & (boxes[:p, 2] > boxes[:p, 2].max() - reach)
-        after = tall[p:] & (boxes[p:, 0] < boxes[p:, 0].min() + reach)
-        if before.any() and after.any():
-            rises[p - 1] = (boxes[:p, 3][before].max() - boxes[p:, 3][after].max()) / LINE_SIZE
-    return rises
+    reach, height = _RISE_REACH * LINE_SIZE, _RISE_HEIGHT * LINE_SIZE
+    return (rises(boxes, reach, height) / LINE_SIZE).astype(np.float32)
 
 
 def _space_penalty(gap: float, rise: float) -> float | None:
@@ -437,11 +440,11 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
     kept = plausible(held, a, b, LINE_SIZE)
     a, b = a[kept], b[kept]
     inner = [groups[group] for group in zip(a.tolist(), b.tolist(), strict=True)]
-    bounds = [_bounds(cuts.boxes[i:j]) for i, j in zip(a, b, strict=True)]
-    box = np.array(bounds, np.float32).reshape(-1, 4)
+    bounds = _bounds(cuts.boxes, a, b)
+    box = bounds.astype(np.float32)
     own = placement
     found = crops(
-        line.ink, cuts.piece, a, b, np.array(bounds, np.int32).reshape(-1, 4), size=LINE_SIZE,
+        line.ink, cuts.piece, a, b, bounds, size=LINE_SIZE,
         centre=line.centre,
         placement=(own.normal, own.largest, own.size_damping, own.offset_damping),
     )  # fmt: skip
@@ -486,11 +489,15 @@ def _groups(cuts: Cuts) -> dict[tuple[int, int], float]:
     return found
 
 
-def _bounds(boxes: NDArray[np.int32]) -> tuple[int, int, int, int]:
-    """The box about boxes i32 [B, 4]."""
-    x0, y0 = boxes[:, :2].min(axis=0).tolist()
-    x1, y1 = boxes[:, 2:].max(axis=0).tolist()
-    return x0, y0, x1, y1
+def _bounds(
+    boxes: NDArray[np.int32], first: NDArray[np.int32], last: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """The box about the boxes, i32 [B, 4], first .. last - 1 of each grouping; i32 [S, 4]."""
+    ends = np.stack([first, last], axis=1).ravel()
+    padded = np.concatenate([boxes, boxes[-1:]])
+    low = np.minimum.reduceat(padded[:, :2], ends, axis=0)[::2]
+    high = np.maximum.reduceat(padded[:, 2:], ends, axis=0)[::2]
+    return np.ascontiguousarray(np.concatenate([low, high], axis=1))
 
 
 def _to_working(line: Line, box: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,7 @@ class Composition:
         states = len(automaton.state_class)
         segments = lattice.class_penalty.reshape(-1, labels - 1)
         ints = (lattice.src, lattice.dst, lattice.segment)
-        self._numbers = [
+        self._numbers: list[NDArray[Any]] = [
             *(np.ascontiguousarray(one, np.int32) for one in ints),
             *(np.ascontiguousarray(one, np.float64) for one in (lattice.penalty, segments)),
             np.ascontiguousarray(automaton.state_class, np.int32),

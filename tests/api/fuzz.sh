@@ -7,8 +7,10 @@ key=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 work=$(mktemp -d)
 trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null; rm -rf "$work"' EXIT
 
+: >"$work/log"
 CHEQUE_API_KEY=$key CHEQUE_DATA_DIR=$work/data CHEQUE_RATE=100000 CHEQUE_RATE_BURST=100000 \
-    CHEQUE_BODY_SECONDS=5 CHEQUE_LOG_LEVEL=warning \
+    CHEQUE_BODY_SECONDS=5 CHEQUE_BATCH_SECONDS=5 CHEQUE_LOG_LEVEL=warning \
+    CHEQUE_WEBHOOK_HOSTS=127.0.0.1 CHEQUE_WEBHOOK_SECRET=$key \
     "$1/cheque-reader" serve --port 0 2>"$work/log" &
 server=$!
 for _ in $(seq 300); do

@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from service.access.keys import SqliteKeys
 from service.api import server
+from service.errors import KeysAwayError
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
@@ -41,7 +43,7 @@ def test_who_finds_the_line_full_is_refused_before_the_body_comes(
                 (service.base_url.host, service.base_url.port or 0), 10
             ) as raw:
                 raw.sendall(
-                    b"POST /v1/readings HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+                    b"POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
                     b"Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n"
                 )
                 assert raw.recv(4096).startswith(b"HTTP/1.1 429 ")
@@ -60,7 +62,7 @@ def test_a_line_that_fills_while_a_body_comes_is_full(
     service = start(reader, readers=1, max_waiting=0, max_in_flight=64)
     with socket.create_connection((service.base_url.host, service.base_url.port or 0), 10) as raw:
         raw.sendall(
-            b"POST /v1/readings HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+            b"POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
             b"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n" % len(cheque)
         )
         assert raw.recv(4096).startswith(b"HTTP/1.1 100 ")
@@ -101,7 +103,7 @@ def test_answers_that_nobody_takes_are_given_up(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "UNWRITTEN_SECONDS", 0.2)
-    request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 20
+    request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20
     sent = 0
     with socket.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -113,3 +115,17 @@ def test_answers_that_nobody_takes_are_given_up(
                 sent += len(request)
     assert sent < 1 << 26
     assert client.get("/livez").status_code == 200
+
+
+def test_where_keys_can_not_be_checked_nobody_is_let_in(
+    start: Callable[..., httpx.Client], reader: Any, cheque: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise KeysAwayError("keys can't be read: OperationalError")
+
+    service = start(reader, auth="key")
+    monkeypatch.setattr(SqliteKeys, "find", away)
+    answer = service.post("/v1/readings", headers={"X-API-Key": "chq_x"}, files={"image": cheque})
+    assert (answer.status_code, answer.json()["code"]) == (503, "keys_away")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert service.get("/livez").status_code == 200

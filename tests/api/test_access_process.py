@@ -98,7 +98,7 @@ def test_sigterm_finishes_what_is_in_flight_and_refuses_the_rest(
     ):
         _wait_until(client, 200)
         raw.sendall(
-            b"POST /v1/readings HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+            b"POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
             b"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n" % len(cheque)
         )
         # From here on the request is in flight: its body is being received.

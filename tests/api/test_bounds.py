@@ -87,7 +87,7 @@ def test_who_leaves_the_line_is_not_read(
     service = start(reader, readers=1, max_in_flight=4)
     reader.gate.clear()
     reader.calls.clear()
-    head = b"POST /v1/readings HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+    head = b"POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
     request = head + b"Content-Length: %d\r\n\r\n" % len(cheque) + cheque
     with contextlib.ExitStack() as stack:
         first, second = (stack.enter_context(_connected(service)) for _ in range(2))
@@ -107,7 +107,7 @@ def test_a_body_that_trickles_is_cut_off(start: Callable[..., httpx.Client], rea
     service = start(reader, body_seconds=0.2)
     with _connected(service) as raw:
         raw.sendall(
-            b"POST /v1/readings HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+            b"POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
             b"Content-Length: 100000\r\n\r\n\x89PNG"
         )
         answer = _until_closed(raw)
@@ -130,7 +130,7 @@ def test_an_endless_body_is_answered_and_then_cut_off(client: httpx.Client) -> N
     sent = 0
     with _connected(client) as raw:
         raw.sendall(
-            b"POST /v1/readings HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+            b"POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n"
         )
         with contextlib.suppress(ConnectionError):
@@ -144,7 +144,7 @@ def test_an_endless_body_is_answered_and_then_cut_off(client: httpx.Client) -> N
 def test_an_announced_giant_is_refused_before_it_is_sent(client: httpx.Client) -> None:
     with _connected(client) as raw:
         raw.sendall(
-            b"POST /v1/readings HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+            b"POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
             b"Content-Length: 10000000000\r\nExpect: 100-continue\r\n\r\n"
         )
         assert raw.recv(4096).startswith(b"HTTP/1.1 413 ")

@@ -13,7 +13,7 @@ from PIL import Image
 from service.errors import InputError, ParameterError
 from service.jobs.intake import IntakeLimits, Pages, fingerprint, take_in
 from service.jobs.store import NewItem
-from service.jobs.tiff import split_tiff
+from service.jobs.tiff import Strips, split_tiff
 from service.pipeline.image import load_cheque
 
 
@@ -156,7 +156,7 @@ def test_every_page_of_a_tiff_is_an_image_of_its_own(
     if compression == "group4":
         pages = [one.convert("1") for one in pages]
     data = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:], compression=compression)
-    for number, single in enumerate(split_tiff(data, 1 << 22)):
+    for number, single in enumerate(split_tiff(data, 1 << 22, Strips())):
         assert isinstance(single, bytes)
         assert load_cheque(single).pages == 1
         with Image.open(io.BytesIO(single)) as read, Image.open(io.BytesIO(data)) as whole:
@@ -190,3 +190,77 @@ def test_circular_and_cut_tiffs_are_items_with_errors(
     (item,) = _take(file, bytes(data[: offset + 4]), None, "items")
     assert item.error is not None
     assert item.error[0] == "truncated_image"
+
+
+def _archive(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return packed.getvalue()
+
+
+def test_an_entry_that_claims_too_much_is_not_unpacked(
+    file: BinaryIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    real = zipfile.ZipFile.open
+
+    def watched(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+        opened.append(info.filename)
+        return real(archive, info)
+
+    body = _archive({"bomb": bytes((1 << 20) + 1), "image": b"x"})
+    monkeypatch.setattr(zipfile.ZipFile, "open", watched)
+    items = _take(file, body, boundary=None)
+    assert [item.error and item.error[0] for item in items] == ["too_large_bytes", None]
+    assert opened == ["image"]
+
+
+def test_entries_that_turn_out_damaged_count_too(file: BinaryIO) -> None:
+    body = bytearray(_archive({str(number): bytes(1 << 20) for number in range(5)}))
+    at = body.find(b"PK\x01\x02")
+    while at >= 0:
+        body[at + 16] ^= 1  # the sum, which what is unpacked then does not have
+        at = body.find(b"PK\x01\x02", at + 4)
+    with pytest.raises(InputError) as caught:
+        _take(file, bytes(body), boundary=None)
+    assert caught.value.code == "batch_too_large"
+
+
+def test_pages_can_not_share_strips_without_end() -> None:
+    strips, pages = 1 << 18, 100
+    body = bytearray(b"II*\0" + struct.pack("<I", 8 + 8 * strips))
+    body += struct.pack("<I", 8) * strips + bytes(4 * strips)
+    for number in range(pages):
+        following = len(body) + 2 + 12 * 4 + 4 if number < pages - 1 else 0
+        body += struct.pack("<H", 4)
+        for tag, count, value in (
+            (256, 1, 900),
+            (257, 1, 400),
+            (273, strips, 8),
+            (279, strips, 8 + 4 * strips),
+        ):
+            body += struct.pack("<HHII", tag, 4, count, value)
+        body += struct.pack("<I", following)
+    strips_left = Strips(1 << 20)
+    found = split_tiff(bytes(body), 1 << 24, strips_left)
+    with pytest.raises(InputError, match="more strips than they can need"):
+        list(found)
+
+
+def test_one_reference_names_one_image(file: BinaryIO) -> None:
+    with pytest.raises(InputError, match="two references"):
+        _take(file, _part("reference", b"1") * 2 + _part("image", b"x") + b"--b--\r\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../etc/passwd", "/etc/passwd", "..\\..\\boot.ini", "C:\\a", "a\0b", "\u202egpj", ""],
+)
+def test_names_lead_nowhere(file: BinaryIO, name: str) -> None:
+    """They are kept as text for the caller, printable, and are never a path."""
+    items = _take(file, _archive({f"x{name}": b"image"}), boundary=None)
+    assert [_content(file, item) for item in items] == [b"image"]
+    assert items[0].file is not None
+    assert items[0].file.isprintable()

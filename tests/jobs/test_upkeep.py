@@ -40,8 +40,9 @@ class FakeWorker:
     def take_over(self, names: list[str]) -> None:
         self.taken += names
 
-    def enqueue(self, batch: Batch, generation: int) -> None:
+    def enqueue(self, batch: Batch, generation: int) -> bool:
         self.queued.append((batch.id, generation))
+        return True
 
     def is_open(self, _: Batch) -> bool:
         return self.open

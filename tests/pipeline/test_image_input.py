@@ -348,6 +348,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         encode(grey_image(), "JPEG", progressive=True)[:-2] + b"\xff\xda\x00\x08" * 300,
         "unsupported_image",
     ),
+    "large jpeg of thirty scans": (
+        jpeg_claiming(6300, 6300) + b"\xff\xda\x00\x08" * 30,
+        "unsupported_image",
+    ),
     "tiff directory in a circle": (plain_tiff(following=8), "corrupt_image"),
     "tiff directory outside": (plain_tiff(following=1 << 30), "truncated_image"),
     "tiff first directory outside": (b"II*\0" + struct.pack("<I", 1 << 31), "truncated_image"),

@@ -66,6 +66,8 @@ _SIGNATURES = words.listed(
 )
 _INK_SHARES = (0.27, 0.13, 0.2, 0.13, 0.1, 0.06, 0.06, 0.02, 0.02, 0.01)
 
+_SCANS = 8
+_BINARIZERS = ("otsu", "adaptive", "sauvola", "fixed")
 _DPI_SHARES = (0.45, 0.15, 0.15, 0.12, 0.13)
 
 
@@ -599,12 +601,14 @@ def make_cheque(
     way: str | None = None,
     dpi: float | None = None,
     split: str = "train",
+    bitonal: bool = False,
 ) -> SyntheticCheque:
     """Make one synthetic cheque; the same arguments give the same cheque.
 
     hand: writes the amounts that are by hand, at a digit height in pixels; None: hand-like fonts.
     layout: a name of FORMS, way: one of WAYS, dpi: the page's resolution; None draws them.
-    kind: one of KINDS. split: the part of the machine fonts to print amounts with.
+    kind: one of KINDS. split: the part of the machine fonts to print amounts with. bitonal: the
+    picture is black and white, as legible as that can be.
     Raises ValueError for an unknown kind or way, KeyError for an unknown layout, and FontError
     where the fonts have not been fetched.
     """
@@ -624,7 +628,7 @@ def make_cheque(
     writer = _printer(split).write if filling.machine else hand or by_hand
     filled = draw(rng, form, filling, dpi, writer, plain=rng.random() < 0.1)
     _mark(rng, filled.page, form, kind)
-    cheque = truth(filled, _picture(rng, filled.page, way), form, filling, kind)
+    cheque = truth(filled, _picture(rng, filled.page, way, bitonal), form, filling, kind)
     return turn_over(cheque) if rng.random() < 0.03 else cheque
 
 
@@ -645,13 +649,28 @@ def make_refused(seed: int, *, hand: Writer | None = None, split: str = "train")
     return make_cheque(seed, hand=hand, kind=kind, split=split)
 
 
-def _picture(rng: np.random.Generator, page: Page, way: str) -> Shot:
+def _picture(rng: np.random.Generator, page: Page, way: str, bitonal: bool = False) -> Shot:
     """Capture a page and develop the picture: bitonal, grey or, one in five, in colour."""
+    if bitonal:
+        return _bits(rng, page, way)
     how = sample_development(rng, way)
     shot = shoot(rng, sheet_of(rng, page, not how.binarizer and rng.random() < 0.2), way)
     seen = develop(rng, shot, how)
     if how.binarizer and not _legible(seen):
         seen = develop(rng, shot, replace(how, binarizer=""))
+    return seen
+
+
+def _bits(rng: np.random.Generator, page: Page, way: str) -> Shot:
+    """Capture a page in black and white; what came out illegible is scanned again."""
+    for _ in range(_SCANS):
+        how = sample_development(rng, way)
+        name = str(rng.choice(_BINARIZERS))
+        seen = develop(
+            rng, shoot(rng, sheet_of(rng, page, False), way), replace(how, binarizer=name)
+        )
+        if _legible(seen):
+            break
     return seen
 
 

@@ -378,3 +378,22 @@ int free_points(
     free(columns);
     return 1;
 }
+
+/* How much higher the boxes from each on end than those before it: of boxes at least `height` tall
+ * that reach within `reach` of the rightmost, or begin within it of the leftmost. 0 where either
+ * side has none. boxes i32[count, 4]; found f64[count - 1]. */
+void rises(const int32_t *boxes, int64_t count, double reach, double height, double *found)
+{
+    for (int64_t p = 1; p < count; p++) {
+        int32_t right = INT32_MIN, left = INT32_MAX, before = INT32_MIN, after = INT32_MIN;
+        for (int64_t q = 0; q < p; q++) right = boxes[4 * q + 2] > right ? boxes[4 * q + 2] : right;
+        for (int64_t q = p; q < count; q++) left = boxes[4 * q] < left ? boxes[4 * q] : left;
+        for (int64_t q = 0; q < count; q++) {
+            const int32_t *box = boxes + 4 * q;
+            if (box[3] - box[1] < height) continue;
+            if (q < p && box[2] > right - reach && box[3] > before) before = box[3];
+            if (q >= p && box[0] < left + reach && box[3] > after) after = box[3];
+        }
+        found[p - 1] = before > INT32_MIN && after > INT32_MIN ? before - after : 0;
+    }
+}

@@ -202,6 +202,20 @@ def crossings(piece: NDArray[np.int16], solid: NDArray[np.bool_], count: int) ->
     return found
 
 
+def rises(boxes: NDArray[np.int32], reach: float, height: float) -> NDArray[np.float64]:
+    """By how many pixels the boxes from each on end higher than those before it; f64 [B - 1].
+
+    boxes: i32 [B, 4]. Only those at least `height` tall count that reach within `reach` of the
+    rightmost before, or begin within it of the leftmost after; 0 where either side has none.
+    """
+    found = np.zeros(max(len(boxes) - 1, 0))
+    LIBRARY.rises(
+        address(boxes, np.int32), _Int(len(boxes)), _Double(reach), _Double(height),
+        address(found, np.float64),
+    )  # fmt: skip
+    return found
+
+
 def crops(
     ink: NDArray[np.uint8], piece: NDArray[np.int16], first: NDArray[np.int32],
     last: NDArray[np.int32], boxes: NDArray[np.int32], *, size: int, centre: float,

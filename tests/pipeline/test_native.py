@@ -1,0 +1,145 @@
+"""The compiled loops against plain ones."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.pipeline import graph as plain
+from service.pipeline.ink import _otsu, percentile_of_counts
+from service.pipeline.native import address, compiler, cutting, inking, paths
+from tests.pipeline import oracle
+
+_STEP = np.array([0, -1, 1])
+
+
+def scribble(rng: np.random.Generator, height: int = 60, width: int = 150) -> NDArray[np.uint8]:
+    """Grey strokes, specks and lines on paper of 0."""
+    page = np.zeros((height, width), np.uint8)
+    for _ in range(int(rng.integers(1, 14))):
+        ends = rng.integers(0, (width, height), (2, 2))
+        shade = int(rng.integers(60, 256))
+        cv2.line(page, ends[0].tolist(), ends[1].tolist(), shade, int(rng.integers(1, 5)))
+    page[rng.random(page.shape) < 0.02] = 200
+    return page
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_best_strings_are_those_of_the_plain_search(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = oracle.random_graph(rng, most_nodes=8)
+    rest = plain.best_completions(graph)
+    np.testing.assert_array_equal(paths.best_completions(graph), rest)
+    for silent in ((), (0,), (0, 2)):
+        expected = plain.n_best(graph, 5, silent=silent)
+        found = paths.n_best(graph, 5, silent=silent, rest=rest)
+        assert [one.penalty for one in found] == [one.penalty for one in expected]
+        assert [one.labels for one in found] == [one.labels for one in expected]
+        assert [one.arcs.tolist() for one in found] == [one.arcs.tolist() for one in expected]
+        assert [one.final for one in found] == [one.final for one in expected]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_cuts_follow_the_least_ink(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ink = scribble(rng).astype(np.float32) / 255
+    total, step = cutting.least_ink(ink, 0.08)
+    for y in range(1, len(ink)):
+        padded = np.pad(total[y - 1], 1, constant_values=np.inf)
+        options = np.stack(
+            [padded[1:-1], padded[:-2] + np.float32(0.08), padded[2:] + np.float32(0.08)]
+        )
+        np.testing.assert_array_equal(step[y], options.argmin(axis=0))
+        np.testing.assert_array_equal(total[y], ink[y] + options.min(axis=0))
+    _, up = cutting.least_ink(ink[::-1], 0.08)
+    seeds = [(30, np.array([5, 70, 149], np.int32)), (1, np.array([0, 70], np.int32))]
+    found = cutting.cut_paths(step, up, seeds)
+    assert found.tolist() == sorted(map(list, set(map(tuple, found.tolist()))))
+    for path in found.astype(int):
+        assert np.abs(np.diff(path)).max() <= 1
+    for row, columns in seeds:
+        for column in columns.tolist():
+            own = [path for path in found if path[row] == column]
+            above = cutting.trace(step, row, column)
+            assert any(path[: row + 1].tolist() == above.tolist() for path in own)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_components_and_strokes_are_those_of_opencv(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    page = scribble(rng, int(rng.integers(1, 70)), int(rng.integers(1, 90)))
+    _, _, stats, _ = cv2.connectedComponentsWithStats((page > 0).astype(np.uint8), connectivity=8)
+    np.testing.assert_array_equal(inking.component_stats((page > 0).astype(np.uint8)), stats[1:])
+    ink, mask = inking.find_strokes(page, None, lowest=80, highest=180, weak=0.5, strong=0.68)
+    share = page / np.float32(180)
+    _, labels = cv2.connectedComponents((share > 0.5).astype(np.uint8), connectivity=8)
+    kept = np.isin(labels, np.unique(labels[share > 0.68])) & (labels > 0)
+    np.testing.assert_array_equal(mask, kept)
+    full = cv2.convertScaleAbs(share.astype(np.float32), alpha=255.0)
+    np.testing.assert_array_equal(ink, np.where(kept, full, 0))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_lines_are_those_of_the_opened_image(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    page = scribble(rng)
+    run, length = int(rng.integers(6, 20)), int(rng.integers(8, 60))
+    dark = (page > 100).astype(np.uint8)
+    joined = cv2.dilate(dark, np.ones((2, 1), np.uint8))
+    joined = cv2.morphologyEx(joined, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8))
+    opened = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((1, run), np.uint8)) & dark
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
+    own = [c for c in range(1, len(stats)) if stats[c, 2] >= length
+           and stats[c, 4] / stats[c, 2] <= 6]  # fmt: skip
+    found, boxes = inking.find_lines(page, 100.0, run=run, length=length, thickness=6)
+    np.testing.assert_array_equal(boxes, stats[own, :4])
+    for number, component in enumerate(own, 1):
+        np.testing.assert_array_equal(found == number, labels == component)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_levels_are_those_of_numpy_and_opencv(seed: int) -> None:
+    page = scribble(np.random.default_rng(seed))
+    counts = inking.histogram(page)
+    np.testing.assert_array_equal(counts, np.bincount(page.ravel(), minlength=256))
+    assert percentile_of_counts(counts, 70) == pytest.approx(np.percentile(page, 70))
+    threshold, _ = cv2.threshold(page, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    assert _otsu(counts) == threshold
+
+
+def test_crops_are_opencvs_but_for_rounding() -> None:
+    rng = np.random.default_rng(1)
+    page = scribble(rng)
+    piece = np.zeros(page.shape, np.int16)
+    boxes = np.array([[10, 5, 50, 55], [0, 0, 150, 60], [70, 20, 73, 24]], np.int32)
+    ends = (np.zeros(3, np.int32), np.ones(3, np.int32))
+    found = cutting.crops(
+        page, piece, *ends, boxes, size=40, centre=30.0, placement=(20.0, 28.0, 0.5, 0.5)
+    )
+    for crop, (x0, y0, x1, y1) in zip(found, boxes.tolist(), strict=True):
+        own = page[max(y0 - 1, 0) : y1 + 1, max(x0 - 1, 0) : x1 + 1]
+        extent = max(x1 - x0, y1 - y0) / 40
+        scale = min(20.0 * extent**0.5, 28.0) / (extent * 40)
+        shift = float(np.clip(((y0 + y1) / 2 - 30) / 40 * 0.5, -0.25, 0.25)) * 20
+        down, right = (15.5 - scale * (side - 1) / 2 for side in own.shape)
+        matrix = np.array([[scale, 0, right], [0, scale, down + shift]])
+        expected = cv2.warpAffine(own, matrix, (32, 32), flags=cv2.INTER_LINEAR)
+        off = np.abs(crop.astype(int) - expected)
+        assert off.max() <= 1
+        assert (off > 0).mean() < 0.005
+
+
+def test_arrays_of_another_kind_are_refused() -> None:
+    with pytest.raises(ValueError, match="contiguous"):
+        address(np.zeros((4, 4))[:, 1], np.float64)
+    with pytest.raises(ValueError, match="contiguous"):
+        address(np.zeros(4, np.float32), np.float64)
+    with pytest.raises(ValueError, match="outside"):
+        cutting.trace(np.zeros((4, 4), np.int8), 4, 0)
+
+
+def test_the_library_is_named_after_its_sources() -> None:
+    assert compiler.library().exists()
+    assert compiler.build() == compiler.library()

@@ -1,0 +1,319 @@
+"""Synthetic cash letters with known errors: how many wrong amounts are flagged, and right ones.
+
+Items are US cheques as banks exchange them: cut on a scanner, 200 dpi, bitonal, TIFF G4. Some
+records state another amount than is written, as keying and captured digits go wrong. The file is
+written and read back as any other, and every item judged by the rule that is served.
+"""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+from rich.table import Table
+
+from service.errors import InputError
+from service.options import ReadingOptions, read_cheque
+from service.pipeline.reader import ChequeReader
+from service.pipeline.stated import Verdict, judge
+from service.x9.evidence import item_options
+from service.x9.letter import CashLetterFile
+from service.x9.writer import Writer
+from training.synth.bank import GlyphBank
+from training.synth.cheque import SyntheticCheque, make_cheque
+from training.synth.hand import HandWriter
+
+FIRST_SEED: Final = 7_000_000
+LAYOUTS: Final = ("us-personal", "us-business")
+_LAYOUT_SHARES: Final = (0.7, 0.3)
+_ERRORS: Final = ("digit", "swap", "lost", "added", "other")
+_LARGEST: Final = 10**10 - 1
+_ROUTING: Final = "122000661"
+_BUNDLE: Final = 25
+_APART: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One item, read: what its record states, what is written, what was found.
+
+    error: the kind of error in the record, "" for none. read: the likeliest amount. found, penalty:
+    probability of the stated one and how far it is behind, see `Stated`.
+    """
+
+    seed: int
+    hand: bool
+    error: str
+    written: int
+    stated: int
+    read: int | None
+    confidence: float
+    found: float
+    penalty: float
+    defects: tuple[str, ...]
+    verdict: Verdict
+
+
+def make_item(seed: int, hand: HandWriter | None) -> tuple[SyntheticCheque, bytes]:
+    """A cheque and its image as a file; hand: writes the amounts, None: fonts like handwriting."""
+    rng = np.random.default_rng(seed)
+    layout = LAYOUTS[int(rng.choice(len(LAYOUTS), p=_LAYOUT_SHARES))]
+    write = hand.write if hand else None
+    for attempt in range(20):
+        cheque = make_cheque(
+            seed + attempt * _APART, hand=write, layout=layout, way="cut", dpi=200.0,
+            split="valid", bitonal=True,
+        )  # fmt: skip
+        # Banks turn cheques the right way up, and an item's amount has ten digits.
+        if not cheque.turned and 0 < (cheque.amount_minor or 0) <= _LARGEST:
+            break
+    out = io.BytesIO()
+    Image.fromarray(cheque.image).convert("1", dither=Image.Dither.NONE).save(
+        out, "TIFF", compression="group4", dpi=(200, 200)
+    )
+    return cheque, out.getvalue()
+
+
+def wrong_amount(rng: np.random.Generator, amount: int, error: str) -> int:
+    """Another amount that a record may state: a digit wrong, two swapped, one lost or added, or
+    the amount of another cheque."""
+    digits = str(amount)
+    while True:
+        place = int(rng.integers(len(digits)))
+        digit = str(int(rng.integers(10)))
+        if error == "digit":
+            found = digits[:place] + digit + digits[place + 1 :]
+        elif error == "swap" and len(set(digits)) > 1:
+            place = min(place, len(digits) - 2)
+            found = digits[:place] + digits[place + 1] + digits[place] + digits[place + 2 :]
+        elif error == "lost" and len(digits) > 1:
+            found = digits[:place] + digits[place + 1 :]
+        elif error == "added" and len(digits) < 10:
+            found = digits[:place] + digit + digits[place:]
+        else:
+            found = str(int(np.exp(rng.uniform(np.log(500), np.log(2_000_000)))))
+        if found and int(found) not in (0, amount):
+            return int(found)
+
+
+def write_letter(
+    path: Path, images: Sequence[bytes], amounts: Sequence[int], seeds: Sequence[int]
+) -> None:
+    """A cash letter of these items; their sequence numbers are the seeds."""
+    with path.open("wb") as file:
+        writer = Writer(file)
+        writer.make("01", {
+            "Standard Level": "35", "Test File Indicator": "T", "File Creation Date": "20240501",
+            "Immediate Destination Routing Number": _ROUTING, "Resend Indicator": "N",
+            "Immediate Origin Routing Number": _ROUTING, "File Creation Time": "1200",
+        })  # fmt: skip
+        head: dict[str, str | int | bytes] = {
+            "Collection Type Indicator": "01", "Destination Routing Number": _ROUTING,
+            "ECE Institution Routing Number": _ROUTING,
+        }  # fmt: skip
+        writer.make("10", head | {
+            "Cash Letter Business Date": "20240501", "Cash Letter Creation Date": "20240501",
+            "Cash Letter Creation Time": "1200", "Cash Letter Record Type Indicator": "I",
+            "Cash Letter Documentation Type Indicator": "G", "Cash Letter ID": "SYNTHETI",
+        })  # fmt: skip
+        for first in range(0, len(images), _BUNDLE):
+            part = slice(first, first + _BUNDLE)
+            writer.make("20", head | {
+                "Bundle Business Date": "20240501", "Bundle Creation Date": "20240501",
+                "Bundle ID": str(first), "Bundle Sequence Number": str(first // _BUNDLE + 1),
+            })  # fmt: skip
+            for image, amount, seed in zip(images[part], amounts[part], seeds[part], strict=True):
+                _write_item(writer, image, amount, seed)
+            writer.make("70", {
+                "Items Within Bundle Count": len(images[part]),
+                "Bundle Total Amount": sum(amounts[part]),
+                "Images Within Bundle Count": len(images[part]),
+            })  # fmt: skip
+        writer.make("90", {
+            "Bundle Count": -(-len(images) // _BUNDLE),
+            "Items Within Cash Letter Count": len(images), "Cash Letter Total Amount": sum(amounts),
+            "Images Within Cash Letter Count": len(images),
+        })  # fmt: skip
+        writer.make("99", {
+            "Cash Letter Count": 1, "Total Record Count": writer.records + 1,
+            "Total Item Count": len(images), "File Total Amount": sum(amounts),
+        })  # fmt: skip
+
+
+def _write_item(writer: Writer, image: bytes, amount: int, seed: int) -> None:
+    sequence = f"{seed:015d}"
+    writer.make("25", {
+        "Payor Bank Routing Number": _ROUTING[:8], "On-Us": "1234567/",
+        "Payor Bank Routing Number Check Digit": _ROUTING[8:], "Item Amount": amount,
+        "ECE Institution Item Sequence Number": sequence, "Documentation Type Indicator": "G",
+        "BOFD Indicator": "Y", "Check Detail Record Addendum Count": 0,
+    })  # fmt: skip
+    writer.make("50", {
+        "Image Indicator": "1", "Image Creator Routing Number": _ROUTING,
+        "Image Creator Date": "20240501", "Image View Format Indicator": "00",
+        "Image View Compression Algorithm Identifier": "00",
+        "Image View Data Size": len(image), "View Side Indicator": "0", "View Descriptor": "00",
+    })  # fmt: skip
+    writer.make("52", {
+        "ECE Institution Routing Number": _ROUTING, "Bundle Business Date": "20240501",
+        "ECE Institution Item Sequence Number": sequence, "Clipping Origin": "0",
+        "Image Data": image,
+    })  # fmt: skip
+
+
+def measure(
+    model: Path,
+    data: Path | None,
+    folder: Path,
+    items: int,
+    wrong: int,
+    seed: int,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> list[Judged]:
+    """Make, write, read and judge items; `wrong` of them with a wrong amount in the record.
+
+    data: the folder of the handwriting sets, None writes by hand in fonts. folder: gets the cash
+    letter and judged.jsonl, which holds the outcomes so far, so that a run that was broken off goes
+    on; it belongs to one state of the reader.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    hand = None if data is None else HandWriter(GlyphBank.load(data, "valid"))
+    rng = np.random.default_rng(seed)
+    flawed = {
+        int(place): _ERRORS[n % len(_ERRORS)]
+        for n, place in enumerate(rng.choice(items, wrong, replace=False))
+    }
+    kept = folder / "judged.jsonl"
+    known = _load(kept)
+    reader = ChequeReader(model)
+    found: list[Judged] = []
+    for first in range(0, items, _BUNDLE):
+        places = range(first, min(first + _BUNDLE, items))
+        if all((FIRST_SEED + seed + place) in known for place in places):
+            found += [known[FIRST_SEED + seed + place] for place in places]
+            progress(len(found))
+            continue
+        cheques, images, stated = {}, [], []
+        for place in places:
+            number = FIRST_SEED + seed + place
+            cheque, image = make_item(number, hand)
+            cheques[number] = cheque
+            images.append(image)
+            amount = cheque.amount_minor or 0
+            error = flawed.get(place, "")
+            made = np.random.default_rng([seed, place])
+            stated.append(wrong_amount(made, amount, error) if error else amount)
+        seeds = list(cheques)
+        path = folder / f"letter-{first:05d}.x937"
+        write_letter(path, images, stated, seeds)
+        with path.open("rb") as stream, kept.open("a") as lines, path.open("rb") as pictures:
+            for item in CashLetterFile(stream).items():
+                number = int(item.sequence)
+                one = known.get(number)
+                if one is None:
+                    view = item.view("front")
+                    assert view is not None
+                    pictures.seek(view.start)
+                    front = pictures.read(view.size)
+                    error = flawed.get(number - FIRST_SEED - seed, "")
+                    stated_minor = item.amount_minor or 0
+                    one = _judged(reader, number, cheques[number], error, stated_minor, front)
+                    lines.write(json.dumps(asdict(one)) + "\n")
+                    lines.flush()
+                found.append(one)
+                progress(len(found))
+    return found
+
+
+def _judged(
+    reader: ChequeReader, seed: int, cheque: SyntheticCheque, error: str, stated: int, front: bytes
+) -> Judged:
+    written = cheque.amount_minor or 0
+    try:
+        reading = read_cheque(reader, front, item_options(ReadingOptions(), stated))
+    except InputError:
+        return Judged(
+            seed, not cheque.machine, error, written, stated, None, 0.0, 0.0, 0.0, (), "unread"
+        )
+    assert reading.stated is not None
+    likeliest = max(reading.alternatives, key=lambda one: one.confidence, default=None)
+    defects = tuple(one.defect for one in reading.usability if one.present)
+    return Judged(
+        seed, not cheque.machine, error, written, stated,
+        likeliest.amount_minor if likeliest else None, likeliest.confidence if likeliest else 0.0,
+        reading.stated.confidence, reading.stated.penalty, defects, reading.stated.verdict,
+    )  # fmt: skip
+
+
+def judged_again(outcomes: Sequence[Judged]) -> list[Judged]:
+    """The same readings under the rule as it is now."""
+    return [
+        replace(one, verdict=judge(one.read, one.confidence, one.stated, one.found, one.penalty))
+        for one in outcomes
+    ]
+
+
+def flagged(outcomes: Sequence[Judged]) -> tuple[int, int, int, int]:
+    """Wrong records flagged, of how many; right ones flagged, of how many."""
+    wrong = [one for one in outcomes if one.error]
+    right = [one for one in outcomes if not one.error]
+    count = [sum(one.verdict == "disagrees" for one in part) for part in (wrong, right)]
+    return count[0], len(wrong), count[1], len(right)
+
+
+def table(outcomes: Sequence[Judged]) -> Table:
+    """Verdicts by what is wrong with the record, and by hand and machine."""
+    made = Table()
+    for name in ("Records", "Items", "Agrees", "Disagrees", "Unread", "Read rightly"):
+        made.add_column(name, justify="left" if name == "Records" else "right")
+    parts: dict[str, list[Judged]] = {}
+    for one in outcomes:
+        how = "by hand" if one.hand else "printed"
+        parts.setdefault(f"wrong: {one.error}" if one.error else f"right, {how}", []).append(one)
+    for name, part in sorted(parts.items()):
+        said = Counter(one.verdict for one in part)
+        right = sum(one.read == one.written for one in part)
+        made.add_row(
+            name, str(len(part)), str(said["agrees"]), str(said["disagrees"]),
+            str(said["unread"]), f"{100 * right / len(part):.1f} %",
+        )  # fmt: skip
+    return made
+
+
+def trade_off(outcomes: Sequence[Judged]) -> Table:
+    """What other thresholds of the rule would flag."""
+    made = Table(title="Other thresholds: wrong records flagged / right ones flagged")
+    penalties = (6.0, 8.0, 10.0, 12.0, 14.0)
+    made.add_column("Confidence")
+    for penalty in penalties:
+        made.add_column(f"penalty {penalty:g}", justify="right")
+    wrong = [one for one in outcomes if one.error]
+    right = [one for one in outcomes if not one.error]
+    for least in (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7):
+        cells = []
+        for penalty in penalties:
+            shares = [
+                sum(one.confidence >= least and one.penalty >= penalty for one in part)
+                / max(len(part), 1)
+                for part in (wrong, right)
+            ]
+            cells.append(f"{100 * shares[0]:.1f} / {100 * shares[1]:.1f} %")
+        made.add_row(f"{least:g}", *cells)
+    return made
+
+
+def _load(kept: Path) -> dict[int, Judged]:
+    found: dict[int, Judged] = {}
+    for line in kept.read_text().splitlines() if kept.exists() else ():
+        try:
+            row = json.loads(line)
+            one = Judged(**{**row, "defects": tuple(row["defects"])})
+        except (ValueError, TypeError, KeyError):
+            continue  # cut short by an interruption; it is read again
+        found[one.seed] = one
+    return found

@@ -68,6 +68,7 @@ def test_json_lines(run: Callable[..., Result], reader: Any, file: Path) -> None
         "max_error": None,
         "reference": "r1",
         "evidence": False,
+        "stated": None,
     }
 
 

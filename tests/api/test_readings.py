@@ -76,6 +76,7 @@ def test_parameters_reach_the_reader(
         "max_error": 0.002,
         "reference": "batch 7/42 é",
         "evidence": False,
+        "stated": None,
     }
 
 

@@ -39,8 +39,11 @@ def _serve(folder: str, port: int, shipped: bool) -> None:
 
 
 @contextmanager
-def service(*, shipped: bool) -> Iterator[httpx.Client]:
-    """A ready service with the clerk anna; its reader is the shipped one, or a stand-in."""
+def service(*, shipped: bool) -> Iterator[tuple[httpx.Client, Path]]:
+    """A ready service with the clerk anna, and its folder.
+
+    shipped: its reader is the shipped one, else a stand-in.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -57,7 +60,7 @@ def service(*, shipped: bool) -> Iterator[httpx.Client]:
                 members = Members(store, hours=1, idle=60)
                 members.add("anna", PASSWORD, ["default"], lead=True)
                 store.engine.dispose()
-                yield client
+                yield client, Path(folder)
         finally:
             process.terminate()
             process.join(30)

@@ -38,7 +38,7 @@ def main() -> None:
     _explained()
     files = sorted(one for one in SAMPLES.iterdir() if one.suffix in TYPES)
     parts = [("image", (one.name, one.read_bytes())) for one in files]
-    with service(shipped=True) as client:
+    with service(shipped=True) as (client, _):
         read_batch(client, files=parts)
         with signed_in(client) as page:
             item = ""

@@ -7,7 +7,6 @@ that an older one is never loaded.
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -56,9 +55,6 @@ def build(folder: Path = FOLDER) -> Path:
 
 
 def _compiler() -> list[str]:
-    named = os.environ.get("CC", "").split()
-    if named:
-        return named
     for name in ("cc", "gcc", "clang"):
         if shutil.which(name):
             return [name]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import service.pipeline
 from service.pipeline.card import Calibration, Fitted, recalibrate, write_version
+from service.pipeline.container import ImageLimits
 from service.pipeline.decision import (
     DEFAULT_MAX_ERROR,
     calibrated,
@@ -72,7 +73,8 @@ class Desk:
     """Makes synthetic images of the writers and fonts held out as valid, and reads them."""
 
     def __init__(self, model: Path, sources: Sources) -> None:
-        self._reader = ChequeReader(model)
+        # A page of noise hardly gets smaller as a PNG.
+        self._reader = ChequeReader(model, ImageLimits(max_bytes=64 << 20))
         self._fields = FieldMaker.load(sources.data, sources.fonts, "valid")
         self._hand = HandWriter(GlyphBank.load(sources.data, "valid"))
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from service.errors import InputError
 from service.pipeline.card import Placement
 from service.pipeline.field import locate_fields
 from service.pipeline.field_features import field_penalties
@@ -174,7 +175,10 @@ def _refused(sources: Sources, split: Split) -> _Maker:
     def make(seed: int) -> StringSample | None:
         page = make_refused(30_000_000 + seed, hand=hand.write, split=split)
         amounts = [] if page.amount_minor is None else [page.amount_minor]
-        return cut_image(png(page.image), amounts, field_only=False)
+        try:
+            return cut_image(png(page.image), amounts, field_only=False)
+        except InputError:
+            return None  # noise makes files that are too large
 
     return make
 

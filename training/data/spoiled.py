@@ -1,7 +1,7 @@
 """Recorded characters that are not what their label says: strokes missing, or another character.
 
-They were listed by looking at those training and validation samples of UNIPEN that a recognizer
-took for something else; what a person might have meant by the label stayed in. Test samples are
+They were listed by looking at those training and validation samples that a recognizer was sure to
+be something else; what a person might have meant by the label stayed in. Test samples are
 never left out.
 """
 

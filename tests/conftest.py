@@ -41,7 +41,12 @@ READING = Reading(
 def _no_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Settings of the machine that runs the tests must not change them; nothing is kept there."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("CHEQUE_")]:
+        for name in [
+            name
+            for name in os.environ
+            if name.startswith("CHEQUE_")
+            and not name.startswith(("CHEQUE_TRAINING_", "CHEQUE_TEST_"))
+        ]:
             patch.delenv(name)
         patch.setenv("CHEQUE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         yield

@@ -66,13 +66,13 @@ def test_secrets_differ_and_have_256_bits(keys: SqliteKeys) -> None:
 
 
 def test_scopes() -> None:
-    assert set(SCOPES) == {"read", "batch", "metrics", "admin"}
+    assert set(SCOPES) == {"read", "batch", "desk", "metrics", "admin"}
 
 
 def test_admin_is_good_for_everything_and_others_for_their_own(keys: SqliteKeys) -> None:
     admin, _ = keys.add("admin", ["admin"])
     assert all(admin.allows(scope) for scope in SCOPES)
-    for scope in ("read", "batch", "metrics"):
+    for scope in ("read", "batch", "desk", "metrics"):
         key, _ = keys.add(scope, [scope])
         assert [wanted for wanted in SCOPES if key.allows(wanted)] == [scope]
 
@@ -107,7 +107,7 @@ def test_names_are_harmless_in_logs(keys: SqliteKeys, name: str) -> None:
 
 @pytest.mark.parametrize("scopes", [[], ["all"], ["read", "write"], ["READ"]])
 def test_unknown_scopes_are_refused(keys: SqliteKeys, scopes: list[str]) -> None:
-    with pytest.raises(AccessError, match="scopes read, batch, metrics, admin"):
+    with pytest.raises(AccessError, match="scopes read, batch, desk, metrics, admin"):
         keys.add("till", scopes)
 
 

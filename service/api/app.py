@@ -123,8 +123,8 @@ async def _note(log: AuditLog, event: str) -> None:
 def _complete_openapi(app: FastAPI) -> None:
     """Add to the OpenAPI document what FastAPI leaves out.
 
-    That is the schema of problems, which the routes only refer to, and the example of a reading,
-    from which FastAPI would drop the members that are null.
+    That is the schemas of problems and of the desk's bodies, which routes only refer to, and the
+    example of a reading, from which FastAPI would drop the members that are null.
     """
     made = app.openapi
 
@@ -132,7 +132,7 @@ def _complete_openapi(app: FastAPI) -> None:
         fresh = app.openapi_schema is None
         document = made()
         if fresh:
-            for model in (Problem, ParameterFault):
+            for model in (Problem, ParameterFault, *desk.BODIES):
                 schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 schema.pop("$defs", None)
                 document["components"]["schemas"][model.__name__] = schema

@@ -74,6 +74,10 @@ _LEASED: Final[dict[int | str, dict[str, Any]]] = {
         lease_lost="the item is no longer leased to you",
     ),
 }
+# What the routes receive, for the OpenAPI document.
+BODIES = (
+    schemas.SignIn, schemas.Take, schemas.Leases, schemas.OneLease, schemas.Keying, schemas.Undo,
+)  # fmt: skip
 
 
 @router.post(

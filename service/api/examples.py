@@ -45,7 +45,10 @@ READING: Final[dict[str, Any]] = {
         "search": 0.0564,
     },
     "reference": "0042",
+    "stated": None,
+    "usability": [],
     "evidence": None,
+    "desk_item": None,
 }
 
 

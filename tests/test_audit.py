@@ -252,5 +252,5 @@ def test_no_member_can_hold_an_amount_or_a_reference() -> None:
     assert names == {
         *("event", "key_id", "key", "client", "request_id", "method", "route", "status", "code"),
         *("scopes", "outcome", "decision", "reject_reason", "model_version", "image_sha256"),
-        *("batch", "items"),
+        *("batch", "items", "item"),
     }

@@ -178,25 +178,41 @@ def release_leases(
     return Response(status_code=204)
 
 
+def _seen(
+    request: Request, room: RoomHere, member: MemberHere, batch: str, number: int
+) -> review.Leased:
+    """The item that is asked for, as far as the member may see it; raises RefusalError."""
+    item = room.desk.look(member, batch, number) if 0 <= number < 2**31 else None
+    if item is None:
+        raise RefusalError("not_found", NO_ITEM)
+    note(request, Outcome(batch=batch, item=number))
+    return item
+
+
+ItemSeen = Annotated[review.Leased, Depends(_seen)]
+
+
+def _image(item: ItemSeen, jobs: Annotated[Jobs, Depends(jobs_of)]) -> bytes:
+    """The image file of the item that is asked for; raises RefusalError."""
+    data = jobs.bodies.read(item.body, item.start, item.size)
+    if data is None:
+        raise RefusalError("not_found", NO_ITEM)
+    return data
+
+
+ImageSeen = Annotated[bytes, Depends(_image)]
+
+
 @router.get(
     "/items/{batch}/{number}/image",
     response_class=Response,
     responses={**_COMMON, 200: {"content": {"image/jpeg": {}}, "description": "The page"}},
     name="see_image",
 )
-def see_image(
-    request: Request,
-    batch: str,
-    number: int,
-    room: RoomHere,
-    member: MemberHere,
-    jobs: Annotated[Jobs, Depends(jobs_of)],
-) -> Response:
+def see_image(request: Request, item: ItemSeen, image: ImageSeen) -> Response:
     """The page of an item, grey; X-Original-Size is its own width and height in pixels."""
-    item = _seen(request, room, member, batch, number)
-    data = _image(jobs, item)
     limits = request.app.state.settings.image_limits
-    jpeg, width, height = page_jpeg(data, limits, field_only=bool(item.options["field_only"]))
+    jpeg, width, height = page_jpeg(image, limits, field_only=bool(item.options["field_only"]))
     headers = {"X-Original-Size": f"{width}x{height}"}
     return Response(jpeg, media_type="image/jpeg", headers=headers)
 
@@ -207,22 +223,14 @@ def see_image(
     responses={**_COMMON, 200: {"content": {"image/svg+xml": {}}, "description": "A picture"}},
     name="see_evidence",
 )
-def see_evidence(
-    request: Request,
-    batch: str,
-    number: int,
-    room: RoomHere,
-    member: MemberHere,
-    jobs: Annotated[Jobs, Depends(jobs_of)],
-) -> Response:
+def see_evidence(request: Request, room: RoomHere, item: ItemSeen, image: ImageSeen) -> Response:
     """What the reading of an item rests on, as a picture that does not say how sure it is."""
-    item = _seen(request, room, member, batch, number)
-    kept = room.desk.evidence(batch, number)
+    kept = room.desk.evidence(item.batch, item.number)
     if kept is None:
         raise RefusalError("not_found", NO_ITEM)
     evidence = schemas.evidence_of(kept)
     limits = request.app.state.settings.image_limits
-    picture = draw_evidence(evidence, _image(jobs, item), limits, blind=True)
+    picture = draw_evidence(evidence, image, limits, blind=True)
     return Response(picture.to_svg(), media_type="image/svg+xml")
 
 
@@ -341,21 +349,6 @@ def _session(request: Request, room: Room, session: Session) -> schemas.DeskSess
 def _queues(room: Room, member: Member) -> list[schemas.DeskQueue]:
     waiting = room.desk.waiting(member)
     return [schemas.DeskQueue(name=name, waiting=count) for name, count in waiting.items()]
-
-
-def _seen(request: Request, room: Room, member: Member, batch: str, number: int) -> review.Leased:
-    item = room.desk.look(member, batch, number) if 0 <= number < 2**31 else None
-    if item is None:
-        raise RefusalError("not_found", NO_ITEM)
-    note(request, Outcome(batch=batch, item=number))
-    return item
-
-
-def _image(jobs: Jobs, item: review.Leased) -> bytes:
-    data = jobs.bodies.read(item.body, item.start, item.size)
-    if data is None:
-        raise RefusalError("not_found", NO_ITEM)
-    return data
 
 
 def _item(one: review.Leased) -> schemas.DeskItem:

@@ -4,23 +4,23 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from service.jobs.tables import batches, metadata
+from service.jobs.tables import batches, metadata, number_of_item, of_a_batch
 
 
-def _of_a_batch() -> sa.Column[Any]:
-    key = sa.ForeignKey(batches.c.id, ondelete="CASCADE")
-    return sa.Column("batch", sa.String(64), key, primary_key=True)
-
-
-def _number() -> sa.Column[Any]:
-    return sa.Column("number", sa.Integer, primary_key=True, autoincrement=False)
+def _said() -> tuple[sa.Column[Any], ...]:
+    """What a clerk says of an item: an amount, or why there is none."""
+    return (
+        sa.Column("kind", sa.String(32), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger, nullable=True),
+        sa.Column("currency", sa.String(3), nullable=True),
+    )
 
 
 evidence: Final = sa.Table(
     "cheque_evidence",
     metadata,
-    _of_a_batch(),
-    _number(),
+    of_a_batch(),
+    number_of_item(),
     sa.Column("evidence", sa.JSON, nullable=False),
     comment="What the readings of items rest on",
 )
@@ -28,7 +28,7 @@ evidence: Final = sa.Table(
 desk_batches: Final = sa.Table(
     "cheque_desk_batches",
     metadata,
-    _of_a_batch(),
+    of_a_batch(),
     sa.Column("queue", sa.String(64), nullable=False),
     sa.Column("told", sa.Boolean, nullable=False, comment="the webhook of its decisions is queued"),
     comment="Batches whose rejected items go to the desk",
@@ -37,8 +37,8 @@ desk_batches: Final = sa.Table(
 desk_items: Final = sa.Table(
     "cheque_desk_items",
     metadata,
-    _of_a_batch(),
-    _number(),
+    of_a_batch(),
+    number_of_item(),
     sa.Column("queue", sa.String(64), nullable=False),
     sa.Column("reason", sa.String(16), nullable=False, comment="rejected, audit"),
     sa.Column("source", sa.String(200), nullable=False, comment="owner of the batch"),
@@ -65,9 +65,7 @@ desk_keyings: Final = sa.Table(
     sa.Column("lease", sa.String(64), nullable=False, unique=True),
     sa.Column("member", sa.String(100), nullable=False),
     sa.Column("name", sa.String(64), nullable=False),
-    sa.Column("kind", sa.String(32), nullable=False),
-    sa.Column("amount_minor", sa.BigInteger, nullable=True),
-    sa.Column("currency", sa.String(3), nullable=True),
+    *_said(),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("undone", sa.Float, nullable=True),
     sa.Index("cheque_desk_keyings_item", "batch", "number"),
@@ -80,9 +78,7 @@ desk_decisions: Final = sa.Table(
     sa.Column("id", sa.String(64), primary_key=True, comment="that of the keying that decided"),
     sa.Column("batch", sa.String(64), sa.ForeignKey(batches.c.id, ondelete="CASCADE")),
     sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("kind", sa.String(32), nullable=False),
-    sa.Column("amount_minor", sa.BigInteger, nullable=True),
-    sa.Column("currency", sa.String(3), nullable=True),
+    *_said(),
     sa.Column("clerks", sa.JSON, nullable=False, comment="names of those who agree"),
     sa.Column("reading_sha256", sa.String(64), nullable=False),
     sa.Column("at", sa.Float, nullable=False),
@@ -94,8 +90,8 @@ desk_decisions: Final = sa.Table(
 desk_skips: Final = sa.Table(
     "cheque_desk_skips",
     metadata,
-    _of_a_batch(),
-    _number(),
+    of_a_batch(),
+    number_of_item(),
     sa.Column("member", sa.String(100), primary_key=True),
     sa.Column("at", sa.Float, nullable=False),
 )

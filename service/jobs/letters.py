@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from service.jobs.bodies import Bodies
-from service.jobs.tables import batches, metadata, results
+from service.jobs.tables import metadata, number_of_item, of_a_batch, results
 from service.x9.documents import Row, item_document, report_document, why_not_read
 from service.x9.items import Item, Report
 from service.x9.letter import CashLetterFile
@@ -24,9 +24,7 @@ _REPORTED: Final = 1000
 letters: Final = sa.Table(
     "cheque_letters",
     metadata,
-    sa.Column(
-        "batch", sa.String(64), sa.ForeignKey(batches.c.id, ondelete="CASCADE"), primary_key=True
-    ),
+    of_a_batch(),
     sa.Column("letter", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("file", sa.Text, nullable=True, comment="what the caller calls the file"),
     sa.Column("reference", sa.Text, nullable=True),
@@ -39,10 +37,8 @@ letters: Final = sa.Table(
 letter_items: Final = sa.Table(
     "cheque_letter_items",
     metadata,
-    sa.Column(
-        "batch", sa.String(64), sa.ForeignKey(batches.c.id, ondelete="CASCADE"), primary_key=True
-    ),
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    of_a_batch(),
+    number_of_item(),
     sa.Column("letter", sa.Integer, nullable=False),
     sa.Column("amount", sa.BigInteger, nullable=True, comment="as its record states it"),
     sa.Column("back_start", sa.BigInteger, nullable=True),

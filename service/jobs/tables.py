@@ -55,13 +55,23 @@ batches: Final = sa.Table(
     sa.Index("cheque_batches_open", "state", "enqueued"),
 )
 
+
+def of_a_batch() -> sa.Column[Any]:
+    """The column of rows that belong to a batch, and go when it is removed; part of their key."""
+    key = sa.ForeignKey(batches.c.id, ondelete="CASCADE")
+    return sa.Column("batch", sa.String(64), key, primary_key=True)
+
+
+def number_of_item() -> sa.Column[Any]:
+    """The column of an item's number within its batch, from 0; part of the key."""
+    return sa.Column("number", sa.Integer, primary_key=True, autoincrement=False)
+
+
 items: Final = sa.Table(
     "cheque_items",
     metadata,
-    sa.Column(
-        "batch", sa.String(64), sa.ForeignKey(batches.c.id, ondelete="CASCADE"), primary_key=True
-    ),
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    of_a_batch(),
+    number_of_item(),
     sa.Column("file", sa.Text, nullable=True, comment="what the caller calls the file"),
     sa.Column("reference", sa.Text, nullable=True),
     sa.Column("start", sa.BigInteger, nullable=False, comment="first byte in the batch's file"),
@@ -71,10 +81,8 @@ items: Final = sa.Table(
 results: Final = sa.Table(
     "cheque_results",
     metadata,
-    sa.Column(
-        "batch", sa.String(64), sa.ForeignKey(batches.c.id, ondelete="CASCADE"), primary_key=True
-    ),
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    of_a_batch(),
+    number_of_item(),
     sa.Column("state", sa.String(16), nullable=False, comment="accepted, rejected, failed"),
     sa.Column("reading", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("error_code", sa.String(64), nullable=True),
@@ -86,10 +94,8 @@ results: Final = sa.Table(
 attempts: Final = sa.Table(
     "cheque_attempts",
     metadata,
-    sa.Column(
-        "batch", sa.String(64), sa.ForeignKey(batches.c.id, ondelete="CASCADE"), primary_key=True
-    ),
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    of_a_batch(),
+    number_of_item(),
     sa.Column("begun", sa.Integer, nullable=False, comment="how often, since work was cut short"),
     comment="Items begun since their chunk was read anew; also the first of every chunk",
 )

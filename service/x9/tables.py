@@ -12,6 +12,35 @@ but its type is known.
 
 from typing import Final
 
+# What the addenda of items and of returns have alike.
+_IMAGE_REFERENCE: Final = """
+        Record Type                         2 N M
+        Image Reference Key Indicator       1 N M
+        Microfilm Archive Sequence Number  15 NB C
+        Length of Image Reference Key       4 Count M
+        Image Reference Key                =Length of Image Reference Key ANS C
+        Description                        15 ANS C
+        User Field                          4 ANS C
+        Reserved                            5 B M"""
+_ENDORSEMENT: Final = """
+        Record Type                             2 N M
+        {} Record Number   2 N M
+        - Endorsing Bank Routing Number         9 Routing C
+        + Endorsing Bank Routing Number         9 Routing M
+        - Endorsing Bank Endorsement Date       8 Date C
+        + Endorsing Bank Endorsement Date       8 Date M
+        - Endorsing Bank Item Sequence Number  15 NB C
+        + Endorsing Bank Item Sequence Number  15 NB M
+        Truncation Indicator                    1 A C
+        Endorsing Bank Conversion Indicator     1 AN C
+        Endorsing Bank Correction Indicator     1 N C
+        Return Reason                           1 AN C
+        - User Field                           15 ANS C
+        + User Field                           19 ANS C
+        + Endorsing Bank Identifier             1 N C
+        - Reserved                             25 B M
+        + Reserved                             20 B M"""
+
 # (type, name of the layout where there are several, name of the record, its fields)
 TABLES: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("01", "", "File Header Record", """
@@ -94,33 +123,8 @@ TABLES: Final[tuple[tuple[str, str, str, str], ...]] = (
         BOFD Correction Indicator               1 N C
         User Field                              1 ANS C
         Reserved                                3 B M"""),
-    ("27", "", "Check Detail Addendum B Record", """
-        Record Type                         2 N M
-        Image Reference Key Indicator       1 N M
-        Microfilm Archive Sequence Number  15 NB C
-        Length of Image Reference Key       4 Count M
-        Image Reference Key                =Length of Image Reference Key ANS C
-        Description                        15 ANS C
-        User Field                          4 ANS C
-        Reserved                            5 B M"""),
-    ("28", "", "Check Detail Addendum C Record", """
-        Record Type                             2 N M
-        Check Detail Addendum C Record Number   2 N M
-        - Endorsing Bank Routing Number         9 Routing C
-        + Endorsing Bank Routing Number         9 Routing M
-        - Endorsing Bank Endorsement Date       8 Date C
-        + Endorsing Bank Endorsement Date       8 Date M
-        - Endorsing Bank Item Sequence Number  15 NB C
-        + Endorsing Bank Item Sequence Number  15 NB M
-        Truncation Indicator                    1 A C
-        Endorsing Bank Conversion Indicator     1 AN C
-        Endorsing Bank Correction Indicator     1 N C
-        Return Reason                           1 AN C
-        - User Field                           15 ANS C
-        + User Field                           19 ANS C
-        + Endorsing Bank Identifier             1 N C
-        - Reserved                             25 B M
-        + Reserved                             20 B M"""),
+    ("27", "", "Check Detail Addendum B Record", _IMAGE_REFERENCE),
+    ("28", "", "Check Detail Addendum C Record", _ENDORSEMENT.format("Check Detail Addendum C")),
     ("31", "", "Return Record", """
         Record Type                             2 N M
         Payor Bank Routing Number               8 N M
@@ -159,33 +163,8 @@ TABLES: Final[tuple[tuple[str, str, str, str], ...]] = (
         Payor Bank Item Sequence Number  15 NB C
         Payor Bank Business Date          8 Date C
         Payor Account Name               22 ANS C"""),
-    ("34", "", "Return Addendum C Record", """
-        Record Type                         2 N M
-        Image Reference Key Indicator       1 N M
-        Microfilm Archive Sequence Number  15 NB C
-        Length of Image Reference Key       4 Count M
-        Image Reference Key                =Length of Image Reference Key ANS C
-        Description                        15 ANS C
-        User Field                          4 ANS C
-        Reserved                            5 B M"""),
-    ("35", "", "Return Addendum D Record", """
-        Record Type                             2 N M
-        Return Addendum D Record Number         2 N M
-        - Endorsing Bank Routing Number         9 Routing C
-        + Endorsing Bank Routing Number         9 Routing M
-        - Endorsing Bank Endorsement Date       8 Date C
-        + Endorsing Bank Endorsement Date       8 Date M
-        - Endorsing Bank Item Sequence Number  15 NB C
-        + Endorsing Bank Item Sequence Number  15 NB M
-        Truncation Indicator                    1 A C
-        Endorsing Bank Conversion Indicator     1 AN C
-        Endorsing Bank Correction Indicator     1 N C
-        Return Reason                           1 AN C
-        - User Field                           15 ANS C
-        + User Field                           19 ANS C
-        + Endorsing Bank Identifier             1 N C
-        - Reserved                             25 B M
-        + Reserved                             20 B M"""),
+    ("34", "", "Return Addendum C Record", _IMAGE_REFERENCE),
+    ("35", "", "Return Addendum D Record", _ENDORSEMENT.format("Return Addendum D")),
     ("40", "", "Account Totals Detail Record", """
         Record Type                           2 N M
         Destination Routing Number            9 Routing M

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 key=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 work=$(mktemp -d)
-trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 
 : >"$work/log"
 CHEQUE_API_KEY=$key CHEQUE_DATA_DIR=$work/data CHEQUE_RATE=100000 CHEQUE_RATE_BURST=100000 \

@@ -271,18 +271,18 @@ def test_decisions_are_in_the_audit_log_without_amounts(
     start: Callable[..., httpx.Client], tmp_path: Path, cheque: bytes
 ) -> None:
     service = start(UnsureReader(), batch_readers=1)
-    _submit(service, cheque, 4711)
+    _submit(service, cheque, 471147114711)
     (item,) = _take(service)
     service.post("/v1/desk/leases", json={"leases": [item["lease"]]})
     service.get(f"/v1/desk/items/{item['batch']}/0/image")
-    _decide(service, item, kind="amount", amount_minor=471123, currency="USD")
+    _decide(service, item, kind="amount", amount_minor=47114711471123, currency="USD")
     log = (tmp_path / "data" / "audit.jsonl").read_text()
     entries = [json.loads(line) for line in log.splitlines()]
     (decided,) = [one for one in entries if one.get("decision") == "desk:amount"]
     assert (decided["batch"], decided["item"], decided["key"]) == (item["batch"], 0, "anybody")
     assert any(one.get("route", "").endswith("/image") for one in entries)
     assert not any(one.get("route", "").endswith("/leases") for one in entries)
-    assert "4711" not in log
+    assert "47114711" not in log
 
 
 def test_evidence_of_a_batch_lies_with_its_items(start: Callable[..., httpx.Client]) -> None:

@@ -59,9 +59,9 @@ def test_a_reading_is_one_trace(
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     answer = client.post(
         "/v1/readings",
-        params={"reference": "acct-4711"},
+        params={"reference": "acct-johnson"},
         headers={"traceparent": parent},
-        files={"image": ("acct-4711.png", cheque)},
+        files={"image": ("acct-johnson.png", cheque)},
     )
     assert answer.status_code == 200
     client.get("/livez")
@@ -82,7 +82,7 @@ def test_a_reading_is_one_trace(
     assert [span.end_time - span.start_time for span in stages] == [4_000_000, 20_000_000]
     assert stages[0].end_time == stages[1].start_time
     everything = json.dumps([json.loads(span.to_json()) for span in made.values()])
-    for sensitive in ("4711", "123456", "1,234.56", "127.0.0.1"):
+    for sensitive in ("johnson", "123456", "1,234.56", "127.0.0.1"):
         assert sensitive not in everything
 
 
@@ -95,7 +95,7 @@ def test_logs_name_the_trace(spans: Callable[[], dict[str, Any]]) -> None:
 
 
 def test_failures_are_told_without_their_messages(spans: Callable[[], dict[str, Any]]) -> None:
-    for name, error in (("bug", ValueError("$1,234.56")), ("bad", InputError("empty", "4711"))):
+    for name, error in (("bug", ValueError("$1,234.56")), ("bad", InputError("empty", "johnson"))):
         with pytest.raises(type(error)), tracing.span(name):
             raise error
     assert spans()["bug"].attributes["error.type"] == "ValueError"
@@ -104,7 +104,7 @@ def test_failures_are_told_without_their_messages(spans: Callable[[], dict[str, 
         assert not span.status.is_ok
         assert not span.events
         assert "1,234" not in span.to_json()
-        assert "4711" not in span.to_json()
+        assert "johnson" not in span.to_json()
 
 
 def test_items_of_batches_are_traces_of_their_own(

@@ -18,7 +18,7 @@ from service.api.desk_access import Doorman
 from service.api.observe import Observe
 from service.api.openapi import polish
 from service.api.pool import ReaderPool
-from service.api.schemas import ParameterFault, Problem
+from service.api.schemas import Adjustment, ParameterFault, Problem
 from service.api.traced import Traced
 from service.audit import AuditLog, Entry
 from service.errors import AuditError
@@ -132,7 +132,7 @@ def _complete_openapi(app: FastAPI) -> None:
         fresh = app.openapi_schema is None
         document = made()
         if fresh:
-            for model in (Problem, ParameterFault, *desk.BODIES):
+            for model in (Problem, ParameterFault, Adjustment, *desk.BODIES):
                 schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 schema.pop("$defs", None)
                 document["components"]["schemas"][model.__name__] = schema

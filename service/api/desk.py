@@ -24,7 +24,7 @@ from service.api.desk_access import (
     session_of,
     set_cookie,
 )
-from service.api.document import JSON_WANTED, described, document
+from service.api.document import described, document, refused
 from service.api.examples import problem_response
 from service.api.idempotency import jobs_of
 from service.api.problems import INTERNAL_DETAIL, RefusalError
@@ -58,14 +58,7 @@ _COMMON: Final[dict[int | str, dict[str, Any]]] = {
 }
 _WITH_BODY: Final[dict[int | str, dict[str, Any]]] = {
     **_COMMON,
-    408: problem_response(
-        "The body did not arrive in time",
-        body_timeout="The body did not arrive within 10 seconds.",
-    ),
-    413: problem_response(
-        "The body is too large", too_large_bytes="the body has more than 16384 bytes"
-    ),
-    415: problem_response("The body is no JSON", unsupported_media_type=JSON_WANTED),
+    **refused(),
 }
 _LEASED: Final[dict[int | str, dict[str, Any]]] = {
     **_WITH_BODY,

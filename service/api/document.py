@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from python_multipart.multipart import parse_options_header
 
+from service.api.examples import problem_response
 from service.api.problems import RefusalError
 from service.errors import InputError
 
@@ -19,7 +20,9 @@ SECONDS: Final = 10.0
 JSON_WANTED: Final = "Content-Type must be application/json."
 
 
-def document(model: type[_Model]) -> Callable[[Request], Awaitable[_Model]]:
+def document(
+    model: type[_Model], most_bytes: int = MOST_BYTES
+) -> Callable[[Request], Awaitable[_Model]]:
     """A dependency: the document in a request's body.
 
     Raises RefusalError (unsupported_media_type, body_timeout), InputError (too_large_bytes) and
@@ -35,10 +38,8 @@ def document(model: type[_Model]) -> Callable[[Request], Awaitable[_Model]]:
             async with asyncio.timeout(SECONDS):
                 async for chunk in request.stream():
                     body += chunk
-                    if len(body) > MOST_BYTES:
-                        raise InputError(
-                            "too_large_bytes", f"the body has more than {MOST_BYTES} bytes"
-                        )
+                    if len(body) > most_bytes:
+                        raise InputError("too_large_bytes", _too_large(most_bytes))
         except TimeoutError:
             detail = f"The body did not arrive within {SECONDS:g} seconds."
             raise RefusalError("body_timeout", detail, {"Connection": "close"}) from None
@@ -49,6 +50,22 @@ def document(model: type[_Model]) -> Callable[[Request], Awaitable[_Model]]:
             raise RequestValidationError(errors) from None
 
     return received
+
+
+def _too_large(most_bytes: int) -> str:
+    return f"the body has more than {most_bytes} bytes"
+
+
+def refused(most_bytes: int = MOST_BYTES) -> dict[int | str, dict[str, Any]]:
+    """What the OpenAPI document says of bodies that are not received."""
+    return {
+        408: problem_response(
+            "The body did not arrive in time",
+            body_timeout=f"The body did not arrive within {SECONDS:g} seconds.",
+        ),
+        413: problem_response("The body is too large", too_large_bytes=_too_large(most_bytes)),
+        415: problem_response("The body is no JSON", unsupported_media_type=JSON_WANTED),
+    }
 
 
 def described(model: type[BaseModel]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from service.api.auth import KEY_WANTED, STOPPING, caller, lacks
 from service.api.caller import owner_of, refuse_repeated
+from service.api.document import described, document, refused
 from service.api.examples import problem_response
 from service.api.idempotency import jobs_of
 from service.api.problems import RefusalError
@@ -32,6 +33,7 @@ _GONE: Final = "The batch's images are no longer stored."
 _MANY: Final = 1000
 _LINES_AT_ONCE: Final = 100
 _LARGEST: Final = 2**31 - 1
+_MOST_BYTES: Final = 512 * 1024  # an amount for each of as many items as a batch can have
 _CSV: Final = "text/csv"
 _RAW: Final = "application/octet-stream"
 _COMMON: Final[dict[int | str, dict[str, Any]]] = {
@@ -144,14 +146,19 @@ def exceptions_csv(batch: _Batch, letter: _Letter, jobs: _Jobs) -> StreamingResp
     response_class=StreamingResponse,
     responses={
         **_COMMON,
+        **refused(_MOST_BYTES),
         200: {
             "description": "The file with other amounts, and totals that are right for them",
             "content": {_RAW: {"schema": {"type": "string", "format": "binary"}}},
         },
     },
+    openapi_extra=described(Adjustment),
 )
 async def adjusted_copy(
-    batch: _Batch, letter: _Letter, jobs: _Jobs, wanted: Adjustment
+    batch: _Batch,
+    letter: _Letter,
+    jobs: _Jobs,
+    wanted: Annotated[Adjustment, Depends(document(Adjustment, _MOST_BYTES))],
 ) -> StreamingResponse:
     """A copy of the file with corrected amounts and totals, everything else byte by byte."""
     amounts = {number - letter.first: minor for number, minor in wanted.amounts.items()}

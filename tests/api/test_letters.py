@@ -117,6 +117,10 @@ def test_exceptions_and_an_adjusted_copy(
     refused = service.post(url, json={"amounts": {"17": 5}})
     assert (refused.status_code, refused.json()["code"]) == (422, "unknown_item")
     assert service.post(url, json={"amount": 1}).status_code == 422
+    for body, status in ((b"\xff{}", 422), (b" " * 600_000 + b"{}", 413)):
+        sent = {"Content-Type": "application/json"}
+        assert service.post(url, content=body, headers=sent).status_code == status
+    assert service.post(url, content=b"{}").status_code == 415
     assert service.get(f"{location}/cash-letters/1/items").status_code == 404
 
 

@@ -5,32 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The next x from which a byte is not zero (or is, where wanted is 0), width where there is none. */
-static int64_t next(const uint8_t *row, int64_t x, int64_t width, int wanted)
-{
-    while (x < width) {
-        uint64_t eight;
-        if (x + 8 <= width) {
-            memcpy(&eight, row + x, 8);
-            if (wanted ? eight == 0 : eight == 0x0101010101010101u) { x += 8; continue; }
-        }
-        if ((row[x] != 0) == wanted) return x;
-        x++;
-    }
-    return width;
-}
-
-/* Adds the stretches of nonzero bytes (0 or 1 each) of a part of a row. */
-static int add_stretches(Runs *runs, const uint8_t *row, int32_t y, int64_t from, int64_t to)
-{
-    for (int64_t x = next(row, from, to, 1); x < to;) {
-        int64_t end = next(row, x, to, 0);
-        if (!runs_add(runs, y, (int32_t)x, (int32_t)end)) return 0;
-        x = next(row, end, to, 1);
-    }
-    return 1;
-}
-
 /* One stretch [x0, x1) of the joined rows, opened by `length` px; what is left may be dark. */
 static int add_opened(
     Runs *runs, const uint8_t *dark, int32_t y, int64_t width, int64_t length, int64_t x0, int64_t x1)
@@ -40,7 +14,7 @@ static int add_opened(
     if (low > high) return 1;
     low = low - after > 0 ? low - after : 0;
     high = high + before < width ? high + before : width - 1;
-    return add_stretches(runs, dark, y, low, high + 1);
+    return runs_add_row(runs, dark, y, low, high + 1);
 }
 
 /* Thin lines along x: the components of what is darker than a threshold in unbroken stretches of
@@ -61,12 +35,12 @@ int64_t find_lines(
         const uint8_t *row = darkness + y * width;
         for (int64_t x = 0; x < width; x++) dark[x] = row[x] > threshold;
         for (int64_t x = 0; x < width; x++) joined[x] = dark[x] | above[x];
-        int64_t x0 = next(joined, 0, width, 1);
+        int64_t x0 = runs_next(joined, 0, width, 1);
         while (x0 < width && !failed) {
-            int64_t x1 = next(joined, x0, width, 0), more = next(joined, x1, width, 1);
+            int64_t x1 = runs_next(joined, x0, width, 0), more = runs_next(joined, x1, width, 1);
             while (more < width && more - x1 <= 2) {
-                x1 = next(joined, more, width, 0);
-                more = next(joined, x1, width, 1);
+                x1 = runs_next(joined, more, width, 0);
+                more = runs_next(joined, x1, width, 1);
             }
             int64_t from = x0 <= 1 ? 0 : x0, to = x1 >= width - 1 ? width : x1;
             failed = !add_opened(&runs, dark, (int32_t)y, width, length, from, to);
@@ -211,12 +185,12 @@ int find_strokes(
             seen[x] = share > weak;
             sure[x] = share > strong;
         }
-        for (int64_t x = next(seen, 0, width, 1); x < width;) {
-            int64_t end = next(seen, x, width, 0);
+        for (int64_t x = runs_next(seen, 0, width, 1); x < width;) {
+            int64_t end = runs_next(seen, x, width, 0);
             failed |= !runs_add(&runs, (int32_t)y, (int32_t)x, (int32_t)end);
             /* The first pixel of a run that holds a strong one says so until runs are joined. */
-            mask[y * width + x] = next(sure, x, end, 1) < end;
-            x = next(seen, end, width, 1);
+            mask[y * width + x] = runs_next(sure, x, end, 1) < end;
+            x = runs_next(seen, end, width, 1);
         }
     }
     if (!failed) {
@@ -246,18 +220,9 @@ int find_strokes(
 int64_t component_stats(
     const uint8_t *pixels, int64_t height, int64_t width, int32_t *stats, int64_t room)
 {
-    Runs runs = {0};
-    int failed = 0;
     int64_t count = -1;
-    for (int64_t y = 0; y < height && !failed; y++)
-        failed = !add_stretches(&runs, pixels + y * width, (int32_t)y, 0, width);
-    int32_t *number = failed ? 0 : malloc((size_t)(runs.count + 1) * sizeof(int32_t));
-    Component *parts = 0;
-    if (number) {
-        runs_join(&runs);
-        parts = runs_components(&runs, number, &count);
-        if (!parts) count = -1;
-    }
+    Component *parts = label_components(pixels, height, width, width, 0, &count);
+    if (!parts) return -1;
     for (int64_t c = 0; c < count && c < room; c++) {
         int32_t *out = stats + 5 * c;
         out[0] = parts[c].x0;
@@ -267,7 +232,5 @@ int64_t component_stats(
         out[4] = (int32_t)parts[c].area;
     }
     free(parts);
-    free(number);
-    runs_free(&runs);
     return count;
 }

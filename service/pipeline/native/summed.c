@@ -14,9 +14,11 @@ typedef struct {
     const Problem *p;
     Plan plan;
     double *memory;
-    double *label;                 /* [segments + 1, labels]: exp(least - penalty), SPACE row last */
+    const double *label;           /* [segments + 1, labels]: exp(least - penalty), SPACE row last */
+    const double *least;           /* [segments + 1] */
+    double *own_label, *own_least;
     double *classes;               /* [classes, labels]: exp(-penalty) */
-    double *read, *stray, *least;  /* [segments + 1, classes], [segments + 1], [segments + 1] */
+    double *read, *stray;          /* [segments + 1, classes], [segments + 1] */
     double *into, *out, *rubbish, *final; /* [moves] in the plan's orders, [states] */
     double *ahead, *stepped, *ahead_scale; /* [nodes, states] twice, [nodes] */
     double *rest, *entered, *rest_scale;
@@ -28,22 +30,41 @@ static int64_t row_of(const Problem *p, int64_t arc)
     return p->segment[arc] < 0 ? p->segments : p->segment[arc];
 }
 
-static void weigh(Sums *m)
+/* exp(least - penalty) of every label, the row of SPACE last, unless they are known. */
+static void weigh_labels(Sums *m, double *labels_out, double *least_out)
 {
     const Problem *p = m->p;
     int64_t rows = p->segments + 1, labels = p->labels;
-    for (int64_t i = 0; i < p->classes * labels; i++) m->classes[i] = exp(-p->class_penalty[i]);
     for (int64_t row = 0; row < rows; row++) {
-        double *label = m->label + row * labels, least = INFINITY;
+        double *label = labels_out + row * labels, least = INFINITY;
         const double *penalty = p->label_penalty + row * (labels - 1);
         int space = row == p->segments;
         if (space) least = 0.0;
         else for (int64_t k = 0; k < labels - 1; k++) if (penalty[k] < least) least = penalty[k];
-        m->least[row] = least;
+        least_out[row] = least;
         for (int64_t k = 0; k < labels; k++) label[k] = 0.0;
         if (space) label[labels - 1] = 1.0;
         else if (least < INFINITY)
             for (int64_t k = 0; k < labels - 1; k++) label[k] = exp(least - penalty[k]);
+    }
+    m->label = labels_out;
+    m->least = least_out;
+}
+
+static void weigh(Sums *m)
+{
+    const Problem *p = m->p;
+    int64_t rows = p->segments + 1, labels = p->labels;
+    for (int64_t i = 0; i < p->classes * labels; i++)
+        m->classes[i] = p->class_penalty[i] < INFINITY ? exp(-p->class_penalty[i]) : 0.0;
+    if (p->label_weight) {
+        m->label = p->label_weight;
+        m->least = p->label_least;
+    } else {
+        weigh_labels(m, m->own_label, m->own_least);
+    }
+    for (int64_t row = 0; row < rows; row++) {
+        const double *label = m->label + row * labels;
         m->stray[row] = label[p->rubbish];
         for (int64_t c = 0; c < p->classes; c++) {
             double sum = 0.0;
@@ -82,8 +103,8 @@ static int sums_make(Sums *m, const Problem *p, int backward)
     double *next = m->memory = malloc((size_t)size * sizeof(double));
     if (!next) { plan_free(&m->plan); return 0; }
 #define TAKE(name, count) m->name = next; next += (count)
-    TAKE(label, rows * p->labels); TAKE(classes, p->classes * p->labels);
-    TAKE(read, rows * p->classes); TAKE(stray, rows); TAKE(least, rows);
+    TAKE(own_label, rows * p->labels); TAKE(classes, p->classes * p->labels);
+    TAKE(read, rows * p->classes); TAKE(stray, rows); TAKE(own_least, rows);
     TAKE(into, p->moves); TAKE(out, p->moves); TAKE(rubbish, states); TAKE(final, states);
     TAKE(scratch, 2 * states);
     TAKE(ahead, grid); TAKE(stepped, grid); TAKE(ahead_scale, p->nodes);

@@ -16,13 +16,15 @@ _COMPONENT_PIXELS = 4
 
 
 def find_lines(
-    darkness: _Bytes, threshold: float, *, run: int, length: int, thickness: float
-) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
-    """Thin lines along x of what is darker than a threshold, u8 [H, W].
+    darkness: _Bytes, threshold: float, *,
+    run: int, length: int, thickness: float, slope: float, off: float,
+) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:  # fmt: skip
+    """Thin straight lines along x of what is darker than a threshold, u8 [H, W].
 
-    They hold no stretch shorter than `run` px, are `length` px long or more and at most `thickness`
-    px thick on average. Returns their pixels numbered from 1, u16 [H, W], and i32 [L, 4]: left,
-    top, width, height of each.
+    They hold no stretch shorter than `run` px, are `length` px long or more, at most `thickness`
+    px thick on average, and where they are more than 4 px high lean by less than `slope`, with nine
+    tenths of their columns within `off` px of a straight line. Returns their pixels numbered from
+    1, u16 [H, W], and i32 [L, 4]: left, top, width, height of each.
     """
     height, width = darkness.shape
     labels = np.zeros(darkness.shape, np.uint16)
@@ -32,10 +34,27 @@ def find_lines(
     count = function(
         address(darkness, np.uint8), _Int(height), _Int(width),
         ctypes.c_int32(int(np.floor(threshold))), _Int(run), _Int(length), _Double(thickness),
-        address(labels, np.uint16), address(stats, np.int32), _Int(_MOST_LINES),
+        _Double(slope), _Double(off), address(labels, np.uint16), address(stats, np.int32), _Int(_MOST_LINES),
     )  # fmt: skip
     checked(count >= 0)
     return labels, stats[:count]
+
+
+def paint_lines(
+    darkness: _Bytes, labels: NDArray[np.uint16], stats: NDArray[np.int32],
+    wanted: NDArray[np.bool_],
+) -> tuple[_Bytes, NDArray[np.int64]]:  # fmt: skip
+    """The pixels of the wanted lines, bool [L], u8 [H, W] 0/1, and how often each darkness occurs
+    under them, i64 [256]; labels, stats: of `find_lines`."""
+    pixels, counts = np.zeros(darkness.shape, np.uint8), np.empty(256, np.int64)
+    if labels.shape != darkness.shape or len(wanted) != len(stats):
+        raise ValueError("paint_lines: the lines are of another image")
+    LIBRARY.paint_lines(
+        address(darkness, np.uint8), address(labels, np.uint16), _Int(darkness.shape[1]),
+        address(stats, np.int32), _Int(len(stats)), address(wanted, np.bool_),
+        address(pixels, np.uint8), address(counts, np.int64),
+    )  # fmt: skip
+    return pixels, counts
 
 
 def erase_lines(

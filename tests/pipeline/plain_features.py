@@ -1,0 +1,172 @@
+"""What makes a run of words look like a courtesy amount, and the penalty that follows from it.
+
+One linear-logistic model: penalty = -log sigmoid(weights . features). WEIGHTS is the only table;
+training replaces its values, the features stay.
+
+Source: section X, "field location": a candidate's penalty comes from its position, size and aspect.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.pipeline.plain_ruling import Ruling
+from tests.pipeline.plain_textline import Runs, Words
+
+FloatArray = NDArray[np.float32]
+
+# Per feature its weight; what each one measures stands in `field_features`, in the same order.
+WEIGHTS: dict[str, float] = {
+    "one": -7.45,
+    "right": 2.23,
+    "right_squared": 5.57,
+    "left_half": -3.05,
+    "level_1": -0.29,
+    "level_2": 0.49,
+    "level_3": 2.07,
+    "level_4": 0.41,
+    "level_5": -4.22,
+    "level_6": -3.09,
+    "wide": -1.78,
+    "wide_squared": -1.90,
+    "tall": 3.14,
+    "tall_squared": -1.85,
+    "marks": 1.52,
+    "marks_squared": -0.23,
+    "above_typical": 0.02,
+    "uneven_heights": -0.25,
+    "uneven_baseline": 1.35,
+    "mark_width": 1.62,
+    "mark_width_squared": -1.16,
+    "stacked": -3.78,
+    "ink": -0.29,
+    "free_left": 0.18,
+    "free_right": 1.44,
+    "tied_left": -5.15,
+    "tied_right": -2.75,
+    "widest_gap": -0.54,
+    "lead_gap": -0.53,
+    "words": 0.07,
+    "sign_first": 0.47,
+    "sign_before": 2.58,
+    "small_before": -1.50,
+    "boxed": 1.92,
+    "box_filled": -4.81,
+    "box_share": 4.19,
+    "dividers": -7.98,
+    "cents_cell": 1.63,
+    "cell_follows": 0.62,
+    "ruled": -0.35,
+    "rule_longer": -0.92,
+}
+FEATURES: tuple[str, ...] = tuple(WEIGHTS)
+
+
+def field_features(
+    runs: Runs, words: Words, signs: FloatArray, ruling: Ruling, page: tuple[int, int]
+) -> FloatArray:
+    """Features of every run; f32 [R, F], columns as FEATURES.
+
+    signs: f32 [W, 2], how much the first and the last mark of each word look like a currency sign.
+    page: width and height in pixels.
+    """
+    count, high = np.maximum(runs.sums[:, :2], 1e-3).T
+    core = high / count
+    columns = (
+        *_place(runs, page),
+        *_size(runs, words, core, page),
+        *_evenness(runs, core),
+        *_isolation(runs, words, core),
+        *_company(runs, words, signs, core),
+        *_form(runs, words, ruling, core),
+    )
+    return np.clip(np.stack(columns, axis=1), -9.0, 9.0).astype(np.float32)
+
+
+def _place(runs: Runs, page: tuple[int, int]) -> tuple[FloatArray, ...]:
+    """Where on the page: the right end, and the height in steps of a sixth of the page."""
+    x0, y0, x1, y1 = runs.boxes.astype(np.float32).T
+    right, left = x1 / page[0], x0 / page[0]
+    level = (y0 + y1) / (2 * page[1])
+    steps = (np.maximum(1 - np.abs(level * 6 - step), 0) for step in (0.5, 1.5, 2.5, 3.5, 4.5, 5.5))
+    return np.ones_like(right), right, right**2, np.maximum(0.5 - left, 0), *steps
+
+
+def _size(
+    runs: Runs, words: Words, core: FloatArray, page: tuple[int, int]
+) -> tuple[FloatArray, ...]:
+    """Width, height and number of characters against a usual amount's, and the print around."""
+    wide = np.log((runs.boxes[:, 2] - runs.boxes[:, 0]) / (0.16 * page[0]))
+    tall = np.log(core / (0.028 * page[0]))
+    marks = np.log(np.maximum(runs.sums[:, 0], 1e-3) / 6)
+    typical = float(np.median(words.boxes[:, 3] - words.boxes[:, 1]))
+    above = np.log(np.maximum(core / max(typical, 1.0), 0.2))
+    return wide, wide**2, tall, tall**2, marks, marks**2, above
+
+
+def _evenness(runs: Runs, core: FloatArray) -> tuple[FloatArray, ...]:
+    """Digits are of one height, on one line and narrow; words of writing are not."""
+    count, high, high_squared, wide, bottom, bottom_squared, ink = np.maximum(runs.sums, 1e-3).T
+    width = np.log(wide / high / 0.65)
+    box_high = runs.boxes[:, 3] - runs.boxes[:, 1]
+    return (
+        _spread(count, high, high_squared) / core,
+        np.minimum(_spread(count, bottom, bottom_squared) / core, 2.0),
+        width,
+        width**2,
+        np.log(np.maximum(box_high / core, 1.0)),
+        np.log(ink / (high * core * 0.22)),
+    )
+
+
+def _isolation(runs: Runs, words: Words, core: FloatArray) -> tuple[FloatArray, ...]:
+    """Gaps on both sides, and within; a run that goes on right away is a part of something."""
+    left, right = words.gap_left[runs.first] / core, words.gap_right[runs.last] / core
+    return (
+        np.minimum(left, 6.0) / 6,
+        np.minimum(right, 6.0) / 6,
+        np.maximum(1 - left / 1.2, 0),
+        np.maximum(1 - right / 1.2, 0),
+        np.minimum(runs.widest_gap / core, 4.0) / 4,
+        np.minimum(runs.lead_gap / core, 4.0) / 4,
+        np.log(runs.words.astype(np.float32)),
+    )
+
+
+def _company(
+    runs: Runs, words: Words, signs: FloatArray, core: FloatArray
+) -> tuple[FloatArray, ...]:
+    """A currency sign at the left end, or just before it; small print just before it."""
+    before = words.before[runs.first]
+    near = (before >= 0) & (words.gap_left[runs.first] < 4 * core)
+    before_high = (words.boxes[before, 3] - words.boxes[before, 1]) / core
+    return (
+        signs[runs.first, 0],
+        np.where(near, signs[before, 1], 0),
+        np.where(near, np.clip(1 - before_high, -1, 1), 0),
+    )
+
+
+def _form(runs: Runs, words: Words, ruling: Ruling, core: FloatArray) -> tuple[FloatArray, ...]:
+    """Boxes and ruled lines."""
+    box, boxed, filled = ruling.boxes_around(runs.boxes, core)
+    held = ruling.ink_held(words.boxes, words.sums[:, -1])
+    share = np.where(box >= 0, np.minimum(runs.sums[:, -1] / np.maximum(held[box], 1), 1.2), 0)
+    ruled, longer = ruling.rule_under(runs.boxes, core)
+    divided, cents, follows = ruling.dividers(runs.boxes, core)
+    follows = follows * (words.gap_right[runs.last] < 3 * core)
+    return boxed, filled, share, divided, cents, follows, ruled, longer
+
+
+def field_penalties(features: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Penalty of every row of features: -log of the probability that it is the amount; f32 [R].
+
+    weights: f32 [len(FEATURES)], in place of WEIGHTS.
+    """
+    if weights is None:
+        weights = np.array(list(WEIGHTS.values()), np.float32)
+    return np.asarray(np.logaddexp(0.0, -(features @ weights)), np.float32)
+
+
+def _spread(count: FloatArray, total: FloatArray, total_squared: FloatArray) -> FloatArray:
+    mean = total / count
+    return np.sqrt(np.maximum(total_squared / count - mean**2, 0.0))

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
-# Per feature its weight, in the order of `describe` in places.c: where on the page the run stands (its
-# right end; its height in steps of a sixth of the page); its width, height and number of characters
-# against a usual amount's, and its height against the print around; how even it is, for digits are of
-# one height, on one line and narrow, words of writing are not; the gaps on both sides and within, for
-# a run that goes on right away is a part of something; a currency sign at its left end, or before it,
-# or small print; and the boxes and ruled lines of a form.
+# Per feature its weight, in the order of `describe` in places.c: where on the page the run stands
+# (its right end; its height in steps of a sixth of the page); its width, height and number of
+# characters against a usual amount's, and its height against the print around; how even it is, for
+# digits are of one height, on one line and narrow, words of writing are not; the gaps on both sides
+# and within, for a run that goes on right away is a part of something; a currency sign at its left
+# end, or before it, or small print; and the boxes and ruled lines of a form.
 WEIGHTS: dict[str, float] = {
     "one": -7.45,
     "right": 2.23,

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.levels import otsu, percentile_of_counts
 from service.pipeline.native.inking import (
     erase_lines,
     find_lines,
@@ -109,34 +110,10 @@ def _darkness(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _ink_level(darkness: NDArray[np.uint8]) -> float:
     """The darkness of a full stroke, from the pixels that Otsu's threshold calls dark."""
     counts = histogram(darkness)
-    counts[: _otsu(counts) + 1] = 0
+    counts[: otsu(counts) + 1] = 0
     if not counts.any():
         return _MIN_CONTRAST * 4
     return max(percentile_of_counts(counts, 70), _MIN_CONTRAST)
-
-
-def _otsu(counts: NDArray[np.int64]) -> int:
-    """Otsu's threshold of a histogram, i64 [256], as OpenCV finds it."""
-    share = counts / counts.sum()
-    below = np.cumsum(share)
-    first = np.cumsum(share * np.arange(256))
-    told = np.flatnonzero(np.minimum(below, 1 - below) >= np.finfo(np.float32).eps)
-    if not len(told):
-        return 0
-    low = first[told] / below[told]
-    high = (first[-1] - first[told]) / (1 - below[told])
-    apart = below[told] * (1 - below[told]) * (low - high) ** 2
-    return int(told[apart.argmax()])
-
-
-def percentile_of_counts(counts: NDArray[np.int64], percent: float) -> float:
-    """A percentile, linear between neighbours, of values 0..255 that occur so often, i64 [256]."""
-    ends = np.cumsum(counts)
-    place = percent / 100 * float(ends[-1] - 1)
-    below, above = np.searchsorted(ends, [int(place), int(place) + 1], side="right").clip(max=255)
-    if place >= ends[-1] - 1:
-        above = below
-    return float(below + (above - below) * (place - int(place)))
 
 
 def _local_peak(darkness: NDArray[np.uint8], level: float) -> NDArray[np.uint8] | None:

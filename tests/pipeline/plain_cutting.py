@@ -1,4 +1,4 @@
-"""The compiled loops of over-segmentation (``cuts.c``, ``crops.c``), with numpy arrays.
+"""The single loops of over-segmentation (``cuts.c``), which the service runs in one call.
 
 Shapes as in `service.pipeline.segment`; H, W: height and width of a line.
 """
@@ -212,32 +212,5 @@ def rises(boxes: NDArray[np.int32], reach: float, height: float) -> NDArray[np.f
     LIBRARY.rises(
         address(boxes, np.int32), _Int(len(boxes)), _Double(reach), _Double(height),
         address(found, np.float64),
-    )  # fmt: skip
-    return found
-
-
-def crops(
-    ink: NDArray[np.uint8], piece: NDArray[np.int16], first: NDArray[np.int32],
-    last: NDArray[np.int32], boxes: NDArray[np.int32], *, size: int, centre: float,
-    placement: tuple[float, float, float, float],
-) -> NDArray[np.uint8]:  # fmt: skip
-    """The crops of segments, u8 [S, 32, 32], see `service.pipeline.segment.place`.
-
-    first, last: i32 [S] pieces; boxes: i32 [S, 4] of their ink; size, centre: of the line.
-    """
-    found = np.empty((len(first), 32, 32), np.uint8)
-    height, width = ink.shape
-    low, high = boxes[:, :2], boxes[:, 2:]
-    if len(boxes) and not (
-        (low >= 0).all() and (low < high).all() and (high <= (width, height)).all()
-    ):
-        raise ValueError("crops: a box is outside of the line")
-    checked(
-        LIBRARY.crops(
-            address(ink, np.uint8), address(piece, np.int16), _Int(height), _Int(width),
-            address(first, np.int32), address(last, np.int32), address(boxes, np.int32),
-            _Int(len(first)), _Double(size), _Double(centre),
-            ctypes.byref((_Double * 4)(*placement)), address(found, np.uint8),
-        )
     )  # fmt: skip
     return found

@@ -1,4 +1,4 @@
-"""T_seg: heuristic over-segmentation of candidate fields into one segmentation graph a cheque.
+"""Over-segmentation as numpy has it, step by step: what the compiled one is tested against.
 
 Source: sections IV-D and X. A cut is a path from the top of the field to its bottom that crosses as
 little ink as it can: where it runs through paper it deflects along the strokes, where it must cross
@@ -7,7 +7,6 @@ contour minima, slanted cuts and hit-and-deflect from above and from below.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,11 +15,11 @@ from numpy.typing import NDArray
 from service.pipeline.card import Placement
 from service.pipeline.components import connected_components
 from service.pipeline.field import FieldCandidate
-from tests.pipeline.plain_groups import holdings, plausible, whole_components
 from service.pipeline.ink import InkImage
+from service.pipeline.native.cutting import crops
+from service.pipeline.segment import CROP, FEATURES, Cuts, Line, SegmentationGraph, ZoneSegments
 from tests.pipeline.plain_cutting import (
     choose_cuts,
-    crops,
     crossings,
     cut_paths,
     cut_places,
@@ -33,9 +32,7 @@ from tests.pipeline.plain_cutting import (
     rises,
     trace,
 )
-
-CROP = 32
-FEATURES = ("bias", "inner_gap", "cut_ink", "wide", "tall", "off_line", "pieces", "ink")
+from tests.pipeline.plain_groups import holdings, plausible, whole_components
 
 LINE_SIZE = 40
 _LATERAL = 0.08
@@ -66,63 +63,6 @@ _RISE_REACH = 1.0
 _RISE_HEIGHT = 0.35
 _JOINT_PENALTY = -1.0
 _MAX_CUTS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentationGraph:
-    """All candidate segments of all candidate fields, as one acyclic graph.
-
-    num_nodes: nodes are cuts; node 0 is the start, node num_nodes - 1 the end, src < dst always.
-    src, dst: i32 [A]. segment: i32 [A], row of crops, or -1 for a SPACE arc (a wide gap, or the
-    joint between an amount zone and its cents zone). penalty: f32 [A], the penalty of the segment,
-    plus that of the field on arcs that leave node 0. field: i32 [A], index of the candidate.
-    crops: u8 [N, 32, 32], ink 255 on 0. boxes: f32 [N, 4], x0, y0, x1, y1 in working pixels.
-    features: f32 [N, len(FEATURES)]. Several arcs may share a segment: where a gap is wide its cut
-    is doubled, u -SPACE-> v, and the arcs that leave u also leave v.
-    """
-
-    num_nodes: int
-    src: NDArray[np.int32]
-    dst: NDArray[np.int32]
-    segment: NDArray[np.int32]
-    penalty: NDArray[np.float32]
-    field: NDArray[np.int32]
-    crops: NDArray[np.uint8]
-    boxes: NDArray[np.float32]
-    features: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One zone brought to the common size: its ink, and how its frame maps back.
-
-    ink: u8 [H, W], characters about 40 px tall. centre: y of the middle of the line.
-    to_working: f64 [2, 3], affine from this frame to working pixels.
-    """
-
-    ink: NDArray[np.uint8]
-    centre: float
-    to_working: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Cuts:
-    """The pieces between neighbouring cuts of one line.
-
-    piece: i16 [H, W], index of the piece that each pixel belongs to (also where there is no ink).
-    boxes: i32 [P, 4] of each piece's ink in line pixels. joint: f32 [P - 1], ink crossed by the cut
-    between pieces p and p + 1, in units of the line's size; gap: f32 [P - 1], clear width there;
-    rise: f32 [P - 1], by how much what follows ends higher than what stands before, as raised
-    cents do; in the same units.
-    ink: f32 [P + 1], ink of all pieces before each, in squares of the line's size.
-    """
-
-    piece: NDArray[np.int16]
-    boxes: NDArray[np.int32]
-    joint: NDArray[np.float32]
-    gap: NDArray[np.float32]
-    rise: NDArray[np.float32]
-    ink: NDArray[np.float32]
 
 
 def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Line | None:
@@ -410,28 +350,6 @@ def _space_penalty(gap: float, rise: float) -> float | None:
     return min(found, default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneSegments:
-    """The segments of one zone.
-
-    first, last: i32 [S], the first piece and one past the last; crops u8 [S, 32, 32]; boxes
-    f32 [S, 4] in working pixels; features f32 [S, len(FEATURES)].
-    """
-
-    line: Line
-    cuts: Cuts
-    first: NDArray[np.int32]
-    last: NDArray[np.int32]
-    crops: NDArray[np.uint8]
-    boxes: NDArray[np.float32]
-    features: NDArray[np.float32]
-
-    def members(self) -> NDArray[np.bool_]:
-        """Which pieces each segment has; bool [S, P]."""
-        pieces = np.arange(len(self.cuts.boxes))
-        return (pieces >= self.first[:, None]) & (pieces < self.last[:, None])
-
-
 def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
     """Every grouping of neighbouring pieces that could be one character."""
     held = holdings(line.ink > _SOLID, cuts.piece, len(cuts.boxes), LINE_SIZE)
@@ -504,31 +422,6 @@ def _to_working(line: Line, box: NDArray[np.float32]) -> NDArray[np.float32]:
     corners = np.stack([box[:, [0, 1]], box[:, [2, 1]], box[:, [2, 3]], box[:, [0, 3]]], axis=1)
     moved = corners @ line.to_working[:, :2].T + line.to_working[:, 2]
     return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1).astype(np.float32)
-
-
-def place(
-    ink: NDArray[np.uint8], extent: float, offset: float, placement: Placement
-) -> NDArray[np.uint8]:
-    """Put one segment's ink into a 32 x 32 crop; u8 [32, 32], ink 255 on 0.
-
-    ink: u8 [h, w] of the segment at line scale (characters of 40 px), with at most a pixel of
-    margin. extent: the greater of its height and width; offset: of its middle below the line's
-    middle; both in units of the line's size. Size and offset are damped, not removed: a character
-    of the common size becomes 20 px (section II), a small one stays smaller, a comma stays low.
-    """
-    extent = max(extent, 0.05)
-    target = min(placement.normal * extent**placement.size_damping, placement.largest)
-    scale = target / (extent * LINE_SIZE)
-    h, w = ink.shape
-    shift = float(np.clip(offset * placement.offset_damping, -0.25, 0.25)) * placement.normal
-    # Pixel centres: the middle of the source lands on the middle of the crop.
-    matrix = np.array(
-        [
-            [scale, 0.0, (CROP - 1) / 2 - scale * (w - 1) / 2],
-            [0.0, scale, (CROP - 1) / 2 + shift - scale * (h - 1) / 2],
-        ]
-    )
-    return cv2.warpAffine(ink, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR).astype(np.uint8)
 
 
 class _Builder:

@@ -11,7 +11,7 @@ from service.pipeline.field import FieldCandidate, Zone, locate_fields
 from service.pipeline.field_features import FEATURES, WEIGHTS, field_penalties
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage
-from service.pipeline.ruling import Ruling
+from tests.pipeline.plain_ruling import Ruling
 
 Page = NDArray[np.uint8]
 Box = tuple[int, int, int, int]

@@ -111,9 +111,7 @@ def cut_line(ink: NDArray[np.uint8], rules: Cutting) -> Pieces | None:
     if not count:
         return None
     inner = count - 1
-    return Pieces(
-        piece, boxes[:count], joint[:inner], gap[:inner], rise[:inner], sums[: count + 1]
-    )
+    return Pieces(piece, boxes[:count], joint[:inner], gap[:inner], rise[:inner], sums[: count + 1])
 
 
 def group_pieces(ink: NDArray[np.uint8], pieces: Pieces, rules: Grouping) -> Groups:
@@ -150,7 +148,7 @@ def zone_arcs(
     from, and the penalty of that; end: its last node is the graph's, -1. nodes: the next number.
     """
     count = len(spaces)
-    if len(first) and not (0 <= first.min() and last.max() <= count):
+    if len(first) and not (first.min() >= 0 and last.max() <= count):
         raise ValueError("zone_arcs: a piece is out of range")
     arcs = np.empty((2 * len(first) + count, 4))
     following, leaving = _Int(nodes), _Int()

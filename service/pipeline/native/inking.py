@@ -34,7 +34,8 @@ def find_lines(
     count = function(
         address(darkness, np.uint8), _Int(height), _Int(width),
         ctypes.c_int32(int(np.floor(threshold))), _Int(run), _Int(length), _Double(thickness),
-        _Double(slope), _Double(off), address(labels, np.uint16), address(stats, np.int32), _Int(_MOST_LINES),
+        _Double(slope), _Double(off), address(labels, np.uint16), address(stats, np.int32),
+        _Int(_MOST_LINES),
     )  # fmt: skip
     checked(count >= 0)
     return labels, stats[:count]
@@ -126,3 +127,25 @@ def component_stats(pixels: _Bytes) -> NDArray[np.int32]:
     )
     checked(count >= 0)
     return stats[:count]
+
+
+def energies(
+    x: NDArray[np.float32], y: NDArray[np.float32], weight: NDArray[np.float32],
+    degrees: NDArray[np.float64], bin_size: float,
+) -> NDArray[np.float64]:  # fmt: skip
+    """Sums of squares of the profiles of points, f32 [N], projected along lines of these slopes.
+
+    degrees: f64 [A]; bin_size: px. f64 [A].
+    """
+    if not len(x) == len(y) == len(weight):
+        raise ValueError("energies: points need two coordinates and a weight")
+    slopes = np.tan(np.radians(degrees)).astype(np.float32)
+    found = np.empty(len(slopes))
+    checked(
+        LIBRARY.profile_energies(
+            *(address(one, np.float32) for one in (x, y, weight)), _Int(len(x)),
+            address(slopes, np.float32), _Int(len(slopes)), _Float(1 / bin_size),
+            address(found, np.float64),
+        )
+    )  # fmt: skip
+    return found

@@ -104,9 +104,7 @@ def find_places(
     return boxes[:found], features[:found]
 
 
-def compare_ink(
-    mask: NDArray[np.bool_], boxes: _Ints, pattern: _Floats
-) -> NDArray[np.float64]:
+def compare_ink(mask: NDArray[np.bool_], boxes: _Ints, pattern: _Floats) -> NDArray[np.float64]:
     """The products of the ink in each box, i32 [N, 4], and a pattern, summed; f64 [N].
 
     Both are brought to the pattern's size by averaging, full ink being 255; NaN where a box is

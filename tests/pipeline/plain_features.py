@@ -7,6 +7,10 @@ from tests.pipeline.plain_ruling import Ruling
 from tests.pipeline.plain_textline import Runs, Words
 
 FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int32]
+
+_TEXT_GAP = 1.5
+_DOUBLINGS = 5  # 32 words
 
 
 def field_features(
@@ -77,7 +81,26 @@ def _isolation(runs: Runs, words: Words, core: FloatArray) -> tuple[FloatArray, 
         np.minimum(runs.widest_gap / core, 4.0) / 4,
         np.minimum(runs.lead_gap / core, 4.0) / 4,
         np.log(runs.words.astype(np.float32)),
+        np.log1p(_led(words, runs.first, words.before, words.gap_left, 0) / core) / 3,
+        np.log1p(_led(words, runs.last, words.after, words.gap_right, 2) / core) / 3,
     )
+
+
+def _led(
+    words: Words, start: IntArray, following: IntArray, gap: FloatArray, end: int
+) -> FloatArray:
+    """How far the text goes on beyond the words `start`, f32 [R] pixels.
+
+    From word to word where their gap is that of a text. end: the column of their boxes that looks
+    that way, 0 or 2.
+    """
+    high = words.boxes[:, 3] - words.boxes[:, 1]
+    near = (following >= 0) & (gap < _TEXT_GAP * high)
+    last = np.where(near, following, np.arange(len(high)))
+    for _ in range(_DOUBLINGS):
+        last = last[last]
+    beyond = np.abs(words.boxes[last[start], end] - words.boxes[start, end])
+    return np.asarray(beyond, np.float32)
 
 
 def _company(

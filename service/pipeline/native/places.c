@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEATURES = 41 };
+enum { FEATURES = 43, TEXT_WORDS = 32 };
 
-static const double RUN_WIDTH = 0.55;
+static const double RUN_WIDTH = 0.55, TEXT_GAP = 1.5;
 static const float CENTS = 3.2f, NEXT = 1.5f;
 
 /* Horizontal and upright rules and the boxes they make. */
@@ -236,6 +236,21 @@ typedef struct {
     double width, height, typical;
 } Page;
 
+/* How far the text goes on beyond a word, px, from word to word where their gap is that of a text; end:
+ * the side of their boxes that looks that way, 0 or 2. */
+static float led(const Words *words, int32_t start, int end)
+{
+    const int32_t *following = end ? words->after : words->before;
+    const float *gap = end ? words->gap_right : words->gap_left;
+    int32_t last = start;
+    for (int step = 0; step < TEXT_WORDS; step++) {
+        const int32_t *box = words->box + 4 * last;
+        if (following[last] < 0 || !(gap[last] < TEXT_GAP * (box[3] - box[1]))) break;
+        last = following[last];
+    }
+    return (float)abs(words->box[4 * last + end] - words->box[4 * start + end]);
+}
+
 /* The features of one run, in the order of field_features.FEATURES. */
 static void describe(const Page *page, const Chain *run, float *out)
 {
@@ -280,6 +295,8 @@ static void describe(const Page *page, const Chain *run, float *out)
     found[n++] = least(run->widest / core, 4.0f) / 4;
     found[n++] = least(run->lead / core, 4.0f) / 4;
     found[n++] = logf((float)run->words);
+    found[n++] = log1pf(led(words, run->first, 0) / core) / 3;
+    found[n++] = log1pf(led(words, run->last, 2) / core) / 3;
     int32_t before = words->before[run->first];
     int near = before >= 0 && before_gap < 4 * core;
     found[n++] = page->signs[2 * run->first];
@@ -326,7 +343,7 @@ static double median_height(const Words *words, int32_t *scratch)
     return (scratch[order[(count - 1) / 2]] + scratch[order[count / 2]]) / 2.0;
 }
 
-/* All runs of words of a page: boxes i32[., 4], a currency sign taken in, and features f32[., 41], with
+/* All runs of words of a page: boxes i32[., 4], a currency sign taken in, and features f32[., 43], with
  * room for MOST_IN_RUN words + MOST_BOXES of them. marks i32[., 4]; rules i32[., 5]; signs f32[words,
  * 2]. How many; -1 without memory. */
 int64_t find_places(

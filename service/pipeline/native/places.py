@@ -17,7 +17,7 @@ _Floats = NDArray[np.float32]
 _SUMS: Final = 7
 _MOST_IN_RUN: Final = 12
 _MOST_BOXES: Final = 60
-_FEATURES: Final = 41
+_FEATURES: Final = 43
 
 for _name in ("find_marks", "find_places"):
     getattr(LIBRARY, _name).restype = _Int
@@ -84,7 +84,7 @@ def find_places(
     marks: _Ints, words: Words, rules: _Ints, signs: _Floats, page: tuple[int, int]
 ) -> tuple[_Ints, _Floats]:
     """Every run of words of a page: boxes i32 [R, 4], a currency sign that adjoins taken in, and
-    features f32 [R, 41].
+    features f32 [R, 43].
 
     rules: i32 [L, 5] of InkImage; signs: f32 [W, 2], how much the first and the last mark of each
     word look like a currency sign; page: width and height.

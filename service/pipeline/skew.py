@@ -55,7 +55,7 @@ def _line_points(
     """Places and weights of thin dark strokes that run mostly sideways."""
     thin = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, np.ones((7, 1), np.uint8))
     runs = cv2.blur(thin, (9, 1))
-    level = max(12.0, percentile(runs[::4, ::3], 94))
+    level = max(12.0, percentile(np.asarray(runs, np.uint8)[::4, ::3], 94))
     edge = 3
     runs[:edge] = runs[-edge:] = 0
     runs[:, :edge] = runs[:, -edge:] = 0

@@ -157,8 +157,7 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     centre = scale * (level + slope * width / 2) + 2.0 + abs(lean)
     inter = cv2.INTER_AREA if scale < 0.7 else cv2.INTER_LINEAR
     source = zone if scale >= 0.7 else cv2.GaussianBlur(zone, (0, 0), 0.35 / scale)
-    line = cv2.warpAffine(source, forward, (out_w, out_h), flags=inter)
-    line = np.ascontiguousarray(np.asarray(line, np.uint8))
+    line = np.asarray(cv2.warpAffine(source, forward, (out_w, out_h), flags=inter), np.uint8)
     # A comma or the tail of a digit reaches down to 0.8 of the size below the middle, but what
     # begins beyond the line, or at the zone's edge and ends before the line, is not of this line.
     erase_neighbours(line, level=_SOLID, centre=float(centre), size=LINE_SIZE, edge=_EDGE)

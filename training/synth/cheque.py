@@ -67,7 +67,7 @@ _SIGNATURES = words.listed(
 _INK_SHARES = (0.27, 0.13, 0.2, 0.13, 0.1, 0.06, 0.06, 0.02, 0.02, 0.01)
 
 _SCANS = 8
-_BINARIZERS = ("otsu", "adaptive", "sauvola", "fixed")
+_SCANNERS = ("dynamic", "dynamic", "wolf")
 _DPI_SHARES = (0.45, 0.15, 0.15, 0.12, 0.13)
 
 
@@ -611,7 +611,7 @@ def make_cheque(
     hand: writes the amounts that are by hand, at a digit height in pixels; None: hand-like fonts.
     layout: a name of FORMS, way: one of WAYS, dpi: the page's resolution; None draws them.
     kind: one of KINDS. split: the part of the machine fonts to print amounts with. bitonal: the
-    picture is black and white, as legible as that can be.
+    picture is black and white, by the local thresholds of cheque scanners.
     Raises ValueError for an unknown kind or way, KeyError for an unknown layout, and FontError
     where the fonts have not been fetched.
     """
@@ -665,10 +665,10 @@ def _picture(rng: np.random.Generator, page: Page, way: str, bitonal: bool = Fal
 
 
 def _bits(rng: np.random.Generator, page: Page, way: str) -> Shot:
-    """Capture a page in black and white; what came out illegible is scanned again."""
+    """Scan a page in black and white as banks do; what came out illegible is scanned again."""
     for _ in range(_SCANS):
         how = sample_development(rng, way)
-        name = str(rng.choice(_BINARIZERS))
+        name = str(rng.choice(_SCANNERS))
         seen = develop(
             rng, shoot(rng, sheet_of(rng, page, False), way), replace(how, binarizer=name)
         )

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 import service.pipeline
 from service.pipeline.card import Calibration, Fitted, recalibrate, write_version
-from service.pipeline.container import ImageLimits
 from service.pipeline.decision import (
     DEFAULT_MAX_ERROR,
     calibrated,
@@ -30,7 +29,7 @@ from service.pipeline.decision import (
 from service.pipeline.reader import ChequeReader
 from training.curves import Judged, reliability_picture, risk_coverage_picture
 from training.dataset import Sources
-from training.encode import png
+from training.encode import OWN_LIMITS, png
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque, make_refused
 from training.synth.field import FieldMaker
@@ -73,8 +72,7 @@ class Desk:
     """Makes synthetic images of the writers and fonts held out as valid, and reads them."""
 
     def __init__(self, model: Path, sources: Sources) -> None:
-        # A page of noise hardly gets smaller as a PNG.
-        self._reader = ChequeReader(model, ImageLimits(max_bytes=64 << 20))
+        self._reader = ChequeReader(model, OWN_LIMITS)
         self._fields = FieldMaker.load(sources.data, sources.fonts, "valid")
         self._hand = HandWriter(GlyphBank.load(sources.data, "valid"))
 

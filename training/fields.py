@@ -18,6 +18,7 @@ from service.pipeline.field import FieldCandidate, Zone, locate_fields
 from service.pipeline.image import ChequeImage, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.reader import ChequeReader, Reading
+from training.encode import OWN_LIMITS, png
 from training.pictures import sheet, write_png
 from training.synth.cheque import SyntheticCheque, Writer, make_cheque
 from training.synth.scene import WAY_SHARES, WAYS
@@ -92,10 +93,8 @@ def cheques(
 
 def seek(cheque: SyntheticCheque) -> tuple[Sought | None, bytes]:
     """The truth in the working frame, None where no digit is left in it; and the file's bytes."""
-    image = cheque.image
-    picture = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
-    return place(load_cheque(data), cheque.owner, cheque.text), data
+    data = png(cheque.image)
+    return place(load_cheque(data, limits=OWN_LIMITS), cheque.owner, cheque.text), data
 
 
 def place(image: ChequeImage, owner: Bytes, text: str) -> Sought | None:

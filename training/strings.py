@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import InputError
 from service.pipeline.card import Placement
+from service.pipeline.container import ImageLimits
 from service.pipeline.field import locate_fields
 from service.pipeline.field_features import field_penalties
 from service.pipeline.image import load_cheque
@@ -24,7 +24,7 @@ from service.pipeline.reader import enough_fields
 from service.pipeline.segment import SegmentationGraph, segment_fields
 from training.data.glyphs import Split
 from training.dataset import PLACEMENT, Sources
-from training.encode import png
+from training.encode import OWN_LIMITS, png
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque, make_refused
 from training.synth.field import FieldMaker
@@ -33,6 +33,7 @@ from training.synth.hand import HandWriter
 Kind = Literal["fields", "cheques", "strings", "refused"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SHARD = 250
+_DEFAULT_LIMITS = ImageLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,18 @@ class StringSample:
 
 
 def cut_image(
-    data: bytes, amounts: Sequence[int], *, field_only: bool, placement: Placement = PLACEMENT
+    data: bytes,
+    amounts: Sequence[int],
+    *,
+    field_only: bool,
+    placement: Placement = PLACEMENT,
+    limits: ImageLimits = _DEFAULT_LIMITS,
 ) -> StringSample | None:
     """An image file as the service would cut it; None where it holds no ink.
 
     Raises InputError for data that is no usable image.
     """
-    image = load_cheque(data, field_only=field_only)
+    image = load_cheque(data, field_only=field_only, limits=limits)
     ink = extract_ink(image.grey)
     candidates = locate_fields(image, ink, field_only=field_only)
     if not field_only:
@@ -164,7 +170,8 @@ def _cheques(sources: Sources, split: Split) -> _Maker:
         cheque = make_cheque(10_000_000 + seed, hand=hand.write, split=split)
         if cheque.amount_minor is None:
             return None
-        return cut_image(png(cheque.image), [cheque.amount_minor], field_only=False)
+        data = png(cheque.image)
+        return cut_image(data, [cheque.amount_minor], field_only=False, limits=OWN_LIMITS)
 
     return make
 
@@ -175,10 +182,7 @@ def _refused(sources: Sources, split: Split) -> _Maker:
     def make(seed: int) -> StringSample | None:
         page = make_refused(30_000_000 + seed, hand=hand.write, split=split)
         amounts = [] if page.amount_minor is None else [page.amount_minor]
-        try:
-            return cut_image(png(page.image), amounts, field_only=False)
-        except InputError:
-            return None  # noise makes files that are too large
+        return cut_image(png(page.image), amounts, field_only=False, limits=OWN_LIMITS)
 
     return make
 

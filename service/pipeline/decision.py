@@ -34,11 +34,10 @@ _RISK: Final = 0.05
 # The tested thresholds, logits of uncalibrated posteriors. Fixed: the test is only valid for
 # thresholds that were chosen without looking at what is right.
 _THRESHOLDS: Final = tuple(round(12 - 0.1 * step, 1) for step in range(151))
-# The first threshold tested is the highest that accepts so many that it could pass with this number
-# of errors: with fewer, a single early one would end a test that the many after it could have
-# passed. A sample too small for that begins with this share of its candidates.
-_FIRST_ERRORS: Final = 2
-_FIRST_SHARE: Final = 1 / 3
+# Where the tests begin. With few accepted a single early error would end a test that the many after
+# it could have passed, so that the first threshold tested accepts enough to pass with two errors,
+# or a third of a small sample's candidates; in a large sample an eighth of them, or enough for 15.
+_FIRST: Final = ((2, 1 / 3), (15, 1 / 8))
 _LARGEST_LOGIT = 30.0
 
 
@@ -118,7 +117,9 @@ def largest_acceptance(calibration: Calibration, max_error: float) -> Acceptance
     counts = calibration.tally
     if counts is None:
         return None
-    first = min(_enough(_FIRST_ERRORS, max_error), _FIRST_SHARE * counts.candidates)
+    first = max(
+        min(_enough(wrong, max_error), share * counts.candidates) for wrong, share in _FIRST
+    )
     for threshold, accepted, wrong in zip(
         counts.logits, counts.accepted, counts.wrong, strict=True
     ):

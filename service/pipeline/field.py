@@ -29,9 +29,10 @@ from service.pipeline.textline import (
 
 Box = tuple[int, int, int, int]
 
-_SAME = 0.7
+_SAME_END = 0.35
 _VARIANT = 0.55
-_VARIANT_MARGIN = 1.5
+_VARIANT_MARGIN = 2.5
+_MOST_VARIANTS = 2
 _MARGIN = 4.0
 _SIGN = 0.6
 _SIGN_GAP = 1.2
@@ -114,7 +115,7 @@ def locate_fields(
         return []
     candidates: list[FieldCandidate] = []
     for rank, candidate in enumerate(
-        _choose(places, field_penalties(places.features, weights), most)
+        choose(places, field_penalties(places.features, weights), most)
     ):
         candidates.append(candidate)
         if rank < _MOST_SPLIT:
@@ -156,7 +157,7 @@ def _with_signs(
     return np.where(adjoins[:, None], joined, runs.boxes)
 
 
-def _choose(places: Places, penalties: NDArray[np.float32], most: int) -> list[FieldCandidate]:
+def choose(places: Places, penalties: NDArray[np.float32], most: int) -> list[FieldCandidate]:
     """The cheapest boxes that are really different places, and near-equal extents of one place."""
     chosen: list[FieldCandidate] = []
     kept: list[int] = []
@@ -178,26 +179,31 @@ def _choose(places: Places, penalties: NDArray[np.float32], most: int) -> list[F
 def _repeats(
     boxes: NDArray[np.int32], penalties: NDArray[np.float32], index: int, kept: list[int]
 ) -> bool:
-    """Whether a run adds nothing to those kept: the same place, or a much dearer extent of it."""
+    """Whether a run adds nothing to those kept: the same place, or a much dearer extent of it.
+
+    Two extents are the same where no digit fits between their ends.
+    """
     variants = 0
     for other in kept:
-        shared, smaller, union = _overlap(boxes[index], boxes[other])
-        if shared > _SAME * union:
+        shared, smaller = _overlap(boxes[index], boxes[other])
+        if shared <= _VARIANT * smaller:
+            continue
+        high = min(boxes[index, 3] - boxes[index, 1], boxes[other, 3] - boxes[other, 1])
+        if (np.abs(boxes[index, ::2] - boxes[other, ::2]) < _SAME_END * high).all():
             return True
-        if shared > _VARIANT * smaller:
-            variants += 1
-            if variants > 1 or penalties[index] > penalties[other] + _VARIANT_MARGIN:
-                return True
+        variants += 1
+        if variants > _MOST_VARIANTS or penalties[index] > penalties[other] + _VARIANT_MARGIN:
+            return True
     return False
 
 
-def _overlap(a: NDArray[np.int32], b: NDArray[np.int32]) -> tuple[float, float, float]:
-    """Areas: what two boxes share, the smaller one, their union."""
+def _overlap(a: NDArray[np.int32], b: NDArray[np.int32]) -> tuple[float, float]:
+    """Areas: what two boxes share, and the smaller one."""
     wide = max(0, min(a[2], b[2]) - max(a[0], b[0]))
     high = max(0, min(a[3], b[3]) - max(a[1], b[1]))
     area_a, area_b = (float((box[2] - box[0]) * (box[3] - box[1])) for box in (a, b))
     shared = float(wide * high)
-    return shared, min(area_a, area_b), area_a + area_b - shared
+    return shared, min(area_a, area_b)
 
 
 def _tightened(run: NDArray[np.int32], marks: Marks, page: tuple[int, int]) -> Box:

@@ -13,6 +13,10 @@ from service.pipeline.ruling import Ruling
 from service.pipeline.textline import Runs, Words
 
 FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int32]
+
+_TEXT_GAP = 1.5
+_DOUBLINGS = 5  # 32 words
 
 # Per feature its weight; what each one measures stands in `field_features`, in the same order.
 WEIGHTS: dict[str, float] = {
@@ -46,6 +50,8 @@ WEIGHTS: dict[str, float] = {
     "widest_gap": -0.54,
     "lead_gap": -0.53,
     "words": 0.07,
+    "line_left": 0.0,
+    "line_right": 0.0,
     "sign_first": 0.47,
     "sign_before": 2.58,
     "small_before": -1.50,
@@ -129,7 +135,26 @@ def _isolation(runs: Runs, words: Words, core: FloatArray) -> tuple[FloatArray, 
         np.minimum(runs.widest_gap / core, 4.0) / 4,
         np.minimum(runs.lead_gap / core, 4.0) / 4,
         np.log(runs.words.astype(np.float32)),
+        np.log1p(_led(words, runs.first, words.before, words.gap_left, 0) / core) / 3,
+        np.log1p(_led(words, runs.last, words.after, words.gap_right, 2) / core) / 3,
     )
+
+
+def _led(
+    words: Words, start: IntArray, following: IntArray, gap: FloatArray, end: int
+) -> FloatArray:
+    """How far the text goes on beyond the words `start`, f32 [R] pixels.
+
+    From word to word where their gap is that of a text. end: the column of their boxes that looks
+    that way, 0 or 2.
+    """
+    high = words.boxes[:, 3] - words.boxes[:, 1]
+    near = (following >= 0) & (gap < _TEXT_GAP * high)
+    last = np.where(near, following, np.arange(len(high)))
+    for _ in range(_DOUBLINGS):
+        last = last[last]
+    beyond = np.abs(words.boxes[last[start], end] - words.boxes[start, end])
+    return np.asarray(beyond, np.float32)
 
 
 def _company(

@@ -25,9 +25,11 @@ from service.pipeline.field import FieldCandidate, locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
+from service.pipeline.minus import leaves_out_minus
 from service.pipeline.recognize import OnnxRecognizer, Recognizer
 from service.pipeline.search import (
     Interpretation,
+    Lattice,
     best,
     forward_of_amounts,
 )
@@ -253,7 +255,9 @@ class ChequeReader:
             ]
             borne_out = bear_out(lattice, grammar, stated, everything, posteriors, calibration)
         clock.lap("search")
-        reading = self._reading(image, graph, wanted, found, alternatives, calibration, clock)
+        reading = self._reading(
+            image, graph, lattice, wanted, found, alternatives, calibration, clock
+        )
         reading = replace(reading, stated=borne_out)
         if not wanted.evidence or most is not None:
             return reading
@@ -271,6 +275,7 @@ class ChequeReader:
         self,
         image: ChequeImage,
         graph: SegmentationGraph,
+        lattice: Lattice,
         wanted: "_Wanted",
         found: list[Interpretation],
         alternatives: tuple[Alternative, ...],
@@ -284,7 +289,8 @@ class ChequeReader:
             confidence,
             wanted.max_error,
             calibration,
-            negative=first is not None and first.negative,
+            negative=first is not None
+            and (first.negative or leaves_out_minus(first, graph, lattice, self._card.labels)),
             blank=len(graph.crops) == 0,
         )
         symbols = _symbols(first, graph, wanted.grammar, image.to_original) if first else ()

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.pipeline.field import FieldCandidate, Zone, locate_fields
+from service.pipeline.field import FieldCandidate, Places, Zone, choose, locate_fields
 from service.pipeline.field_features import FEATURES, WEIGHTS, field_penalties
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage
 from service.pipeline.ruling import Ruling
+from service.pipeline.textline import Marks
 
 Page = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -73,6 +74,16 @@ def _found(candidates: list[FieldCandidate], truth: Box) -> bool:
 def test_amount_right_of_the_payee_is_a_candidate(amount: str) -> None:
     page, box = _us_cheque(amount)
     assert _found(_locate(page), box)
+
+
+def test_extents_that_differ_by_a_digit_are_both_candidates() -> None:
+    nobody = Marks(np.zeros((0, 4), np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32))
+    short, long, hardly = (511, 27, 611, 47), (479, 27, 611, 47), (509, 27, 613, 47)
+    boxes = np.array([short, long, hardly], np.int32)
+    places = Places(boxes, np.zeros((3, len(FEATURES)), np.float32), nobody, (800, 300))
+    penalties = np.array([0.4, 0.6, 0.5], np.float32)
+    chosen = [one.zones[0].box for one in choose(places, penalties, 4)]
+    assert chosen == [(510, 26, 612, 48), (478, 26, 612, 48)]
 
 
 def test_candidates_are_cheapest_first_few_and_inside_the_page() -> None:

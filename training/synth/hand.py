@@ -64,12 +64,13 @@ class HandWriter:
                 page.underline()
             elif style == "line" and hand.small_cents and (split := _CENTS.fullmatch(symbols)):
                 x = page.line(split[1], x, 1.0, 0.0)
-                x = page.line(split[2], x, *_raised(rng))
+                x = page.line(split[2], page.apart(x), *_raised(rng))
                 if rng.random() < 0.4:
                     page.underline()
             else:
-                scale, base = _raised(rng) if style == "superscript" else (1.0, 0.0)
-                x = page.line(symbols, x, scale, base)
+                raised = style == "superscript"
+                scale, base = _raised(rng) if raised else (1.0, 0.0)
+                x = page.line(symbols, page.apart(x) if raised else x, scale, base)
         layer = compose_ink(page.patches, "".join(page.text))
         return faded(rng, layer, hand.pen, height)
 
@@ -111,7 +112,8 @@ class _Page:
             symbol = symbols[place]
             place += 1
             if symbol == " ":
-                wide = float(rng.uniform(0.3, 0.7))
+                cents = len(symbols) - place == 2 and symbols[place:].isdigit()
+                wide = float(rng.uniform(0.5, 0.9) if cents else rng.uniform(0.3, 0.7))
                 continue
             walk += float(rng.normal(0.0, hand.drift)) - 0.25 * walk
             y = (base + walk) * self.height + hand.slope * front.right
@@ -128,6 +130,8 @@ class _Page:
             size = hand.zero_shrink**row if _ends_in_zeros(symbols, place - 1) else 1.0
             coverage, _, top = self._draw(symbol, max(size, 0.4) * unit, y, follows)
             tuck = hand.tuck * (_MARK_TUCK if marks(follows, symbol) else 1.0)
+            if "-" in (follows, symbol):
+                tuck, gap = 0.0, max(gap, 0.05)
             x, left, right = front.place(coverage, top, gap * unit, unit, tuck)
             if owned:
                 self.text.append(symbol)
@@ -136,6 +140,10 @@ class _Page:
             self._after(box, before, unit)
             before, follows, wide = box, symbol, 0.0
         return front.right
+
+    def apart(self, end: int) -> int:
+        """Where raised cents begin behind what ends there, px."""
+        return end + int(self.rng.uniform(0.02, 0.3) * self.height)
 
     def _chain(self, front: Front, count: int, unit: float, y: float, gap: float) -> _Box:
         """Write zeros in a row without lifting the pen; returns the last one's box."""
@@ -329,9 +337,9 @@ def _ends_in_zeros(symbols: str, place: int) -> bool:
 
 
 def _raised(rng: np.random.Generator) -> tuple[float, float]:
-    """Size of raised cents and their baseline."""
-    smaller = float(rng.uniform(0.2, 0.5))
-    return 1.0 - smaller, -float(rng.uniform(0.6, 1.15)) * smaller - float(rng.uniform(0.0, 0.15))
+    """Size of raised cents and their baseline: whoever leaves the mark out raises them visibly."""
+    smaller = float(rng.uniform(0.28, 0.55))
+    return 1.0 - smaller, -float(rng.uniform(0.75, 1.15)) * smaller - float(rng.uniform(0.0, 0.15))
 
 
 def faded(rng: np.random.Generator, layer: InkLayer, pen: Pen, height: float) -> InkLayer:

@@ -8,23 +8,21 @@ written and read back as any other, and every item judged by the rule that is se
 import io
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from PIL import Image
-from rich.table import Table
 
 from service.errors import InputError
 from service.options import ReadingOptions, read_cheque
 from service.pipeline.reader import ChequeReader
-from service.pipeline.stated import Verdict, judge
-from service.x9.evidence import is_number, item_options, likeliest, without_numbers
+from service.x9.evidence import item_options, without_numbers
 from service.x9.letter import CashLetterFile
 from service.x9.writer import Writer
+from training.letter_outcomes import Judged, load
 from training.synth.bank import GlyphBank
 from training.synth.cheque import SyntheticCheque, make_cheque
 from training.synth.hand import HandWriter
@@ -37,28 +35,6 @@ _LARGEST: Final = 10**10 - 1
 _ROUTING: Final = "122000661"
 _BUNDLE: Final = 25
 _APART: Final = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One item, read: what its record states, what is written, what was found.
-
-    error: the kind of error in the record, "" for none. read: the likeliest amount. found, penalty:
-    probability of the stated one and how far it is behind, see `Stated`. numbers: of the codeline.
-    """
-
-    seed: int
-    hand: bool
-    error: str
-    written: int
-    stated: int
-    read: int | None
-    confidence: float
-    found: float
-    penalty: float
-    defects: tuple[str, ...]
-    numbers: tuple[str, ...]
-    verdict: Verdict
 
 
 def make_item(seed: int, hand: HandWriter | None) -> tuple[SyntheticCheque, bytes]:
@@ -206,7 +182,7 @@ def measure(
         for n, place in enumerate(rng.choice(items, wrong, replace=False))
     }
     kept = folder / "judged.jsonl"
-    known = _load(kept)
+    known = load(kept)
     reader = ChequeReader(model)
     found: list[Judged] = []
     for first in range(0, items, _BUNDLE):
@@ -264,86 +240,12 @@ def _judged(
         reading = read_cheque(reader, front, item_options(ReadingOptions(), stated))
     except InputError:
         return Judged(
-            seed, hand, error, written, stated, None, 0.0, 0.0, 0.0, (), numbers, "unread"
+            seed, hand, error, written, stated, None, 0.0, 0.0, 0.0, None, 0, (), numbers, "unread"
         )  # fmt: skip
     said = without_numbers(reading, numbers).stated
     assert said is not None
-    confidence = max((one.confidence for one in reading.alternatives), default=0.0)
     defects = tuple(one.defect for one in reading.usability if one.present)
     return Judged(
-        seed, hand, error, written, stated, likeliest(reading), confidence, said.confidence,
-        said.penalty, defects, numbers, said.verdict,
+        seed, hand, error, written, stated, said.likeliest_minor, said.likeliest_confidence,
+        said.confidence, said.penalty, said.odds, said.looks, defects, numbers, said.verdict,
     )  # fmt: skip
-
-
-def judged_again(outcomes: Sequence[Judged]) -> list[Judged]:
-    """The same readings under the rule as it is now."""
-    return [replace(one, verdict=_again(one)) for one in outcomes]
-
-
-def _again(one: Judged) -> Verdict:
-    verdict = judge(one.read, one.confidence, one.stated, one.found, one.penalty)
-    taken = one.read is not None and is_number(one.read, one.numbers)
-    return "unread" if verdict == "disagrees" and taken else verdict
-
-
-def flagged(outcomes: Sequence[Judged]) -> tuple[int, int, int, int]:
-    """Wrong records flagged, of how many; right ones flagged, of how many."""
-    wrong = [one for one in outcomes if one.error]
-    right = [one for one in outcomes if not one.error]
-    count = [sum(one.verdict == "disagrees" for one in part) for part in (wrong, right)]
-    return count[0], len(wrong), count[1], len(right)
-
-
-def table(outcomes: Sequence[Judged]) -> Table:
-    """Verdicts by what is wrong with the record, and by hand and machine."""
-    made = Table()
-    for name in ("Records", "Items", "Agrees", "Disagrees", "Unread", "Read rightly"):
-        made.add_column(name, justify="left" if name == "Records" else "right")
-    parts: dict[str, list[Judged]] = {}
-    for one in outcomes:
-        how = "by hand" if one.hand else "printed"
-        parts.setdefault(f"wrong: {one.error}" if one.error else f"right, {how}", []).append(one)
-    for name, part in sorted(parts.items()):
-        said = Counter(one.verdict for one in part)
-        right = sum(one.read == one.written for one in part)
-        made.add_row(
-            name, str(len(part)), str(said["agrees"]), str(said["disagrees"]),
-            str(said["unread"]), f"{100 * right / len(part):.1f} %",
-        )  # fmt: skip
-    return made
-
-
-def trade_off(outcomes: Sequence[Judged]) -> Table:
-    """What other thresholds of the rule would flag."""
-    made = Table(title="Other thresholds: wrong records flagged / right ones flagged")
-    penalties = (6.0, 8.0, 10.0, 12.0, 14.0)
-    made.add_column("Confidence")
-    for penalty in penalties:
-        made.add_column(f"penalty {penalty:g}", justify="right")
-    wrong = [one for one in outcomes if one.error]
-    right = [one for one in outcomes if not one.error]
-    for least in (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7):
-        cells = []
-        for penalty in penalties:
-            shares = [
-                sum(one.confidence >= least and one.penalty >= penalty for one in part)
-                / max(len(part), 1)
-                for part in (wrong, right)
-            ]
-            cells.append(f"{100 * shares[0]:.1f} / {100 * shares[1]:.1f} %")
-        made.add_row(f"{least:g}", *cells)
-    return made
-
-
-def _load(kept: Path) -> dict[int, Judged]:
-    found: dict[int, Judged] = {}
-    for line in kept.read_text().splitlines() if kept.exists() else ():
-        try:
-            row = json.loads(line)
-            lists = {name: tuple(row[name]) for name in ("defects", "numbers")}
-            one = Judged(**{**row, **lists})
-        except (ValueError, TypeError, KeyError):
-            continue  # cut short by an interruption; it is read again
-        found[one.seed] = one
-    return found

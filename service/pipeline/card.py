@@ -74,6 +74,30 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordRule:
+    """When a record is taken to state a wrong amount, see `service.pipeline.stated`.
+
+    slope, shift: logistic map from the odds of a wrong record to its log odds, where the share
+    `prior` of all records is wrong. flagged: odds from which on a record is flagged. The values
+    here are those of the shipped model.
+    """
+
+    slope: float = 1.0
+    shift: float = 0.0
+    prior: float = 0.02
+    flagged: float = 1.5
+
+    def __post_init__(self) -> None:
+        if not (0 < self.slope < math.inf and math.isfinite(self.shift) and 0 < self.prior < 1):
+            raise ValueError("a rule for records needs a positive slope, a shift and a prior")
+
+    def wrong(self, odds: float) -> float:
+        """The probability that a record is wrong."""
+        x = self.slope * odds + self.shift + math.log(self.prior / (1 - self.prior))
+        return 1 / (1 + math.exp(-min(max(x, -40.0), 40.0)))
+
+
+@dataclass(frozen=True, slots=True)
 class Fitted:
     """A calibration to be written into a card; source: what the card says of its sample.
 
@@ -96,7 +120,7 @@ class ModelCard:
     calibration: of readings of whole images, where the place of the amount can be mistaken too;
     field_calibration: of those of cropped amounts. field_weights: in place of
     `field_features.WEIGHTS`, empty for those. grammar_weights: penalties in place of the grammar's
-    own, by name.
+    own, by name. record_rule: when a stated amount is taken to be wrong.
     """
 
     name: str
@@ -113,6 +137,7 @@ class ModelCard:
     field_calibration: Calibration
     field_weights: tuple[float, ...] = ()
     grammar_weights: tuple[tuple[str, float], ...] = ()
+    record_rule: RecordRule = RecordRule()
 
     @property
     def model_version(self) -> str:
@@ -164,6 +189,9 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         grammar_weights=tuple(
             (str(name), float(one)) for name, one in sorted(weights.get("grammar", {}).items())
         ),
+        record_rule=RecordRule(
+            **{str(name): float(one) for name, one in raw.get("record_rule", {}).items()}
+        ),
     )
 
 
@@ -193,6 +221,17 @@ def recalibrate(folder: Path, *fitted: Fitted) -> None:
     """Put other calibrations, and what samples they come from, into the card of a model."""
     path = folder / "card.json"
     card = _with(json.loads(path.read_text()), fitted)
+    part = path.with_suffix(".part")
+    part.write_text(card_text(card))
+    part.replace(path)
+
+
+def write_record_rule(folder: Path, rule: RecordRule, source: dict[str, Any]) -> None:
+    """Put a rule for records, and what sample it comes from, into the card of a model."""
+    path = folder / "card.json"
+    card = json.loads(path.read_text())
+    card["record_rule"] = {name: round(one, 4) for name, one in asdict(rule).items()}
+    card["calibrated_on"] = {**(card.get("calibrated_on") or {}), "record_rule": source}
     part = path.with_suffix(".part")
     part.write_text(card_text(card))
     part.replace(path)

@@ -1,6 +1,7 @@
 """The check reader of section X as one call: image in, reading out. Wiring only."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -25,6 +26,7 @@ from service.pipeline.field import FieldCandidate, locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
+from service.pipeline.looks import looks
 from service.pipeline.minus import leaves_out_minus
 from service.pipeline.recognize import OnnxRecognizer, Recognizer
 from service.pipeline.search import (
@@ -34,10 +36,12 @@ from service.pipeline.search import (
     forward_of_amounts,
 )
 from service.pipeline.segment import SegmentationGraph, segment_fields
-from service.pipeline.stated import Stated, bear_out
+from service.pipeline.stated import CONCLUSIVE, Look, Stated, judge, look
 from service.pipeline.usability import Measured, UsabilityLimits, legibility, measure_image
 
 ALTERNATIVES = 5
+# Amounts of each further look at a page whose stated amount is doubted.
+_LOOKED_AT = 10
 _ENOUGH_FIELDS = 1.2
 # Below this posterior the page is also read upside down. The choice is made on posteriors, so that
 # another calibration changes no reading.
@@ -174,12 +178,16 @@ class ChequeReader:
         upright = reading = self._interpret(image, ink, wanted, clock)
         if not field_only and self._posterior(reading) < _UPRIGHT:
             reading = self._right_way_up(reading, image, ink, wanted, clock)
+        turned = reading is not upright
+        if wanted.stated is not None:
+            pages = [image, image.turned()] if turned else [image]
+            reading = self._looked_again(reading, pages, wanted, wanted.stated, clock)
         if reading.evidence is not None:
             proof = seal(
                 reading.evidence,
                 data,
                 _found(reading, wanted.max_error, field_only=field_only),
-                turned=reading is not upright,
+                turned=turned,
             )
             reading = replace(reading, evidence=proof)
         usability: tuple[Measured, ...] = ()
@@ -208,6 +216,45 @@ class ChequeReader:
         clock.lap("ink")
         over = self._interpret(turned, ink, wanted, clock)
         return over if _odds(self._posterior(over)) * _TURNED_ODDS > odds else reading
+
+    def _looked_again(
+        self,
+        reading: Reading,
+        pages: Sequence[ChequeImage],
+        wanted: "_Wanted",
+        stated: int,
+        clock: "_Clock",
+    ) -> Reading:
+        """A reading with the stated amount judged by further looks, where one does not suffice.
+
+        pages: the page as it came, and turned where it was read so.
+        """
+        calibration = self.calibration(field_only=wanted.field_only)
+        first = reading.stated
+        if first is None or uncalibrated(first.confidence, calibration) >= CONCLUSIVE:
+            return reading
+        seen = [self._look(one, wanted, stated) for page in pages for one in looks(page)]
+        clock.lap("looks")
+        rule = self._card.record_rule
+        return replace(reading, stated=judge(seen, stated, calibration, rule))
+
+    def _look(self, image: ChequeImage, wanted: "_Wanted", stated: int) -> Look:
+        """What one look at an image says of a stated amount."""
+        grammar, field_only, card = wanted.grammar, wanted.field_only, self._card
+        ink = extract_ink(image.grey)
+        fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
+        fields = fields if field_only else enough_fields(fields)
+        graph = segment_fields(ink, fields, card.placement, self._weights)
+        penalties = self._recognizer.penalties(graph.crops)
+        lattice = recognition_graph(graph, fields, penalties, card, self._free)
+        found = best(lattice, grammar, _LOOKED_AT, distinct="amount")
+        everything = forward_of_everything(lattice, grammar, card.null_penalty)
+        amounts = [one.amount_minor for one in found]
+        posteriors = [
+            posterior(one, everything) for one in forward_of_amounts(lattice, grammar, amounts)
+        ]
+        pairs = list(zip(amounts, posteriors, strict=True))
+        return look(lattice, grammar, stated, everything, pairs)
 
     def _posterior(self, reading: Reading) -> float:
         """The posterior of a reading of a whole image."""
@@ -250,10 +297,11 @@ class ChequeReader:
         borne_out = None
         if stated is not None:
             posteriors = [
-                (one.amount_minor, uncalibrated(one.confidence, calibration))
-                for one in alternatives
+                (one.amount_minor, posterior(penalty, everything))
+                for one, penalty in zip(found, spelled, strict=True)
             ]
-            borne_out = bear_out(lattice, grammar, stated, everything, posteriors, calibration)
+            first = look(lattice, grammar, stated, everything, posteriors)
+            borne_out = judge([first], stated, calibration, self._card.record_rule)
         clock.lap("search")
         reading = self._reading(
             image, graph, lattice, wanted, found, alternatives, calibration, clock

@@ -1,0 +1,44 @@
+"""How records come to state another amount than is written.
+
+The error channel of the likelihood ratio in `stated`: given that a record is wrong, what it states
+of a written amount. Amounts are keyed and captured digit by digit, so that most slips are of one
+digit; else a record has the amount of another cheque.
+"""
+
+import math
+from typing import Final
+
+_OTHER_RANGE: Final = math.log(10**10)
+_SHARES: Final = {"digit": 0.2, "swapped": 0.2, "lost": 0.2, "added": 0.2, "other": 0.2}
+
+
+def slip(written: int, stated: int) -> float:
+    """The probability that a wrong record of an amount states another one; both above zero.
+
+    One digit another, two neighbours swapped, a digit lost or added, each in one of all places; or
+    the amount of another cheque, which may be any (log-uniform over ten digits). Minor units.
+    """
+    a, b = str(written), str(stated)
+    chance = _SHARES["other"] / (stated * _OTHER_RANGE)
+    if len(a) == len(b):
+        chance += _SHARES["digit"] * _another_digit(a, b) + _SHARES["swapped"] * _swapped(a, b)
+    elif len(b) < len(a):
+        # Zeros that come to the front are no digits of a number.
+        chance += _SHARES["lost"] * _lost(a, b) + _SHARES["swapped"] * _swapped(a, b)
+    elif len(b) == len(a) + 1:
+        chance += _SHARES["added"] * _lost(b, a) / 10
+    return chance
+
+
+def _another_digit(a: str, b: str) -> float:
+    return (sum(x != y for x, y in zip(a, b, strict=True)) == 1) / (9 * len(a))
+
+
+def _swapped(a: str, b: str) -> float:
+    made = (a[:n] + a[n + 1] + a[n] + a[n + 2 :] for n in range(len(a) - 1))
+    return sum(one.lstrip("0") == b for one in made) / max(len(a) - 1, 1)
+
+
+def _lost(a: str, b: str) -> float:
+    made = (a[:n] + a[n + 1 :] for n in range(len(a)))
+    return sum(one.lstrip("0") == b for one in made) / len(a)

@@ -18,6 +18,7 @@ from PIL import Image
 
 from service.errors import InputError
 from service.options import ReadingOptions, read_cheque
+from service.pipeline.decision import uncalibrated
 from service.pipeline.reader import ChequeReader
 from service.x9.evidence import item_options, without_numbers
 from service.x9.letter import CashLetterFile
@@ -30,11 +31,16 @@ from training.synth.hand import HandWriter
 FIRST_SEED: Final = 7_000_000
 LAYOUTS: Final = ("us-personal", "us-business")
 _LAYOUT_SHARES: Final = (0.7, 0.3)
-_ERRORS: Final = ("digit", "swap", "lost", "added", "other")
+ERRORS: Final = ("digit", "swap", "lost", "added", "other")
 _LARGEST: Final = 10**10 - 1
 _ROUTING: Final = "122000661"
 _BUNDLE: Final = 25
 _APART: Final = 1_000_000_000
+
+
+def handwriting(data: Path | None) -> HandWriter | None:
+    """The writers held out, of the sets in a folder; None where there is none."""
+    return None if data is None else HandWriter(GlyphBank.load(data, "valid"))
 
 
 def make_item(seed: int, hand: HandWriter | None) -> tuple[SyntheticCheque, bytes]:
@@ -175,10 +181,10 @@ def measure(
     on; it belongs to one state of the reader.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    hand = None if data is None else HandWriter(GlyphBank.load(data, "valid"))
+    hand = handwriting(data)
     rng = np.random.default_rng(seed)
     flawed = {
-        int(place): _ERRORS[n % len(_ERRORS)]
+        int(place): ERRORS[n % len(ERRORS)]
         for n, place in enumerate(rng.choice(items, wrong, replace=False))
     }
     kept = folder / "judged.jsonl"
@@ -240,12 +246,14 @@ def _judged(
         reading = read_cheque(reader, front, item_options(ReadingOptions(), stated))
     except InputError:
         return Judged(
-            seed, hand, error, written, stated, None, 0.0, 0.0, 0.0, None, 0, (), numbers, "unread"
+            seed, hand, error, written, stated, None, 0.0, 0.0, 0.0, 0.0, None, 0, (), numbers,
+            "unread",
         )  # fmt: skip
     said = without_numbers(reading, numbers).stated
     assert said is not None
     defects = tuple(one.defect for one in reading.usability if one.present)
     return Judged(
         seed, hand, error, written, stated, said.likeliest_minor, said.likeliest_confidence,
+        uncalibrated(said.likeliest_confidence, reader.calibration(field_only=False)),
         said.confidence, said.penalty, said.odds, said.looks, defects, numbers, said.verdict,
     )  # fmt: skip

@@ -77,24 +77,40 @@ class Calibration:
 class RecordRule:
     """When a record is taken to state a wrong amount, see `service.pipeline.stated`.
 
-    slope, shift: logistic map from the odds of a wrong record to its log odds, where the share
-    `prior` of all records is wrong. flagged: odds from which on a record is flagged. The values
-    here are those of the shipped model.
+    The evidence of a wrong record is slope * odds + sure * log odds of the likeliest amount +
+    shift: the log odds that it is wrong, were half of all records so. prior: the share that is.
+    flagged: the evidence from which on a record is flagged.
     """
 
-    slope: float = 1.0
+    slope: float = 0.6
+    sure: float = 0.4
     shift: float = 0.0
     prior: float = 0.02
-    flagged: float = 1.5
+    flagged: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (0 < self.slope < math.inf and math.isfinite(self.shift) and 0 < self.prior < 1):
-            raise ValueError("a rule for records needs a positive slope, a shift and a prior")
+        weights = self.slope, self.sure, self.shift, self.flagged
+        if not (self.slope > 0 and 0 < self.prior < 1 and all(map(math.isfinite, weights))):
+            raise ValueError("a rule for records needs a positive slope and a prior within (0, 1)")
 
-    def wrong(self, odds: float) -> float:
+    def evidence(self, odds: float, likeliest: float) -> float:
+        """The evidence; likeliest: posterior of the likeliest amount."""
+        return self.slope * odds + self.sure * log_odds(likeliest) + self.shift
+
+    def wrong(self, evidence: float) -> float:
         """The probability that a record is wrong."""
-        x = self.slope * odds + self.shift + math.log(self.prior / (1 - self.prior))
+        x = evidence + math.log(self.prior / (1 - self.prior))
         return 1 / (1 + math.exp(-min(max(x, -40.0), 40.0)))
+
+
+_SUREST = 0.999
+_LEAST_SURE = 1e-4
+
+
+def log_odds(probability: float) -> float:
+    """The log odds of a probability, of what is nearly 0 or 1 those of a little less."""
+    held = min(max(probability, _LEAST_SURE), _SUREST)
+    return math.log(held) - math.log1p(-held)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,11 @@ from service.pipeline.search import (
     Interpretation,
     Lattice,
     best,
+    forward_of_amount,
     forward_of_amounts,
 )
 from service.pipeline.segment import SegmentationGraph, segment_fields
-from service.pipeline.stated import CONCLUSIVE, Look, Stated, judge, look
+from service.pipeline.stated import CONCLUSIVE, Look, Stated, judge
 from service.pipeline.usability import Measured, UsabilityLimits, legibility, measure_image
 
 ALTERNATIVES = 5
@@ -179,9 +180,9 @@ class ChequeReader:
         if not field_only and self._posterior(reading) < _UPRIGHT:
             reading = self._right_way_up(reading, image, ink, wanted, clock)
         turned = reading is not upright
-        if wanted.stated is not None:
+        if wanted.stated is not None and reading.stated is not None:
             pages = [image, image.turned()] if turned else [image]
-            reading = self._looked_again(reading, pages, wanted, wanted.stated, clock)
+            reading = self._looked_again(reading, reading.stated, pages, wanted, clock)
         if reading.evidence is not None:
             proof = seal(
                 reading.evidence,
@@ -217,12 +218,38 @@ class ChequeReader:
         over = self._interpret(turned, ink, wanted, clock)
         return over if _odds(self._posterior(over)) * _TURNED_ODDS > odds else reading
 
+    def looks_at(
+        self, data: bytes, amounts: Sequence[int], *, currency: str | None = None
+    ) -> list[tuple[Look, ...]]:
+        """What each of several amounts, were it stated of a whole cheque, would be judged by.
+
+        Minor units. To fit `card.RecordRule` to. Raises InputError as `read` does.
+        """
+        grammar = grammar_for(currency, None, self._card.labels, self._card.grammar_weights)
+        wanted = _Wanted(grammar, False, self._max_error, None, False)
+        image = load_cheque(data, limits=self._limits)
+        clock = _Clock({})
+        ink = extract_ink(image.grey)
+        reading = self._interpret(image, ink, wanted, clock)
+        pages = [image]
+        if self._posterior(reading) < _UPRIGHT:
+            other = self._right_way_up(reading, image, ink, wanted, clock)
+            pages += [image.turned()] if other is not reading else []
+        first = self._look(pages[-1], wanted, amounts)
+        rest: list[list[Look]] = []
+        if any(one.stated < CONCLUSIVE for one in first):
+            rest = [self._look(one, wanted, amounts) for page in pages for one in looks(page)]
+        return [
+            (one,) if one.stated >= CONCLUSIVE else tuple(look[n] for look in rest)
+            for n, one in enumerate(first)
+        ]
+
     def _looked_again(
         self,
         reading: Reading,
+        first: Stated,
         pages: Sequence[ChequeImage],
         wanted: "_Wanted",
-        stated: int,
         clock: "_Clock",
     ) -> Reading:
         """A reading with the stated amount judged by further looks, where one does not suffice.
@@ -230,16 +257,15 @@ class ChequeReader:
         pages: the page as it came, and turned where it was read so.
         """
         calibration = self.calibration(field_only=wanted.field_only)
-        first = reading.stated
-        if first is None or uncalibrated(first.confidence, calibration) >= CONCLUSIVE:
+        if uncalibrated(first.confidence, calibration) >= CONCLUSIVE:
             return reading
-        seen = [self._look(one, wanted, stated) for page in pages for one in looks(page)]
+        stated = first.amount_minor
+        further = [self._look(one, wanted, [stated])[0] for page in pages for one in looks(page)]
         clock.lap("looks")
-        rule = self._card.record_rule
-        return replace(reading, stated=judge(seen, stated, calibration, rule))
+        return replace(reading, stated=judge(further, stated, calibration, self._card.record_rule))
 
-    def _look(self, image: ChequeImage, wanted: "_Wanted", stated: int) -> Look:
-        """What one look at an image says of a stated amount."""
+    def _look(self, image: ChequeImage, wanted: "_Wanted", stated: Sequence[int]) -> list[Look]:
+        """What one look at an image says of each of several stated amounts."""
         grammar, field_only, card = wanted.grammar, wanted.field_only, self._card
         ink = extract_ink(image.grey)
         fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
@@ -250,11 +276,10 @@ class ChequeReader:
         found = best(lattice, grammar, _LOOKED_AT, distinct="amount")
         everything = forward_of_everything(lattice, grammar, card.null_penalty)
         amounts = [one.amount_minor for one in found]
-        posteriors = [
-            posterior(one, everything) for one in forward_of_amounts(lattice, grammar, amounts)
-        ]
-        pairs = list(zip(amounts, posteriors, strict=True))
-        return look(lattice, grammar, stated, everything, pairs)
+        spelled = forward_of_amounts(lattice, grammar, [*amounts, *stated])
+        posteriors = [posterior(one, everything) for one in spelled]
+        pairs = tuple(zip(amounts, posteriors, strict=False))
+        return [Look(one, pairs) for one in posteriors[len(amounts) :]]
 
     def _posterior(self, reading: Reading) -> float:
         """The posterior of a reading of a whole image."""
@@ -300,7 +325,8 @@ class ChequeReader:
                 (one.amount_minor, posterior(penalty, everything))
                 for one, penalty in zip(found, spelled, strict=True)
             ]
-            first = look(lattice, grammar, stated, everything, posteriors)
+            said = posterior(forward_of_amount(lattice, grammar, stated), everything)
+            first = Look(said, tuple(posteriors))
             borne_out = judge([first], stated, calibration, self._card.record_rule)
         clock.lap("search")
         reading = self._reading(

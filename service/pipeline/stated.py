@@ -9,8 +9,8 @@ gives: on the one side all other amounts, each as probable as it is read and as 
 would state this one (`slips`), on the other the stated amount itself. So a single digit that is
 surely another one flags a record, and cents that were overlooked do not, though the reading be as
 sure: hardly any slip of a record makes the one amount of the other. Nothing is flagged because
-nothing is read. From where on a record is flagged is fitted (`python -m training x9-fit`), and is
-in the model's card.
+nothing is read. How much the odds count where the looks agree on no amount, and from where on a
+record is flagged, is fitted (`python -m training x9-fit`), and is in the model's card.
 """
 
 import math
@@ -18,10 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from service.pipeline.automaton import Grammar
 from service.pipeline.card import Calibration, RecordRule
-from service.pipeline.decision import calibrated, posterior
-from service.pipeline.search import Lattice, forward_of_amount
+from service.pipeline.decision import calibrated
 from service.pipeline.slips import slip
 
 Verdict = Literal["agrees", "disagrees", "unread"]
@@ -33,6 +31,10 @@ AGREES_CONFIDENCE: Final = 0.02
 AGREES_WRONG: Final = 0.01
 # Posteriors below this are as good as none.
 _LEAST: Final = 1e-15
+# How often, of the times that an amount is read, it is another one for the reader's commonest
+# faults: a mark before the cents that is not there or overlooked, and other cents.
+_MARK: Final = 0.01
+_CENTS: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +70,6 @@ class Stated:
     looks: int = 1
 
 
-def look(
-    lattice: Lattice,
-    grammar: Grammar,
-    amount_minor: int,
-    everything: float,
-    found: Sequence[tuple[int, float]],
-) -> Look:
-    """What the lattice of one look says of an amount.
-
-    everything: forward penalty of all amounts and of none. found: the amounts read and their
-    posteriors, uncalibrated.
-    """
-    spelled = forward_of_amount(lattice, grammar, amount_minor)
-    return Look(posterior(spelled, everything), tuple(found))
-
-
 def judge(
     looks: Sequence[Look], amount_minor: int, calibration: Calibration, rule: RecordRule
 ) -> Stated:
@@ -101,39 +87,52 @@ def judge(
         penalty = min(max(math.log(max(best, _LEAST) / said), 0.0), LARGEST_PENALTY)
     confidence = calibrated(said, calibration)
     odds = odds_of_wrong(found, amount_minor, said)
-    wrong = None if odds is None else rule.wrong(odds)
     return Stated(
         amount_minor,
         confidence,
         penalty,
-        verdict_of(odds, confidence, rule),
+        verdict_of(odds, best, confidence, rule),
         odds,
-        wrong,
+        None if odds is None else rule.wrong(rule.evidence(odds, best)),
         likeliest,
         calibrated(best, calibration) if likeliest is not None else 0.0,
         len(looks),
     )
 
 
-def odds_of_wrong(found: dict[int, float], stated: int, posterior_of_stated: float) -> float | None:
+def odds_of_wrong(found: dict[int, float], stated: int, said: float) -> float | None:
     """Natural logarithm of P(image | wrong record) / P(image | right one), None without amounts.
 
-    found: the amounts read and their posteriors. The posteriors' own prior of amounts is that of
-    the cheques, so that it cancels out.
+    found: the amounts read and their posteriors; said: posterior of the stated one. The posteriors'
+    own prior of amounts is that of the cheques, so that it cancels out.
     """
-    others = [(one, p) for one, p in found.items() if one != stated and one > 0]
-    if not found or stated <= 0:
+    read = {one: p for one, p in found.items() if one > 0}
+    if not read or stated <= 0:
         return None
-    against = sum(p * slip(one, stated) for one, p in others)
-    return math.log(max(against, _LEAST**2)) - math.log(max(posterior_of_stated, _LEAST))
+    written = dict.fromkeys(read, 0.0)
+    for one, p in read.items():
+        meant = [(one, p), (100 * one, _MARK * p)]
+        if one % 100 == 0:
+            meant.append((one // 100, _MARK * p))
+        if one // 100 and one % 100 != stated % 100:
+            meant.append((one - one % 100 + stated % 100, _CENTS * p))
+        for amount, share in meant:
+            written[amount] = written.get(amount, 0.0) + share
+    mistaken = written.pop(stated, 0.0) - read.get(stated, 0.0)
+    against = sum(p * slip(one, stated) for one, p in written.items())
+    return math.log(max(against, _LEAST**2)) - math.log(max(said, _LEAST) + max(mistaken, 0.0))
 
 
-def verdict_of(odds: float | None, confidence: float, rule: RecordRule) -> Verdict:
-    """The verdict; odds: of a wrong record, confidence: that the stated amount is written."""
+def verdict_of(
+    odds: float | None, likeliest: float, confidence: float, rule: RecordRule
+) -> Verdict:
+    """The verdict; odds: of a wrong record, likeliest: posterior of the likeliest amount,
+    confidence: that the stated amount is written."""
     if odds is None:
         return "unread"
-    if odds >= rule.flagged:
+    evidence = rule.evidence(odds, likeliest)
+    if evidence >= rule.flagged:
         return "disagrees"
-    if rule.wrong(odds) <= AGREES_WRONG and confidence >= AGREES_CONFIDENCE:
+    if rule.wrong(evidence) <= AGREES_WRONG and confidence >= AGREES_CONFIDENCE:
         return "agrees"
     return "unread"

@@ -21,7 +21,7 @@ def reader() -> ChequeReader:
 
 
 PLAIN = Calibration(1.0, 0.0)
-RULE = RecordRule(slope=1.0, shift=0.0, prior=0.02, flagged=1.5)
+RULE = RecordRule(slope=1.0, sure=0.0, shift=0.0, prior=0.02, flagged=1.5)
 
 
 def _said(stated: int, *looks: tuple[float, dict[int, float]], rule: RecordRule = RULE) -> Stated:
@@ -51,6 +51,13 @@ def test_the_rule(stated: int, said: float, found: dict[int, float], verdict: st
     assert _said(stated, (said, found)).verdict == verdict
 
 
+def test_odds_count_less_where_no_amount_is_likely() -> None:
+    rule = RecordRule(slope=1.0, sure=1.0, shift=0.0, prior=0.02, flagged=1.5)
+    assert _said(12845, (5e-5, {12345: 0.9}), rule=rule).verdict == "disagrees"
+    assert _said(12845, (5e-5, {12345: 0.1}), rule=rule).verdict == "unread"
+    assert _said(12845, (5e-5, {12345: 0.1})).verdict == "disagrees"
+
+
 def test_looks_are_averaged() -> None:
     bad = (1e-9, {12345: 0.9})
     good = (0.8, {12845: 0.8})
@@ -68,7 +75,7 @@ def test_how_probable_a_wrong_record_is() -> None:
     assert low is not None
     assert high is not None
     assert 0 < low < high < 1
-    doubted = _said(12845, (1e-4, found), rule=RecordRule(1.0, 0.0, 0.5, 1.5)).wrong
+    doubted = _said(12845, (1e-4, found), rule=RecordRule(1.0, 0.0, 0.0, 0.5, 1.5)).wrong
     assert doubted is not None
     assert doubted > high
     assert _said(12845, (0.0, {})).wrong is None

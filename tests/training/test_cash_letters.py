@@ -10,15 +10,8 @@ import pytest
 from service.pipeline.card import RecordRule
 from service.x9.letter import CashLetterFile
 from training.cash_letters import write_letter, wrong_amount
-from training.letter_outcomes import (
-    FALSE_SHARE,
-    Judged,
-    fit_rule,
-    flagged,
-    judged_again,
-    table,
-    trade_off,
-)
+from training.letter_outcomes import Judged, flagged, judged_again, table, trade_off
+from training.record_fit import FALSE_SHARE, Stating, fit_rule, flagged_shares
 
 
 @pytest.mark.parametrize("error", ["digit", "swap", "lost", "added", "other"])
@@ -43,7 +36,7 @@ def test_letters_are_read_back(tmp_path: Path) -> None:
 
 
 def _judged(seed: int, error: str, odds: float | None, **other: object) -> Judged:
-    plain = Judged(seed, True, error, 5, 5, 5, 0.9, 0.5, 0.0, odds, 1, (), (), "unread")
+    plain = Judged(seed, True, error, 5, 5, 5, 0.9, 0.5, 0.5, 0.0, odds, 1, (), (), "unread")
     return replace(plain, **other)  # type: ignore[arg-type]
 
 
@@ -57,28 +50,35 @@ def test_counting() -> None:
             _judged(5, "digit", None),
             _judged(6, "", 9.0, read=67906600, numbers=("679066",)),  # the cheque's number
         ],
-        RecordRule(flagged=2.0),
+        RecordRule(1.0, 0.4, 0.0, flagged=2.0),
     )
     assert [one.verdict for one in outcomes] == [
         "agrees", "disagrees", "disagrees", "unread", "unread", "unread",
     ]  # fmt: skip
     assert flagged(outcomes) == (1, 3, 1, 3)
     assert table(outcomes).row_count == 2
-    assert trade_off(outcomes).row_count == 10
+    assert trade_off(outcomes, RecordRule()).row_count == 9
 
 
 def test_the_rule_that_fits_flags_the_share_asked_for() -> None:
     rng = np.random.default_rng(3)
-    right = [_judged(n, "", float(x)) for n, x in enumerate(rng.normal(-6, 3, 3000))]
-    wrong = [_judged(n, "digit", float(x)) for n, x in enumerate(rng.normal(6, 3, 300))]
+    right = [
+        Stating(n, "", float(x), float(rng.uniform(0.1, 0.9)), n % 50 == 0)
+        for n, x in enumerate(rng.normal(-6, 3, 3000))
+    ]
+    wrong = [
+        Stating(n, "digit", float(x), float(rng.uniform(0.1, 0.9)), taken=False)
+        for n, x in enumerate(rng.normal(6, 3, 3000))
+    ]
     rule = fit_rule([*right, *wrong])
-    caught, bad, alarms, good = flagged(judged_again([*right, *wrong], rule))
-    assert alarms == int(FALSE_SHARE * good)
-    assert caught > 0.9 * bad
+    shares = flagged_shares([*right, *wrong], rule)
+    assert shares[""] == pytest.approx(FALSE_SHARE, abs=1 / 3000)
+    assert shares["digit"] > 0.9
     # Two normals 12 apart with variance 9: the log odds rise with 12 / 9.
-    assert rule.slope == pytest.approx(12 / 9, rel=0.25)
-    assert rule.wrong(0.0) == pytest.approx(rule.prior, abs=0.02)
-    with pytest.raises(ValueError, match="too small"):
+    assert rule.slope == pytest.approx(12 / 9, rel=0.1)
+    assert rule.sure == pytest.approx(0, abs=0.2)
+    assert rule.wrong(rule.evidence(0.0, 0.5)) == pytest.approx(rule.prior, abs=0.01)
+    with pytest.raises(ValueError, match="wrong records"):
         fit_rule(right)
-    with pytest.raises(ValueError, match="too small"):
+    with pytest.raises(ValueError, match="300"):
         fit_rule([*right[:100], *wrong])

@@ -32,9 +32,8 @@ LOOKS: Final = 1 + len(_CHANGES)
 """How many there are, the page as it is among them."""
 
 
-def looks(image: ChequeImage) -> Iterator[ChequeImage]:
-    """The image, and LOOKS - 1 slight changes of it, each with its way back to the original."""
-    yield image
+def further_looks(image: ChequeImage) -> Iterator[ChequeImage]:
+    """LOOKS - 1 slight changes of an image, each with its way back to the original."""
     for change in _CHANGES:
         yield _changed(image, change)
 

@@ -1,7 +1,7 @@
 """The check reader of section X as one call: image in, reading out. Wiring only."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -26,7 +26,7 @@ from service.pipeline.field import FieldCandidate, locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
-from service.pipeline.looks import looks
+from service.pipeline.looks import further_looks
 from service.pipeline.minus import leaves_out_minus
 from service.pipeline.recognize import OnnxRecognizer, Recognizer
 from service.pipeline.search import (
@@ -238,7 +238,7 @@ class ChequeReader:
         first = self._look(pages[-1], wanted, amounts)
         rest: list[list[Look]] = []
         if any(one.stated < CONCLUSIVE for one in first):
-            rest = [self._look(one, wanted, amounts) for page in pages for one in looks(page)]
+            rest = [first, *(self._look(one, wanted, amounts) for one in _others(pages))]
         return [
             (one,) if one.stated >= CONCLUSIVE else tuple(look[n] for look in rest)
             for n, one in enumerate(first)
@@ -260,7 +260,8 @@ class ChequeReader:
         if uncalibrated(first.confidence, calibration) >= CONCLUSIVE:
             return reading
         stated = first.amount_minor
-        further = [self._look(one, wanted, [stated])[0] for page in pages for one in looks(page)]
+        seen = [pages[-1], *_others(pages)]
+        further = [self._look(one, wanted, [stated])[0] for one in seen]
         clock.lap("looks")
         return replace(reading, stated=judge(further, stated, calibration, self._card.record_rule))
 
@@ -410,6 +411,13 @@ class _Clock:
         now = perf_counter()
         self.laps[name] = self.laps.get(name, 0.0) + now - self._last
         self._last = now
+
+
+def _others(pages: Sequence[ChequeImage]) -> Iterator[ChequeImage]:
+    """All other looks at a page; pages: as it came, and turned where it was read so."""
+    yield from pages[:-1]
+    for page in pages:
+        yield from further_looks(page)
 
 
 def enough_fields(fields: list[FieldCandidate]) -> list[FieldCandidate]:

@@ -25,7 +25,7 @@ from service.x9.letter import CashLetterFile
 from service.x9.writer import Writer
 from training.letter_outcomes import Judged, load
 from training.synth.bank import GlyphBank
-from training.synth.cheque import SyntheticCheque, make_cheque
+from training.synth.cheque import SyntheticCheque, is_legible, make_cheque
 from training.synth.hand import HandWriter
 
 FIRST_SEED: Final = 7_000_000
@@ -53,8 +53,10 @@ def make_item(seed: int, hand: HandWriter | None) -> tuple[SyntheticCheque, byte
             seed + attempt * _APART, hand=write, layout=layout, way="cut", dpi=200.0,
             split="valid", bitonal=True,
         )  # fmt: skip
-        # Banks turn cheques the right way up, and an item's amount has ten digits.
-        if not cheque.turned and 0 < (cheque.amount_minor or 0) <= _LARGEST:
+        # Banks turn cheques the right way up, and an item's amount has ten digits. An image that no
+        # person could read it in is none that they exchange.
+        fits = 0 < (cheque.amount_minor or 0) <= _LARGEST
+        if fits and not cheque.turned and is_legible(cheque):
             break
     out = io.BytesIO()
     Image.fromarray(cheque.image).convert("1", dither=Image.Dither.NONE).save(

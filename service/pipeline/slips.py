@@ -8,7 +8,9 @@ digit; else a record has the amount of another cheque.
 import math
 from typing import Final
 
-_OTHER_RANGE: Final = math.log(10**10)
+LARGEST_WRITTEN: Final = 10**10 - 1
+"""The largest amount of a cheque, in minor units: an item's amount has ten digits."""
+_OTHER_RANGE: Final = math.log(LARGEST_WRITTEN)
 _SHARES: Final = {"digit": 0.2, "swapped": 0.2, "lost": 0.2, "added": 0.2, "other": 0.2}
 
 

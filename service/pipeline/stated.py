@@ -20,7 +20,7 @@ from typing import Final, Literal
 
 from service.pipeline.card import Calibration, RecordRule
 from service.pipeline.decision import calibrated
-from service.pipeline.slips import slip
+from service.pipeline.slips import LARGEST_WRITTEN, slip
 
 Verdict = Literal["agrees", "disagrees", "unread"]
 
@@ -55,8 +55,8 @@ class Stated:
     LARGEST_PENALTY; 0 where it is the likeliest itself. odds: natural logarithm of the odds that
     the image gives for a wrong record; None where nothing was read. wrong: probability that the
     record is wrong, where RecordRule.prior of all are. verdict: agrees, disagrees, or unread where
-    the image does not tell. likeliest_minor: the most probable amount over all looks, with
-    likeliest_confidence; None where there is none. looks: how many there were.
+    the image does not tell. likeliest_minor: the most probable amount over all looks that a
+    cheque can have, with likeliest_confidence; None where there is none. looks: how many there were.
     """
 
     amount_minor: int
@@ -77,9 +77,12 @@ def judge(
     share = 1 / len(looks)
     said = share * sum(one.stated for one in looks)
     found: dict[int, float] = {}
+    largest = max(LARGEST_WRITTEN, 10 ** len(str(amount_minor)) - 1)
     for one in looks:
         for amount, probability in one.found:
-            found[amount] = found.get(amount, 0.0) + share * probability
+            # What has more digits than an amount can have is a date or a number taken for one.
+            if 0 < amount <= largest:
+                found[amount] = found.get(amount, 0.0) + share * probability
     likeliest = max(found, key=lambda amount: found[amount], default=None)
     best = max(found.values(), default=0.0)
     penalty = LARGEST_PENALTY
@@ -103,14 +106,13 @@ def judge(
 def odds_of_wrong(found: dict[int, float], stated: int, said: float) -> float | None:
     """Natural logarithm of P(image | wrong record) / P(image | right one), None without amounts.
 
-    found: the amounts read and their posteriors; said: posterior of the stated one. The posteriors'
+    found: the amounts read, above zero, and their posteriors; said: posterior of the stated one. The posteriors'
     own prior of amounts is that of the cheques, so that it cancels out.
     """
-    read = {one: p for one, p in found.items() if one > 0}
-    if not read or stated <= 0:
+    if not found or stated <= 0:
         return None
-    written = dict.fromkeys(read, 0.0)
-    for one, p in read.items():
+    written = dict.fromkeys(found, 0.0)
+    for one, p in found.items():
         meant = [(one, p), (100 * one, _MARK * p)]
         if one % 100 == 0:
             meant.append((one // 100, _MARK * p))
@@ -118,7 +120,7 @@ def odds_of_wrong(found: dict[int, float], stated: int, said: float) -> float | 
             meant.append((one - one % 100 + stated % 100, _CENTS * p))
         for amount, share in meant:
             written[amount] = written.get(amount, 0.0) + share
-    mistaken = written.pop(stated, 0.0) - read.get(stated, 0.0)
+    mistaken = written.pop(stated, 0.0) - found.get(stated, 0.0)
     against = sum(p * slip(one, stated) for one, p in written.items())
     return math.log(max(against, _LEAST**2)) - math.log(max(said, _LEAST) + max(mistaken, 0.0))
 

@@ -45,6 +45,7 @@ def _said(stated: int, *looks: tuple[float, dict[int, float]], rule: RecordRule 
         (12845, 0.0, {}, "unread"),  # nothing was read
         (0, 0.0, {12345: 0.99}, "unread"),
         (12345, 1e-9, {-12345: 0.99}, "unread"),
+        (12345, 1e-14, {11261202600: 0.99}, "unread"),  # a date
     ],
 )
 def test_the_rule(stated: int, said: float, found: dict[int, float], verdict: str) -> None:

@@ -674,9 +674,34 @@ def _bits(rng: np.random.Generator, page: Page, way: str) -> Shot:
         seen = develop(
             rng, shoot(rng, sheet_of(rng, page, False), way), replace(how, binarizer=name)
         )
-        if _legible(seen):
+        if _legible(seen) and fewest_ink(seen.image, seen.owner) >= LEAST_INK:
             break
     return seen
+
+
+LEAST_INK = 0.2
+"""The share of its ink that a character must keep for a person to read it."""
+_POINT = 25
+
+
+def fewest_ink(image: NDArray[np.uint8], owner: NDArray[np.uint8]) -> float:
+    """Return the share of its ink that is dark of the character that lost most; points apart.
+
+    image, owner: as in ``SyntheticCheque``; 1.0 where there is no character.
+    """
+    x, y, w, h = cv2.boundingRect((owner > 0).astype(np.uint8))
+    own = owner[y : y + h, x : x + w].ravel()
+    whole = np.bincount(own, minlength=2)[1:]
+    dark = image[y : y + h, x : x + w].ravel() < 128
+    kept = np.bincount(own, weights=dark, minlength=2)[1:]
+    large = whole > _POINT
+    return float((kept[large] / whole[large]).min(initial=1.0))
+
+
+def is_legible(cheque: SyntheticCheque) -> bool:
+    """Tell whether a person can read the amount of a black and white picture, by its ink."""
+    shot = Shot(cheque.image, cheque.owner, np.eye(3))
+    return _legible(shot) and fewest_ink(cheque.image, cheque.owner) >= LEAST_INK
 
 
 def _legible(shot: Shot) -> bool:

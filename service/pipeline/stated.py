@@ -55,8 +55,9 @@ class Stated:
     LARGEST_PENALTY; 0 where it is the likeliest itself. odds: natural logarithm of the odds that
     the image gives for a wrong record; None where nothing was read. wrong: probability that the
     record is wrong, where RecordRule.prior of all are. verdict: agrees, disagrees, or unread where
-    the image does not tell. likeliest_minor: the most probable amount over all looks that a
-    cheque can have, with likeliest_confidence; None where there is none. looks: how many there were.
+    the image does not tell. likeliest_minor: the most probable amount over all looks, of
+    those that a cheque can have, with likeliest_confidence; None where there is none. looks: how
+    many there were.
     """
 
     amount_minor: int
@@ -106,8 +107,8 @@ def judge(
 def odds_of_wrong(found: dict[int, float], stated: int, said: float) -> float | None:
     """Natural logarithm of P(image | wrong record) / P(image | right one), None without amounts.
 
-    found: the amounts read, above zero, and their posteriors; said: posterior of the stated one. The posteriors'
-    own prior of amounts is that of the cheques, so that it cancels out.
+    found: the amounts read, above zero, and their posteriors; said: posterior of the stated one.
+    The posteriors' own prior of amounts is that of the cheques, so that it cancels out.
     """
     if not found or stated <= 0:
         return None

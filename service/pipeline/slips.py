@@ -18,10 +18,10 @@ def slip(written: int, stated: int) -> float:
     """The probability that a wrong record of an amount states another one; both above zero.
 
     One digit another, two neighbours swapped, a digit lost or added, each in one of all places; or
-    the amount of another cheque, which may be any (log-uniform over ten digits). Minor units.
+    the amount of another cheque (log-uniform over ten digits). Minor units.
     """
     a, b = str(written), str(stated)
-    chance = _SHARES["other"] / (stated * _OTHER_RANGE)
+    chance = _SHARES["other"] * any_amount(stated)
     if len(a) == len(b):
         chance += _SHARES["digit"] * _another_digit(a, b) + _SHARES["swapped"] * _swapped(a, b)
     elif len(b) < len(a):
@@ -30,6 +30,11 @@ def slip(written: int, stated: int) -> float:
     elif len(b) == len(a) + 1:
         chance += _SHARES["added"] * _lost(b, a) / 10
     return chance
+
+
+def any_amount(minor: int) -> float:
+    """The probability that a cheque of which nothing is known has this amount."""
+    return 1 / (minor * _OTHER_RANGE)
 
 
 def _another_digit(a: str, b: str) -> float:

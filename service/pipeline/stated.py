@@ -9,8 +9,9 @@ gives: on the one side all other amounts, each as probable as it is read and as 
 would state this one (`slips`), on the other the stated amount itself. So a single digit that is
 surely another one flags a record, and cents that were overlooked do not, though the reading be as
 sure: hardly any slip of a record makes the one amount of the other. Nothing is flagged because
-nothing is read. How much the odds count where the looks agree on no amount, and from where on a
-record is flagged, is fitted (`python -m training x9-fit`), and is in the model's card.
+nothing is read, and the less sure the looks are of any amount, the more of the odds is put down to
+their having missed it. How much the odds count, and from where on a record is flagged, is fitted
+(`python -m training x9-fit`), and is in the model's card.
 """
 
 import math
@@ -20,7 +21,7 @@ from typing import Final, Literal
 
 from service.pipeline.card import Calibration, RecordRule
 from service.pipeline.decision import calibrated
-from service.pipeline.slips import LARGEST_WRITTEN, slip
+from service.pipeline.slips import LARGEST_WRITTEN, any_amount, slip
 
 Verdict = Literal["agrees", "disagrees", "unread"]
 
@@ -32,9 +33,12 @@ AGREES_WRONG: Final = 0.01
 # Posteriors below this are as good as none.
 _LEAST: Final = 1e-15
 # How often, of the times that an amount is read, it is another one for the reader's commonest
-# faults: a mark before the cents that is not there or overlooked, and other cents.
+# faults: a mark before the cents that is not there or overlooked, other cents, and a sign or the
+# edge of a box taken for the first digit.
 _MARK: Final = 0.01
 _CENTS: Final = 0.001
+_FIRST: Final = 0.003
+_SHORTEST: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +123,15 @@ def odds_of_wrong(found: dict[int, float], stated: int, said: float) -> float | 
             meant.append((one // 100, _MARK * p))
         if one // 100 and one % 100 != stated % 100:
             meant.append((one - one % 100 + stated % 100, _CENTS * p))
+        if one >= _SHORTEST:
+            meant.append((int(str(one)[1:]), _FIRST * p))
         for amount, share in meant:
             written[amount] = written.get(amount, 0.0) + share
     mistaken = written.pop(stated, 0.0) - found.get(stated, 0.0)
-    against = sum(p * slip(one, stated) for one, p in written.items())
-    return math.log(max(against, _LEAST**2)) - math.log(max(said, _LEAST) + max(mistaken, 0.0))
+    against = sum(p * slip(one, stated) for one, p in written.items() if one > 0)
+    # A page that was read wholly wrong says the same of both.
+    nothing = max(1 - max(found.values()), _LEAST) * any_amount(stated)
+    return math.log(against + nothing) - math.log(said + max(mistaken, 0.0) + nothing)
 
 
 def verdict_of(

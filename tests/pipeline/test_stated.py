@@ -97,7 +97,7 @@ def test_an_amount_is_borne_out_by_the_image_that_shows_it(reader: ChequeReader)
     assert (right.stated.looks, wrong.stated.looks) == (1, LOOKS)
     assert right.stated.wrong is not None
     assert wrong.stated.wrong is not None
-    assert right.stated.wrong < 0.001 < 0.9 < wrong.stated.wrong
+    assert right.stated.wrong < 0.001 < 0.1 < wrong.stated.wrong
     assert wrong.stated.likeliest_minor == 205000
     assert wrong.stated.verdict == "disagrees"
     assert wrong.stated.confidence < 0.01 < 5 < wrong.stated.penalty

@@ -22,7 +22,7 @@ from service.pipeline.ink import InkImage
 from service.pipeline.search import Interpretation, Lattice
 from service.pipeline.segment import SegmentationGraph
 
-VERSION: Final = 1
+VERSION: Final = 2
 _DECIMALS: Final = 4
 _OTHERS: Final = 3
 
@@ -155,16 +155,19 @@ class Evidence:
     """All that a reading rests on.
 
     image_sha256: of the file as received. reading: what was found. turned: the page was read
-    upside down. path: the winner's steps, penalty: theirs; both None where nothing spells an
-    amount. no_amount: the penalty of there being none. posterior: what the calibration made the
-    confidence of. calibration_version: names the calibration with all its counts. digest: SHA-256,
-    in hexadecimal, of all the other members as canonical JSON (RFC 8785).
+    upside down. look: 1 where fields, cuts, arcs, path and runners-up are of the page as it is, 2
+    where they are of the page enlarged. path: the winner's steps, penalty: theirs; both None where
+    nothing spells an amount. no_amount: the penalty of there being none. posterior: what the
+    calibration made the confidence of, the mean of looks: what every look at the page gives the
+    amount. calibration_version: names the calibration with all its counts. digest: SHA-256, in
+    hexadecimal, of all the other members as canonical JSON (RFC 8785).
     """
 
     version: int
     image_sha256: str
     reading: Found | None
     turned: bool
+    look: int
     fields: tuple[LocatedField, ...]
     cuts: tuple[Cut, ...]
     arcs: tuple[Arc, ...]
@@ -172,6 +175,7 @@ class Evidence:
     penalty: PathPenalty | None
     no_amount: float
     posterior: float | None
+    looks: tuple[float, ...]
     runners_up: tuple[RunnerUp, ...]
     model_version: str
     model_sha256: str
@@ -215,6 +219,7 @@ def gather(
         image_sha256="",
         reading=None,
         turned=False,
+        look=1,
         fields=tuple(_located(chain, index, field) for index in range(len(chain.fields))),
         cuts=tuple(Cut(number, lines.get(node, ())) for node, number in numbers.items()),
         arcs=_arcs(chain, field, numbers),
@@ -222,6 +227,7 @@ def gather(
         penalty=_penalty(chain, first) if first else None,
         no_amount=_rounded(no_amount),
         posterior=None if posterior is None else _rounded(posterior),
+        looks=() if posterior is None else (_rounded(posterior),),
         runners_up=tuple(
             _runner_up(chain, first, other, numbers)
             for other in chain.found[1:]
@@ -232,6 +238,13 @@ def gather(
         grammar_version=chain.grammar.version,
         calibration_version=calibration_version(calibration),
     )
+
+
+def of_looks(evidence: Evidence, look: int, posteriors: Sequence[float]) -> Evidence:
+    """The evidence of one of several looks, numbered from 1, with what each gives the amount."""
+    mean = sum(posteriors) / len(posteriors)
+    looks = tuple(_rounded(one) for one in posteriors)
+    return replace(evidence, look=look, looks=looks, posterior=_rounded(mean))
 
 
 def seal(evidence: Evidence, data: bytes, reading: Found, *, turned: bool) -> Evidence:

@@ -24,12 +24,18 @@ class _Change:
     high: float = 1.0
 
 
+_LARGER: Final = _Change(wide=1.25, high=1.25)
 _CHANGES: Final = (
     _Change(degrees=-2.0), _Change(degrees=2.0), _Change(degrees=-1.0), _Change(degrees=1.0),
-    _Change(wide=1.25, high=1.25), _Change(wide=0.83, high=0.83), _Change(wide=1.12, high=0.95),
+    _LARGER, _Change(wide=0.83, high=0.83), _Change(wide=1.12, high=0.95),
 )  # fmt: skip
 LOOKS: Final = 1 + len(_CHANGES)
 """How many there are, the page as it is among them."""
+
+
+def enlarged(image: ChequeImage) -> ChequeImage:
+    """An image a quarter larger: the change that readings gain most from."""
+    return _changed(image, _LARGER)
 
 
 def further_looks(image: ChequeImage) -> Iterator[ChequeImage]:

@@ -15,18 +15,19 @@ from service.pipeline.chain import forward_of_everything, recognition_graph
 from service.pipeline.cutlines import Polygon, polygon, polygons
 from service.pipeline.decision import (
     DEFAULT_MAX_ERROR,
+    NEGATIVE,
     Decision,
     calibrated,
     decide,
     posterior,
     uncalibrated,
 )
-from service.pipeline.evidence import Chain, Evidence, Found, gather, seal
+from service.pipeline.evidence import Chain, Evidence, Found, gather, of_looks, seal
 from service.pipeline.field import FieldCandidate, locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
-from service.pipeline.looks import further_looks
+from service.pipeline.looks import enlarged, further_looks
 from service.pipeline.minus import leaves_out_minus
 from service.pipeline.recognize import OnnxRecognizer, Recognizer
 from service.pipeline.search import (
@@ -47,6 +48,8 @@ _ENOUGH_FIELDS = 1.2
 # Below this posterior the page is also read upside down. The choice is made on posteriors, so that
 # another calibration changes no reading.
 _UPRIGHT = 0.89
+# Below this posterior the page is looked at a second time, enlarged.
+_SURE = 0.97
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
 # Before a turned page is read as a whole its likeliest place is: where that is so many times too
@@ -180,6 +183,9 @@ class ChequeReader:
         if not field_only and self._posterior(reading) < _UPRIGHT:
             reading = self._right_way_up(reading, image, ink, wanted, clock)
         turned = reading is not upright
+        if reading.segments and self._posterior(reading, field_only) < _SURE:
+            page = image.turned() if turned else image
+            reading = self._looked_twice(reading, page, wanted, clock)
         if wanted.stated is not None and reading.stated is not None:
             pages = [image, image.turned()] if turned else [image]
             reading = self._looked_again(reading, reading.stated, pages, wanted, clock)
@@ -198,6 +204,47 @@ class ChequeReader:
                 legibility(reading.confidence, self._usability),
             )
         return replace(reading, reference=reference, usability=usability, stages=clock.laps)
+
+    def _looked_twice(
+        self, first: Reading, page: ChequeImage, wanted: "_Wanted", clock: "_Clock"
+    ) -> Reading:
+        """A reading beside one of the same page enlarged: that of which both are surer.
+
+        The posterior of an amount is the mean of both looks. Source: see `looks`.
+        """
+        larger = enlarged(page)
+        ink = extract_ink(larger.grey)
+        clock.lap("ink")
+        second = self._interpret(larger, ink, replace(wanted, stated=None), clock)
+        calibration = self.calibration(field_only=wanted.field_only)
+        seen = [_posteriors(one, calibration) for one in (first, second)]
+        amounts = {one.amount_minor: one for one in (*second.alternatives, *first.alternatives)}
+        sure = {a: calibrated(sum(look.get(a, 0.0) for look in seen) / 2, calibration)
+                for a in amounts}  # fmt: skip
+        surer = max((first, second), key=lambda one: sure.get(one.amount_minor or 0, 0.0))
+        if surer.amount_minor is None:
+            return first
+        rest = sorted(
+            (replace(one, confidence=sure[a]) for a, one in amounts.items()),
+            key=lambda one: (one.amount_minor != surer.amount_minor, -one.confidence),
+        )
+        decision, reason = decide(
+            surer.amount_minor,
+            rest[0].confidence,
+            wanted.max_error,
+            calibration,
+            negative=NEGATIVE in (first.reject_reason, second.reject_reason),
+            blank=False,
+        )
+        evidence = surer.evidence and of_looks(
+            surer.evidence,
+            1 if surer is first else 2,
+            [look.get(surer.amount_minor, 0.0) for look in seen],
+        )
+        return replace(
+            surer, confidence=rest[0].confidence, decision=decision, reject_reason=reason,
+            alternatives=tuple(rest[:ALTERNATIVES]), stated=first.stated, evidence=evidence,
+        )  # fmt: skip
 
     def _right_way_up(
         self,
@@ -282,9 +329,9 @@ class ChequeReader:
         pairs = tuple(zip(amounts, posteriors, strict=False))
         return [Look(one, pairs) for one in posteriors[len(amounts) :]]
 
-    def _posterior(self, reading: Reading) -> float:
-        """The posterior of a reading of a whole image."""
-        return uncalibrated(reading.confidence, self.calibration(field_only=False))
+    def _posterior(self, reading: Reading, field_only: bool = False) -> float:
+        """The posterior of a reading."""
+        return uncalibrated(reading.confidence, self.calibration(field_only=field_only))
 
     def _interpret(
         self,
@@ -411,6 +458,13 @@ class _Clock:
         now = perf_counter()
         self.laps[name] = self.laps.get(name, 0.0) + now - self._last
         self._last = now
+
+
+def _posteriors(reading: Reading, calibration: Calibration) -> dict[int, float]:
+    """The posteriors of all amounts of a reading."""
+    return {
+        one.amount_minor: uncalibrated(one.confidence, calibration) for one in reading.alternatives
+    }
 
 
 def _others(pages: Sequence[ChequeImage]) -> Iterator[ChequeImage]:

@@ -13,6 +13,7 @@ import pytest
 
 from service.pipeline.card import Calibration
 from service.pipeline.container import ImageLimits
+from service.pipeline.decision import calibrated
 from service.pipeline.evidence import Evidence, calibration_version, canonical, digest
 from service.pipeline.explain import draw_evidence
 from service.pipeline.picture import Label, Picture, Stroke
@@ -20,6 +21,7 @@ from service.pipeline.reader import ChequeReader, Reading
 
 ROOT = Path(__file__).resolve().parents[2]
 CHEQUE = ROOT / "samples" / "us-personal-01.png"
+SURE = ROOT / "samples" / "us-business-01.png"
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +152,35 @@ def test_it_is_drawn(reader: ChequeReader, name: str) -> None:
 def test_text_is_escaped() -> None:
     picture = Picture(100, 40, "a & b", (Label((5, 20), "<script>", (0, 0, 0)),))
     assert ET.fromstring(picture.to_svg())[0].text == "a & b"
+
+
+@pytest.fixture(scope="module")
+def doubtful() -> bytes:
+    """A page whose amount is hard to read: blurred, with a gap in it."""
+    page = np.full((570, 1300), 255, np.uint8)
+    cv2.putText(page, "$ 71,4 68.00", (900, 200), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 90, 2)
+    return bytes(cv2.imencode(".png", cv2.GaussianBlur(page, (0, 0), 3.0))[1])
+
+
+def test_an_unsure_reading_is_the_mean_of_two_looks(reader: ChequeReader, doubtful: bytes) -> None:
+    reading = reader.read(doubtful, evidence=True)
+    evidence = reading.evidence
+    assert evidence is not None
+    assert len(evidence.looks) == 2
+    assert evidence.look in (1, 2)
+    assert evidence.posterior == pytest.approx(sum(evidence.looks) / 2, abs=1e-4)
+    calibration = reader.calibration(field_only=False)
+    expected = calibrated(sum(evidence.looks) / 2, calibration)
+    assert reading.confidence == pytest.approx(expected, abs=1e-3)
+    assert evidence.path is not None
+    assert reading.alternatives[0].amount_minor == reading.amount_minor
+    amounts = [one.amount_minor for one in reading.alternatives]
+    assert len(set(amounts)) == len(amounts) <= 5
+    rest = [one.confidence for one in reading.alternatives[1:]]
+    assert rest == sorted(rest, reverse=True)
+
+
+def test_a_sure_reading_is_of_one_look(reader: ChequeReader) -> None:
+    evidence = reader.read(SURE.read_bytes(), evidence=True).evidence
+    assert evidence is not None
+    assert (evidence.look, evidence.looks) == (1, (evidence.posterior,))

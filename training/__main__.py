@@ -254,6 +254,37 @@ def calibrate(
 
 
 @app.command()
+def refuse(
+    model: Model = MODEL,
+    pages: Annotated[int, typer.Option(help="Pages to read.", min=1)] = 500,
+    seed: Seed = 0,
+    data: Data = None,
+    fonts: Fonts = None,
+) -> None:
+    """Read pages that must not be accepted: blank, negative, struck out, or no cheque at all."""
+    from service.pipeline.decision import hangs_on_confidence
+    from training.data.folder import data_folder
+    from training.dataset import Sources
+    from training.refusal import measure
+
+    with explained(), progress_bars() as bar:
+        task = bar.add_task("reading", total=pages)
+        sources = Sources(data_folder(data), fonts)
+        found = measure(model, sources, pages, seed, lambda: bar.advance(task))
+    table = Table("", "pages", "accepted", "surest %", "surest that hangs on it %")
+    for kind in sorted({one.kind for one in found}):
+        part = [one for one in found if one.kind == kind]
+        hangs = [one.confidence for one in part if hangs_on_confidence(one.reason)]
+        table.add_row(
+            kind, str(len(part)), str(sum(one.accepted for one in part)),
+            f"{100 * max(one.confidence for one in part):.1f}",
+            f"{100 * max(hangs, default=0.0):.1f}",
+        )  # fmt: skip
+    console.print(table)
+    say(f"accepted: {sum(one.accepted for one in found)} of {len(found)}")
+
+
+@app.command()
 def blame(
     model: Model = MODEL,
     count: Annotated[int, typer.Option(help="Synthetic fields to read.", min=1)] = 300,
@@ -476,6 +507,8 @@ def _print_calibration(held: dict[str, Any]) -> None:
     for kind, part in held.items():
         for name, read in part["read_rightly"].items():
             say(f"{kind}s {name}: {100 * read['share']:.1f} % of {read['images']} read rightly")
+        error = part["expected_calibration_error"]
+        say(f"{kind}s: expected calibration error {100 * error:.2f} %")
         for bound, found in part["accepted_at"].items():
             row = ["nothing", "", "", ""] if found is None else [
                 f"{100 * found['share']:.1f}", f"{found['wrong']} of {found['accepted']}",

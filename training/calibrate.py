@@ -27,7 +27,12 @@ from service.pipeline.decision import (
     uncalibrated,
 )
 from service.pipeline.reader import ChequeReader
-from training.curves import Judged, reliability_picture, risk_coverage_picture
+from training.curves import (
+    Judged,
+    calibration_error,
+    reliability_picture,
+    risk_coverage_picture,
+)
 from training.dataset import Sources
 from training.encode import OWN_LIMITS, png
 from training.synth.bank import GlyphBank
@@ -143,7 +148,8 @@ def state_of(model: Path) -> str:
     for name in ("calibration", "field_calibration", "calibrated_on", "scores", "version"):
         card.pop(name, None)
     digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
-    for file in sorted(Path(service.pipeline.__path__[0]).glob("*.py")):
+    pipeline = Path(service.pipeline.__path__[0])
+    for file in sorted([*pipeline.rglob("*.py"), *pipeline.rglob("*.[ch]")]):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -256,8 +262,10 @@ def calibrate_model(
     else:
         write_version(model, to, *fitted)
     held: dict[str, Any] = {kind: summary(parts[kind], fits[kind]) for kind in kinds}
-    (folder / "calibration.json").write_text(json.dumps(held, indent=1) + "\n")
     shown = [crosswise(part, f"{kind}s") for kind, part in parts.items()]
+    for kind, judged in zip(kinds, shown, strict=True):
+        held[kind]["expected_calibration_error"] = calibration_error(judged)
+    (folder / "calibration.json").write_text(json.dumps(held, indent=1) + "\n")
     reliability_picture(shown, "Synthetic, held out", folder / "reliability.png")
     risk_coverage_picture(shown, "Synthetic, held out", folder / "risk_coverage.png")
     return held, folder

@@ -73,6 +73,14 @@ def reliability(one: Judged) -> list[tuple[float, float, float, float]]:
     return rows
 
 
+def calibration_error(one: Judged) -> float:
+    """The expected calibration error: mean distance of confidence and share right, over the bins.
+
+    Of bins of equally many readings (Naeini et al., 2015).
+    """
+    return float(np.mean([abs(mean - share) for mean, share, _, _ in reliability(one)]))
+
+
 def risk_coverage_picture(kinds: Sequence[Judged], title: str, path: Path) -> None:
     """Write the error among the accepted over the share accepted, most confident first.
 

@@ -3,7 +3,7 @@ learned from it: `desk export`, `desk replay`."""
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -190,13 +190,14 @@ def desk_sample() -> "Iterator[tuple[Sample, Settings]]":
 
 
 def _key_member(name: str) -> str:
-    from service.access.keys import SqliteKeys
+    from service.access.stores import open_keys
     from service.settings import load_settings
 
     wanted = name.removeprefix("key:")
-    for key in SqliteKeys(load_settings().keys_file).all():
-        if key.revoked is None and wanted in (key.name, key.id):
-            return f"key:{key.id}"
+    with closing(open_keys(load_settings())) as keys:
+        for key in keys.all():
+            if key.revoked is None and wanted in (key.name, key.id):
+                return f"key:{key.id}"
     raise AccessError("no key in use has this name or id")
 
 

@@ -26,7 +26,7 @@ from training.synth.lettering import (
     write_text,
 )
 from training.synth.page import BLACK, Colour, Page, shelf, text_mask, text_width
-from training.synth.pages import cheque_back, letter, noise
+from training.synth.pages import cheque_back, letter, noise, photograph
 from training.synth.paint import blank_page, paint_form, stamp
 from training.synth.printed import Printer
 from training.synth.scene import (
@@ -42,7 +42,8 @@ from training.synth.scene import (
 Box = tuple[int, int, int, int]
 Writer = Callable[[np.random.Generator, WrittenAmount, float], InkLayer]
 
-KINDS = ("cheque", "blank", "void", "negative", "struck", "back", "letter", "noise")
+_OTHER_PAGES = ("back", "letter", "photo", "noise")
+KINDS = ("cheque", "blank", "void", "negative", "struck", *_OTHER_PAGES)
 """What make_cheque can make: a cheque to be read, and things that must not be accepted."""
 
 _INKS: tuple[Colour, ...] = (
@@ -620,7 +621,7 @@ def make_cheque(
     rng = np.random.default_rng(seed)
     way = way or WAYS[int(rng.choice(len(WAYS), p=WAY_SHARES))]
     dpi = dpi or float(rng.choice([200.0, 150.0, 240.0, 100.0, 300.0], p=_DPI_SHARES))
-    if kind in ("back", "letter", "noise"):
+    if kind in _OTHER_PAGES:
         return _other_page(rng, kind, way, dpi)
     form = sample_form(rng, layout)
     filling = _for_kind(rng, sample_filling(rng, form), kind)
@@ -636,19 +637,20 @@ def make_cheque(
 
 
 # Pages of which no amount may be accepted, and how common each is among them.
-_REFUSED = {
+REFUSED = {
     "negative": 0.4,
-    "blank": 0.3,
+    "blank": 0.28,
     "struck": 0.1,
     "back": 0.1,
     "letter": 0.07,
-    "noise": 0.03,
+    "photo": 0.03,
+    "noise": 0.02,
 }
 
 
 def make_refused(seed: int, *, hand: Writer | None = None, split: str = "train") -> SyntheticCheque:
     """Make one page of which no amount may be accepted; arguments as in make_cheque."""
-    kind = str(np.random.default_rng(seed).choice(list(_REFUSED), p=list(_REFUSED.values())))
+    kind = str(np.random.default_rng(seed).choice(list(REFUSED), p=list(REFUSED.values())))
     return make_cheque(seed, hand=hand, kind=kind, split=split)
 
 
@@ -690,8 +692,8 @@ def _legible(shot: Shot) -> bool:
 def _other_page(rng: np.random.Generator, kind: str, way: str, dpi: float) -> SyntheticCheque:
     """Make a page that is no cheque's front."""
     hand, ink = sample_hand(rng), _INKS[int(rng.choice(len(_INKS), p=_INK_SHARES))]
-    if kind == "noise":
-        page = noise(rng, dpi)
+    if kind in ("noise", "photo"):
+        page = noise(rng, dpi) if kind == "noise" else photograph(rng, dpi)
     elif kind == "back":
         page = cheque_back(rng, dpi, hand, ink)
     else:

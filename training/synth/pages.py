@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.synth import words
 from training.synth.layout import MONO, SANS, SERIFS
 from training.synth.lettering import Hand, signature, smooth_noise, write_text
 from training.synth.page import BLACK, Colour, Page, shelf
 from training.synth.paint import blank_page, stamp
+
+Floats = NDArray[np.float64]
 
 _LANGUAGES = ("en", "en-GB", "en-IN", "es", "fr", "de", "pt")
 
@@ -101,6 +104,37 @@ def noise(rng: np.random.Generator, dpi: float) -> Page:
         path = start + np.cumsum(rng.normal(0.0, 0.5, (12, 2)), axis=0)
         page.lines([path], float(rng.uniform(0.1, 1.0)), BLACK, 0.8)
     return page
+
+
+def photograph(rng: np.random.Generator, dpi: float) -> Page:
+    """Draw a street as a camera sees it: sky, hills, houses with windows and numbers."""
+    page = blank_page(rng, float(rng.uniform(120, 210)), float(rng.uniform(80, 160)), dpi)
+    rows, columns = page.owner.shape
+    sky, ground = rng.uniform(0.3, 1.0, 3), rng.uniform(0.1, 0.6, 3)
+    shade = np.linspace(0, 1, rows)[:, None, None] ** 0.7
+    page.image[:] = (255 * ((1 - shade) * sky + shade * ground)).astype(np.uint8)
+    for depth in np.sort(rng.uniform(0.3, 0.8, int(rng.integers(1, 4)))):
+        ridge = rows * (depth + 0.1 * smooth_noise(rng, 1, columns, columns / 4)[0])
+        below = np.arange(rows)[:, None] > ridge[None]
+        page.image[below] = (255 * rng.uniform(0.1, 0.7, 3)).astype(np.uint8)
+    numbers = shelf()[words.pick(rng, SANS)]
+    for _ in range(int(rng.integers(2, 8))):
+        wide, high = rng.uniform(0.08, 0.3) * columns, rng.uniform(0.2, 0.6) * rows
+        left, top = rng.uniform(0, columns - wide), rng.uniform(0.3, 0.6) * rows
+        _wall(page, left, top, wide, high, rng.uniform(0.2, 0.95, 3))
+        for window in rng.uniform(0.05, 0.7, (int(rng.integers(0, 7)), 2)):
+            x, y = left + window[0] * wide, top + window[1] * high
+            _wall(page, x, y, 0.2 * wide, 0.15 * high, rng.uniform(0.0, 0.5, 3))
+        if rng.random() < 0.6:
+            x, y = (left + 0.3 * wide) / page.px(1.0), (top + 0.2 * high) / page.px(1.0)
+            size = float(rng.uniform(8, 24))
+            page.text(numbers, words.number(rng, int(rng.integers(1, 6))), x, y, size, BLACK)
+    return page
+
+
+def _wall(page: Page, left: float, top: float, wide: float, high: float, colour: Floats) -> None:
+    rows, columns = slice(round(top), round(top + high)), slice(round(left), round(left + wide))
+    page.image[rows, columns] = (255 * colour).astype(np.uint8)
 
 
 def _write(

@@ -189,15 +189,16 @@ class _Compiler:
             return found
         key: tuple[object, ...]
         if isinstance(rule, Seq):
-            rule_of_shared: Rule = Seq(tuple(map(self.share, rule.parts)))
-            key = (Seq, *map(id, rule_of_shared.parts))
+            parts = tuple(map(self.share, rule.parts))
+            own: Rule = Seq(parts)
+            key = (Seq, *map(id, parts))
         elif isinstance(rule, Choice):
             options = tuple((name, p, self.share(part)) for name, p, part in rule.options)
-            rule_of_shared = Choice(rule.name, options)
+            own = Choice(rule.name, options)
             key = (Choice, rule.name, *((name, p, id(part)) for name, p, part in options))
         else:
-            rule_of_shared, key = rule, (type(rule), rule)
-        found = self.shared[id(rule)] = self.known.setdefault(key, rule_of_shared)
+            own, key = rule, (type(rule), rule)
+        found = self.shared[id(rule)] = self.known.setdefault(key, own)
         return found
 
     def weight(self, name: str, share: float) -> int:

@@ -45,7 +45,9 @@ _OVER_LINE = 1.35
 _MOST_LEAN = 0.08
 _OFF_LINE = 1.5
 # The darkness of a full stroke where the darkest near it is each grey level.
-_PEAKS = np.asarray(cv2.convertScaleAbs(np.arange(256, dtype=np.uint8), alpha=_PEAK)).ravel()
+_PEAKS = np.asarray(
+    cv2.convertScaleAbs(np.arange(256, dtype=np.uint8), alpha=_PEAK), np.uint8
+).ravel()
 
 
 @dataclass(frozen=True, slots=True)

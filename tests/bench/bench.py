@@ -34,6 +34,8 @@ from rich.table import Table
 from workloads import Workload, workloads
 
 from service.pipeline import reader as pipeline
+from service.pipeline.card import load_card
+from service.pipeline.grammar import grammar_for
 from service.pipeline.reader import ChequeReader
 
 MODEL = Path("models/amounts/1")
@@ -125,6 +127,13 @@ def over_http(load: Workload, service: http.Service, runs: int, count: int) -> d
     return middle | {"goal_per_second": load.goal}
 
 
+def grammar_size() -> dict[str, int]:
+    """States and transitions of the grammar of readings whose currency is not told."""
+    card = load_card(MODEL)
+    automaton = grammar_for(None, None, card.labels, card.grammar_weights).automaton
+    return {"states": len(automaton.state_class), "transitions": len(automaton.src)}
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -142,7 +151,7 @@ def main() -> None:
     result: dict[str, Any] = {
         "folder": given.folder.name, "runs": given.runs, "cpus": os.cpu_count(),
         "python": platform.python_version(), "model": reader.model_version,
-        "load_average": os.getloadavg(), "in_process": {}, "http": {},
+        "load_average": os.getloadavg(), "grammar": grammar_size(), "in_process": {}, "http": {},
     }  # fmt: skip
     for load in loads:
         result["in_process"][load.name] = in_process(load, reader, given.runs)
@@ -178,6 +187,8 @@ def show(result: dict[str, Any]) -> None:
             f"ready after {result['ready_seconds']} s; peak MiB of each process: "
             f"{result['peak_megabytes']}"
         )
+    size = result["grammar"]
+    console.print(f"grammar: {size['states']} states, {size['transitions']} transitions")
     for name, one in result.get("growth", {}).items():
         console.print(f"{name}: cost grows with the power {one['power']:.2f} of {one['of']}")
 

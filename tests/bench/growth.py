@@ -12,6 +12,9 @@ import cv2
 import numpy as np
 from workloads import Workload
 
+from service.pipeline.field import locate_fields
+from service.pipeline.image import load_cheque
+from service.pipeline.ink import extract_ink
 from service.pipeline.reader import ChequeReader
 
 
@@ -27,7 +30,7 @@ def measure_growth(
     found = {}
     if pages is not None:
         image = cv2.imdecode(np.frombuffer(pages.files[0], np.uint8), cv2.IMREAD_GRAYSCALE)
-        found["pixels"] = _series("pixels", runs, [_sized(image, reader, k) for k in range(5)])
+        found["pixels"] = _series("pixels", runs, [_sized(image, k) for k in range(5)])
     crop = cv2.imdecode(np.frombuffer(fields.files[0], np.uint8), cv2.IMREAD_GRAYSCALE)
     found["segments"] = _series("segments", runs, [_repeated(crop, reader, 2**k) for k in range(5)])
     found["items"] = _series("items", runs, [_several(fields, reader, 4 * 2**k) for k in range(5)])
@@ -51,13 +54,21 @@ def _series(of: str, runs: int, points: list[tuple[float, Callable[[], object]]]
     return {"of": of, "sizes": sizes, "cpu_seconds": seconds, "power": round(float(power), 3)}
 
 
-def _sized(page: np.ndarray, reader: ChequeReader, step: int) -> tuple[float, Callable[[], object]]:
-    """A page of 350 to 1400 px, 1 to 16 times as many pixels."""
+def _sized(page: np.ndarray, step: int) -> tuple[float, Callable[[], object]]:
+    """A page of 350 to 1400 px, 1 to 16 times as many pixels: decoded, its ink and fields found.
+
+    What follows depends on what is found, not on pixels.
+    """
     width = round(350 * 2 ** (step / 2))
     height = round(page.shape[0] * width / page.shape[1])
     scaled = cv2.resize(page, (width, height), interpolation=cv2.INTER_AREA)
     data = cv2.imencode(".png", scaled)[1].tobytes()
-    return float(width * height), lambda: reader.read(data)
+
+    def work() -> object:
+        image = load_cheque(data)
+        return locate_fields(image, extract_ink(image.grey))
+
+    return float(width * height), work
 
 
 def _repeated(

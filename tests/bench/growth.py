@@ -31,8 +31,7 @@ def measure_growth(
     if pages is not None:
         image = cv2.imdecode(np.frombuffer(pages.files[0], np.uint8), cv2.IMREAD_GRAYSCALE)
         found["pixels"] = _series("pixels", runs, [_sized(image, k) for k in range(5)])
-    crop = cv2.imdecode(np.frombuffer(fields.files[0], np.uint8), cv2.IMREAD_GRAYSCALE)
-    found["segments"] = _series("segments", runs, [_repeated(crop, reader, 2**k) for k in range(5)])
+    found["segments"] = _series("segments", runs, [_written(reader, 2**k) for k in range(5)])
     found["items"] = _series("items", runs, [_several(fields, reader, 4 * 2**k) for k in range(5)])
     folder.mkdir(parents=True, exist_ok=True)
     _plot(found, folder)
@@ -71,18 +70,12 @@ def _sized(page: np.ndarray, step: int) -> tuple[float, Callable[[], object]]:
     return float(width * height), work
 
 
-def _repeated(
-    crop: np.ndarray, reader: ChequeReader, times: int
-) -> tuple[float, Callable[[], object]]:
-    """A field with the same writing several times side by side."""
-    scale = min(1.0, 40 / crop.shape[0])
-    small = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    limit = 19 * small.shape[0] // small.shape[1]
-    wide = np.tile(small, (1, min(times, max(limit, 1))))
-    if times > limit:
-        rows = -(-wide.shape[1] * times // (max(limit, 1) * 19 * small.shape[0]))
-        wide = np.tile(wide, (rows, 1))
-    data = cv2.imencode(".png", wide)[1].tobytes()
+def _written(reader: ChequeReader, digits: int) -> tuple[float, Callable[[], object]]:
+    """A field of 1 to 16 digits; of a longer one no more cuts are made."""
+    field = np.full((60, 30 * digits + 30), 255, np.uint8)
+    text = ("4072853619" * 2)[:digits]
+    cv2.putText(field, text, (15, 45), cv2.FONT_HERSHEY_SIMPLEX, 1.35, 0, 3, cv2.LINE_AA)
+    data = cv2.imencode(".png", field)[1].tobytes()
     segments = reader.read(data, field_only=True).segments
     return float(max(segments, 1)), lambda: reader.read(data, field_only=True)
 

@@ -539,6 +539,7 @@ def _print_comparison(rows: list[dict[str, Any]]) -> None:
 
 
 app.command("x9")(letter_commands.x9)
+app.command("x9-fit")(letter_commands.x9_fit)
 app.command()(chain_commands.tune)
 app.command()(chain_commands.adapt)
 app.command()(chain_commands.ablate)

@@ -142,10 +142,11 @@ def read_synthetic(
 def state_of(model: Path) -> str:
     """A short digest of all that readings depend on: the model, its card and the pipeline's code.
 
-    The card's calibration and scores are left out: no reading depends on them.
+    Calibrations, the rule for records and scores are left out: no reading depends on them.
     """
     card = json.loads((model / "card.json").read_text())
-    for name in ("calibration", "field_calibration", "calibrated_on", "scores", "version"):
+    apart = "calibration", "field_calibration", "record_rule", "calibrated_on", "scores", "version"
+    for name in apart:
         card.pop(name, None)
     digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
     pipeline = Path(service.pipeline.__path__[0])

@@ -8,57 +8,39 @@ written and read back as any other, and every item judged by the rule that is se
 import io
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from PIL import Image
-from rich.table import Table
 
 from service.errors import InputError
 from service.options import ReadingOptions, read_cheque
+from service.pipeline.decision import uncalibrated
 from service.pipeline.reader import ChequeReader
-from service.pipeline.stated import Verdict, judge
-from service.x9.evidence import is_number, item_options, likeliest, without_numbers
+from service.x9.evidence import item_options, without_numbers
 from service.x9.letter import CashLetterFile
 from service.x9.writer import Writer
+from training.letter_outcomes import Judged, load
 from training.synth.bank import GlyphBank
-from training.synth.cheque import SyntheticCheque, make_cheque
+from training.synth.cheque import SyntheticCheque, is_legible, make_cheque
 from training.synth.hand import HandWriter
 
 FIRST_SEED: Final = 7_000_000
 LAYOUTS: Final = ("us-personal", "us-business")
 _LAYOUT_SHARES: Final = (0.7, 0.3)
-_ERRORS: Final = ("digit", "swap", "lost", "added", "other")
+ERRORS: Final = ("digit", "swap", "lost", "added", "other")
 _LARGEST: Final = 10**10 - 1
 _ROUTING: Final = "122000661"
 _BUNDLE: Final = 25
 _APART: Final = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One item, read: what its record states, what is written, what was found.
-
-    error: the kind of error in the record, "" for none. read: the likeliest amount. found, penalty:
-    probability of the stated one and how far it is behind, see `Stated`. numbers: of the codeline.
-    """
-
-    seed: int
-    hand: bool
-    error: str
-    written: int
-    stated: int
-    read: int | None
-    confidence: float
-    found: float
-    penalty: float
-    defects: tuple[str, ...]
-    numbers: tuple[str, ...]
-    verdict: Verdict
+def handwriting(data: Path | None) -> HandWriter | None:
+    """The writers held out, of the sets in a folder; None where there is none."""
+    return None if data is None else HandWriter(GlyphBank.load(data, "valid"))
 
 
 def make_item(seed: int, hand: HandWriter | None) -> tuple[SyntheticCheque, bytes]:
@@ -71,8 +53,10 @@ def make_item(seed: int, hand: HandWriter | None) -> tuple[SyntheticCheque, byte
             seed + attempt * _APART, hand=write, layout=layout, way="cut", dpi=200.0,
             split="valid", bitonal=True,
         )  # fmt: skip
-        # Banks turn cheques the right way up, and an item's amount has ten digits.
-        if not cheque.turned and 0 < (cheque.amount_minor or 0) <= _LARGEST:
+        # Banks turn cheques the right way up, and an item's amount has ten digits. An image that no
+        # person could read it in is none that they exchange.
+        fits = 0 < (cheque.amount_minor or 0) <= _LARGEST
+        if fits and not cheque.turned and is_legible(cheque):
             break
     out = io.BytesIO()
     Image.fromarray(cheque.image).convert("1", dither=Image.Dither.NONE).save(
@@ -199,14 +183,14 @@ def measure(
     on; it belongs to one state of the reader.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    hand = None if data is None else HandWriter(GlyphBank.load(data, "valid"))
+    hand = handwriting(data)
     rng = np.random.default_rng(seed)
     flawed = {
-        int(place): _ERRORS[n % len(_ERRORS)]
+        int(place): ERRORS[n % len(ERRORS)]
         for n, place in enumerate(rng.choice(items, wrong, replace=False))
     }
     kept = folder / "judged.jsonl"
-    known = _load(kept)
+    known = load(kept)
     reader = ChequeReader(model)
     found: list[Judged] = []
     for first in range(0, items, _BUNDLE):
@@ -264,86 +248,14 @@ def _judged(
         reading = read_cheque(reader, front, item_options(ReadingOptions(), stated))
     except InputError:
         return Judged(
-            seed, hand, error, written, stated, None, 0.0, 0.0, 0.0, (), numbers, "unread"
+            seed, hand, error, written, stated, None, 0.0, 0.0, 0.0, 0.0, None, 0, (), numbers,
+            "unread",
         )  # fmt: skip
     said = without_numbers(reading, numbers).stated
     assert said is not None
-    confidence = max((one.confidence for one in reading.alternatives), default=0.0)
     defects = tuple(one.defect for one in reading.usability if one.present)
     return Judged(
-        seed, hand, error, written, stated, likeliest(reading), confidence, said.confidence,
-        said.penalty, defects, numbers, said.verdict,
+        seed, hand, error, written, stated, said.likeliest_minor, said.likeliest_confidence,
+        uncalibrated(said.likeliest_confidence, reader.calibration(field_only=False)),
+        said.confidence, said.penalty, said.odds, said.looks, defects, numbers, said.verdict,
     )  # fmt: skip
-
-
-def judged_again(outcomes: Sequence[Judged]) -> list[Judged]:
-    """The same readings under the rule as it is now."""
-    return [replace(one, verdict=_again(one)) for one in outcomes]
-
-
-def _again(one: Judged) -> Verdict:
-    verdict = judge(one.read, one.confidence, one.stated, one.found, one.penalty)
-    taken = one.read is not None and is_number(one.read, one.numbers)
-    return "unread" if verdict == "disagrees" and taken else verdict
-
-
-def flagged(outcomes: Sequence[Judged]) -> tuple[int, int, int, int]:
-    """Wrong records flagged, of how many; right ones flagged, of how many."""
-    wrong = [one for one in outcomes if one.error]
-    right = [one for one in outcomes if not one.error]
-    count = [sum(one.verdict == "disagrees" for one in part) for part in (wrong, right)]
-    return count[0], len(wrong), count[1], len(right)
-
-
-def table(outcomes: Sequence[Judged]) -> Table:
-    """Verdicts by what is wrong with the record, and by hand and machine."""
-    made = Table()
-    for name in ("Records", "Items", "Agrees", "Disagrees", "Unread", "Read rightly"):
-        made.add_column(name, justify="left" if name == "Records" else "right")
-    parts: dict[str, list[Judged]] = {}
-    for one in outcomes:
-        how = "by hand" if one.hand else "printed"
-        parts.setdefault(f"wrong: {one.error}" if one.error else f"right, {how}", []).append(one)
-    for name, part in sorted(parts.items()):
-        said = Counter(one.verdict for one in part)
-        right = sum(one.read == one.written for one in part)
-        made.add_row(
-            name, str(len(part)), str(said["agrees"]), str(said["disagrees"]),
-            str(said["unread"]), f"{100 * right / len(part):.1f} %",
-        )  # fmt: skip
-    return made
-
-
-def trade_off(outcomes: Sequence[Judged]) -> Table:
-    """What other thresholds of the rule would flag."""
-    made = Table(title="Other thresholds: wrong records flagged / right ones flagged")
-    penalties = (6.0, 8.0, 10.0, 12.0, 14.0)
-    made.add_column("Confidence")
-    for penalty in penalties:
-        made.add_column(f"penalty {penalty:g}", justify="right")
-    wrong = [one for one in outcomes if one.error]
-    right = [one for one in outcomes if not one.error]
-    for least in (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7):
-        cells = []
-        for penalty in penalties:
-            shares = [
-                sum(one.confidence >= least and one.penalty >= penalty for one in part)
-                / max(len(part), 1)
-                for part in (wrong, right)
-            ]
-            cells.append(f"{100 * shares[0]:.1f} / {100 * shares[1]:.1f} %")
-        made.add_row(f"{least:g}", *cells)
-    return made
-
-
-def _load(kept: Path) -> dict[int, Judged]:
-    found: dict[int, Judged] = {}
-    for line in kept.read_text().splitlines() if kept.exists() else ():
-        try:
-            row = json.loads(line)
-            lists = {name: tuple(row[name]) for name in ("defects", "numbers")}
-            one = Judged(**{**row, **lists})
-        except (ValueError, TypeError, KeyError):
-            continue  # cut short by an interruption; it is read again
-        found[one.seed] = one
-    return found

@@ -182,9 +182,9 @@ async def adjusted_copy(
 def _as_read(jobs: Jobs, batch: store.Batch, letter: letters.Letter) -> dict[int, int]:
     """The amounts read of items that disagree, by their number in the file."""
     return {
-        row.number - letter.first: row.evidence["amount_minor"]
+        row.number - letter.first: amount
         for row, done in letters.rows_of(jobs.store, batch.id, letter.number)
-        if done and row.evidence and row.verdict == "disagrees"
+        if done and row.verdict == "disagrees" and (amount := row.read[0]) is not None
     }
 
 

@@ -145,6 +145,19 @@ class Stated(BaseModel):
     verdict: Literal["agrees", "disagrees", "unread"] = Field(
         description="unread: the image does not tell"
     )
+    odds: float | None = Field(
+        None,
+        description="Natural logarithm of how many times more probable the image is if the record "
+        "is wrong; null where nothing was read",
+    )
+    wrong: float | None = Field(
+        None, ge=0, le=1, description="Probability that the record is wrong, if 2 % of all are"
+    )
+    likeliest_minor: int | None = Field(
+        None, description="The most probable amount over all looks at the image"
+    )
+    likeliest_confidence: float = Field(0.0, ge=0, le=1, description="Its probability")
+    looks: int = Field(1, ge=1, description="How often the image was looked at")
 
 
 class Measured(BaseModel):

@@ -42,7 +42,7 @@ from service.jobs.store import Batch, Item, Outcome, Store
 from service.jobs.webhook import News, Webhooks, message
 from service.options import Reader, ReadingOptions, read_cheque
 from service.pipeline.reader import Reading
-from service.x9.evidence import document, item_options
+from service.x9.evidence import back_options, document, item_options
 
 logger = logging.getLogger(__name__)
 
@@ -345,7 +345,7 @@ class Worker:
         outcome = outcome_of(reading)
         if stated is None:
             return outcome
-        back = partial(self._back, batch, stated, options)
+        back = partial(self._back, batch, stated, back_options(options))
         return replace(outcome, reading=document(reading, stated.numbers, back))
 
     def _back(

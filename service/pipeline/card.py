@@ -74,6 +74,47 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordRule:
+    """When a record is taken to state a wrong amount, see `service.pipeline.stated`.
+
+    The evidence of a wrong record is slope * odds + sure * log odds of the likeliest amount +
+    shift: the log odds that it is wrong, were half of all records so. prior: the share that is.
+    flagged: the evidence from which on a record is flagged. The values here are of a small sample,
+    for cards without their own.
+    """
+
+    slope: float = 0.9
+    sure: float = 0.2
+    shift: float = 0.8
+    prior: float = 0.02
+    flagged: float = 1.2
+
+    def __post_init__(self) -> None:
+        weights = self.slope, self.sure, self.shift, self.flagged
+        if not (self.slope > 0 and 0 < self.prior < 1 and all(map(math.isfinite, weights))):
+            raise ValueError("a rule for records needs a positive slope and a prior within (0, 1)")
+
+    def evidence(self, odds: float, likeliest: float) -> float:
+        """The evidence; likeliest: posterior of the likeliest amount."""
+        return self.slope * odds + self.sure * log_odds(likeliest) + self.shift
+
+    def wrong(self, evidence: float) -> float:
+        """The probability that a record is wrong."""
+        x = evidence + math.log(self.prior / (1 - self.prior))
+        return 1 / (1 + math.exp(-min(max(x, -40.0), 40.0)))
+
+
+_SUREST = 0.999
+_LEAST_SURE = 1e-4
+
+
+def log_odds(probability: float) -> float:
+    """The log odds of a probability, of what is nearly 0 or 1 those of a little less."""
+    held = min(max(probability, _LEAST_SURE), _SUREST)
+    return math.log(held) - math.log1p(-held)
+
+
+@dataclass(frozen=True, slots=True)
 class Fitted:
     """A calibration to be written into a card; source: what the card says of its sample.
 
@@ -96,7 +137,7 @@ class ModelCard:
     calibration: of readings of whole images, where the place of the amount can be mistaken too;
     field_calibration: of those of cropped amounts. field_weights: in place of
     `field_features.WEIGHTS`, empty for those. grammar_weights: penalties in place of the grammar's
-    own, by name.
+    own, by name. record_rule: when a stated amount is taken to be wrong.
     """
 
     name: str
@@ -113,6 +154,7 @@ class ModelCard:
     field_calibration: Calibration
     field_weights: tuple[float, ...] = ()
     grammar_weights: tuple[tuple[str, float], ...] = ()
+    record_rule: RecordRule = RecordRule()
 
     @property
     def model_version(self) -> str:
@@ -164,6 +206,9 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         grammar_weights=tuple(
             (str(name), float(one)) for name, one in sorted(weights.get("grammar", {}).items())
         ),
+        record_rule=RecordRule(
+            **{str(name): float(one) for name, one in raw.get("record_rule", {}).items()}
+        ),
     )
 
 
@@ -193,6 +238,17 @@ def recalibrate(folder: Path, *fitted: Fitted) -> None:
     """Put other calibrations, and what samples they come from, into the card of a model."""
     path = folder / "card.json"
     card = _with(json.loads(path.read_text()), fitted)
+    part = path.with_suffix(".part")
+    part.write_text(card_text(card))
+    part.replace(path)
+
+
+def write_record_rule(folder: Path, rule: RecordRule, source: dict[str, Any]) -> None:
+    """Put a rule for records, and what sample it comes from, into the card of a model."""
+    path = folder / "card.json"
+    card = json.loads(path.read_text())
+    card["record_rule"] = {name: round(one, 4) for name, one in asdict(rule).items()}
+    card["calibrated_on"] = {**(card.get("calibrated_on") or {}), "record_rule": source}
     part = path.with_suffix(".part")
     part.write_text(card_text(card))
     part.replace(path)

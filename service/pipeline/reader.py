@@ -1,6 +1,7 @@
 """The check reader of section X as one call: image in, reading out. Wiring only."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -25,19 +26,23 @@ from service.pipeline.field import FieldCandidate, locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
+from service.pipeline.looks import further_looks
 from service.pipeline.minus import leaves_out_minus
 from service.pipeline.recognize import OnnxRecognizer, Recognizer
 from service.pipeline.search import (
     Interpretation,
     Lattice,
     best,
+    forward_of_amount,
     forward_of_amounts,
 )
 from service.pipeline.segment import SegmentationGraph, segment_fields
-from service.pipeline.stated import Stated, bear_out
+from service.pipeline.stated import CONCLUSIVE, Look, Stated, judge
 from service.pipeline.usability import Measured, UsabilityLimits, legibility, measure_image
 
 ALTERNATIVES = 5
+# Amounts of each further look at a page whose stated amount is doubted.
+_LOOKED_AT = 10
 _ENOUGH_FIELDS = 1.2
 # Below this posterior the page is also read upside down. The choice is made on posteriors, so that
 # another calibration changes no reading.
@@ -174,12 +179,16 @@ class ChequeReader:
         upright = reading = self._interpret(image, ink, wanted, clock)
         if not field_only and self._posterior(reading) < _UPRIGHT:
             reading = self._right_way_up(reading, image, ink, wanted, clock)
+        turned = reading is not upright
+        if wanted.stated is not None and reading.stated is not None:
+            pages = [image, image.turned()] if turned else [image]
+            reading = self._looked_again(reading, reading.stated, pages, wanted, clock)
         if reading.evidence is not None:
             proof = seal(
                 reading.evidence,
                 data,
                 _found(reading, wanted.max_error, field_only=field_only),
-                turned=reading is not upright,
+                turned=turned,
             )
             reading = replace(reading, evidence=proof)
         usability: tuple[Measured, ...] = ()
@@ -208,6 +217,70 @@ class ChequeReader:
         clock.lap("ink")
         over = self._interpret(turned, ink, wanted, clock)
         return over if _odds(self._posterior(over)) * _TURNED_ODDS > odds else reading
+
+    def looks_at(
+        self, data: bytes, amounts: Sequence[int], *, currency: str | None = None
+    ) -> list[tuple[Look, ...]]:
+        """What each of several amounts, were it stated of a whole cheque, would be judged by.
+
+        Minor units. To fit `card.RecordRule` to. Raises InputError as `read` does.
+        """
+        grammar = grammar_for(currency, None, self._card.labels, self._card.grammar_weights)
+        wanted = _Wanted(grammar, False, self._max_error, None, False)
+        image = load_cheque(data, limits=self._limits)
+        clock = _Clock({})
+        ink = extract_ink(image.grey)
+        reading = self._interpret(image, ink, wanted, clock)
+        pages = [image]
+        if self._posterior(reading) < _UPRIGHT:
+            other = self._right_way_up(reading, image, ink, wanted, clock)
+            pages += [image.turned()] if other is not reading else []
+        first = self._look(pages[-1], wanted, amounts)
+        rest: list[list[Look]] = []
+        if any(one.stated < CONCLUSIVE for one in first):
+            rest = [first, *(self._look(one, wanted, amounts) for one in _others(pages))]
+        return [
+            (one,) if one.stated >= CONCLUSIVE else tuple(look[n] for look in rest)
+            for n, one in enumerate(first)
+        ]
+
+    def _looked_again(
+        self,
+        reading: Reading,
+        first: Stated,
+        pages: Sequence[ChequeImage],
+        wanted: "_Wanted",
+        clock: "_Clock",
+    ) -> Reading:
+        """A reading with the stated amount judged by further looks, where one does not suffice.
+
+        pages: the page as it came, and turned where it was read so.
+        """
+        calibration = self.calibration(field_only=wanted.field_only)
+        if uncalibrated(first.confidence, calibration) >= CONCLUSIVE:
+            return reading
+        stated = first.amount_minor
+        seen = [pages[-1], *_others(pages)]
+        further = [self._look(one, wanted, [stated])[0] for one in seen]
+        clock.lap("looks")
+        return replace(reading, stated=judge(further, stated, calibration, self._card.record_rule))
+
+    def _look(self, image: ChequeImage, wanted: "_Wanted", stated: Sequence[int]) -> list[Look]:
+        """What one look at an image says of each of several stated amounts."""
+        grammar, field_only, card = wanted.grammar, wanted.field_only, self._card
+        ink = extract_ink(image.grey)
+        fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
+        fields = fields if field_only else enough_fields(fields)
+        graph = segment_fields(ink, fields, card.placement, self._weights)
+        penalties = self._recognizer.penalties(graph.crops)
+        lattice = recognition_graph(graph, fields, penalties, card, self._free)
+        found = best(lattice, grammar, _LOOKED_AT, distinct="amount")
+        everything = forward_of_everything(lattice, grammar, card.null_penalty)
+        amounts = [one.amount_minor for one in found]
+        spelled = forward_of_amounts(lattice, grammar, [*amounts, *stated])
+        posteriors = [posterior(one, everything) for one in spelled]
+        pairs = tuple(zip(amounts, posteriors, strict=False))
+        return [Look(one, pairs) for one in posteriors[len(amounts) :]]
 
     def _posterior(self, reading: Reading) -> float:
         """The posterior of a reading of a whole image."""
@@ -250,10 +323,12 @@ class ChequeReader:
         borne_out = None
         if stated is not None:
             posteriors = [
-                (one.amount_minor, uncalibrated(one.confidence, calibration))
-                for one in alternatives
+                (one.amount_minor, posterior(penalty, everything))
+                for one, penalty in zip(found, spelled, strict=True)
             ]
-            borne_out = bear_out(lattice, grammar, stated, everything, posteriors, calibration)
+            said = posterior(forward_of_amount(lattice, grammar, stated), everything)
+            first = Look(said, tuple(posteriors))
+            borne_out = judge([first], stated, calibration, self._card.record_rule)
         clock.lap("search")
         reading = self._reading(
             image, graph, lattice, wanted, found, alternatives, calibration, clock
@@ -336,6 +411,13 @@ class _Clock:
         now = perf_counter()
         self.laps[name] = self.laps.get(name, 0.0) + now - self._last
         self._last = now
+
+
+def _others(pages: Sequence[ChequeImage]) -> Iterator[ChequeImage]:
+    """All other looks at a page; pages: as it came, and turned where it was read so."""
+    yield from pages[:-1]
+    for page in pages:
+        yield from further_looks(page)
 
 
 def enough_fields(fields: list[FieldCandidate]) -> list[FieldCandidate]:

@@ -1,11 +1,17 @@
 """Whether an image bears out an amount that a record states of it.
 
-The lattice gives the forward penalty of any one amount, so that of the stated one too, however far
-from the best it is: what counts is how many times less probable it is than the likeliest. The rule
-was chosen on synthetic cheques (`python -m training x9`), where alarms at right records must be
-rare: a reading flags a record only where it is itself likely to be right. More is needed where both
-have the same whole units, or the digits of the stated ones begin the amount read: cents that were
-lost, or taken for units, are an error of reading more often than one of the record.
+The lattice gives the posterior of any one amount, so that of the stated one too, however far from
+the best it is. Where a page does not show the stated amount at first it is looked at again
+(`looks`), and posteriors are averaged: an amount that is written is hardly missed by every look.
+
+A record is judged by one number, the odds of "it is wrong" against "it is right" that the image
+gives: on the one side all other amounts, each as probable as it is read and as a wrong record of it
+would state this one (`slips`), on the other the stated amount itself. So a single digit that is
+surely another one flags a record, and cents that were overlooked do not, though the reading be as
+sure: hardly any slip of a record makes the one amount of the other. Nothing is flagged because
+nothing is read, and the less sure the looks are of any amount, the more of the odds is put down to
+their having missed it. How much the odds count, and from where on a record is flagged, is fitted
+(`python -m training x9-fit`), and is in the model's card.
 """
 
 import math
@@ -13,25 +19,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from service.pipeline.automaton import Grammar
-from service.pipeline.card import Calibration
-from service.pipeline.decision import calibrated, posterior
-from service.pipeline.search import Lattice, forward_of_amount
+from service.pipeline.card import Calibration, RecordRule
+from service.pipeline.decision import calibrated
+from service.pipeline.slips import LARGEST_WRITTEN, any_amount, slip
 
 Verdict = Literal["agrees", "disagrees", "unread"]
 
 LARGEST_PENALTY: Final = 1000.0
-AGREES_PENALTY: Final = 3.0
+CONCLUSIVE: Final = 0.5
+"""The posterior of the stated amount from which on one look is enough."""
 AGREES_CONFIDENCE: Final = 0.02
-DISAGREES_PENALTY: Final = 8.0
-DISAGREES_CONFIDENCE: Final = 0.5
-CENTS_PENALTY: Final = 12.0
-UNITS_PENALTY: Final = 16.0
+AGREES_WRONG: Final = 0.01
 # Posteriors below this are as good as none.
-_LEAST: Final = 1e-13
-_CENTS: Final = 2
-# Digits that cents and the hundred below them may add where they are taken for units.
-_MOST_CENTS: Final = 5
+_LEAST: Final = 1e-15
+# How often, of the times that an amount is read, it is another one for the reader's commonest
+# faults: a mark before the cents that is not there or overlooked, other cents, and a sign or the
+# edge of a box taken for the first digit.
+_MARK: Final = 0.01
+_CENTS: Final = 0.001
+_FIRST: Final = 0.003
+_SHORTEST: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a page says: the posterior of the stated amount, and the likeliest amounts
+    with theirs, minor units and uncalibrated."""
+
+    stated: float
+    found: tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,59 +55,95 @@ class Stated:
     """How well an image bears out an amount that a record states.
 
     confidence: calibrated probability that this is the amount written, whatever was read. penalty:
-    forward penalty of all that spells it less that of the likeliest amount, at most
-    LARGEST_PENALTY; 0 where it is the likeliest itself. verdict: agrees, disagrees, or unread where
-    the image does not tell.
+    how many times less probable than the likeliest amount it is, as a natural logarithm, at most
+    LARGEST_PENALTY; 0 where it is the likeliest itself. odds: natural logarithm of the odds that
+    the image gives for a wrong record; None where nothing was read. wrong: probability that the
+    record is wrong, where RecordRule.prior of all are. verdict: agrees, disagrees, or unread where
+    the image does not tell. likeliest_minor: the most probable amount over all looks, of
+    those that a cheque can have, with likeliest_confidence; None where there is none. looks: how
+    many there were.
     """
 
     amount_minor: int
     confidence: float
     penalty: float
     verdict: Verdict
-
-
-def bear_out(
-    lattice: Lattice,
-    grammar: Grammar,
-    amount_minor: int,
-    everything: float,
-    found: Sequence[tuple[int, float]],
-    calibration: Calibration,
-) -> Stated:
-    """What the lattice says of one amount.
-
-    everything: forward penalty of all amounts and of none. found: the amounts read and their
-    posteriors, uncalibrated.
-    """
-    spelled = forward_of_amount(lattice, grammar, amount_minor)
-    read, likeliest = max(found, key=lambda one: one[1], default=(None, 0.0))
-    confidence = calibrated(posterior(spelled, everything), calibration)
-    ahead = spelled - everything + math.log(max(likeliest, _LEAST))
-    penalty = min(max(ahead, 0.0), LARGEST_PENALTY)
-    verdict = judge(read, calibrated(likeliest, calibration), amount_minor, confidence, penalty)
-    return Stated(amount_minor, confidence, penalty, verdict)
+    odds: float | None = None
+    wrong: float | None = None
+    likeliest_minor: int | None = None
+    likeliest_confidence: float = 0.0
+    looks: int = 1
 
 
 def judge(
-    read: int | None, confidence: float, stated: int, stated_confidence: float, penalty: float
+    looks: Sequence[Look], amount_minor: int, calibration: Calibration, rule: RecordRule
+) -> Stated:
+    """The verdict of one look or several on a record that states an amount in minor units."""
+    share = 1 / len(looks)
+    said = share * sum(one.stated for one in looks)
+    found: dict[int, float] = {}
+    largest = max(LARGEST_WRITTEN, 10 ** len(str(amount_minor)) - 1)
+    for one in looks:
+        for amount, probability in one.found:
+            # What has more digits than an amount can have is a date or a number taken for one.
+            if 0 < amount <= largest:
+                found[amount] = found.get(amount, 0.0) + share * probability
+    likeliest = max(found, key=lambda amount: found[amount], default=None)
+    best = max(found.values(), default=0.0)
+    penalty = LARGEST_PENALTY
+    if said > 0:
+        penalty = min(max(math.log(max(best, _LEAST) / said), 0.0), LARGEST_PENALTY)
+    confidence = calibrated(said, calibration)
+    odds = odds_of_wrong(found, amount_minor, said)
+    return Stated(
+        amount_minor,
+        confidence,
+        penalty,
+        verdict_of(odds, best, confidence, rule),
+        odds,
+        None if odds is None else rule.wrong(rule.evidence(odds, best)),
+        likeliest,
+        calibrated(best, calibration) if likeliest is not None else 0.0,
+        len(looks),
+    )
+
+
+def odds_of_wrong(found: dict[int, float], stated: int, said: float) -> float | None:
+    """Natural logarithm of P(image | wrong record) / P(image | right one), None without amounts.
+
+    found: the amounts read, above zero, and their posteriors; said: posterior of the stated one.
+    The posteriors' own prior of amounts is that of the cheques, so that it cancels out.
+    """
+    if not found or stated <= 0:
+        return None
+    written = dict.fromkeys(found, 0.0)
+    for one, p in found.items():
+        meant = [(one, p), (100 * one, _MARK * p)]
+        if one % 100 == 0:
+            meant.append((one // 100, _MARK * p))
+        if one // 100 and one % 100 != stated % 100:
+            meant.append((one - one % 100 + stated % 100, _CENTS * p))
+        if one >= _SHORTEST:
+            meant.append((int(str(one)[1:]), _FIRST * p))
+        for amount, share in meant:
+            written[amount] = written.get(amount, 0.0) + share
+    mistaken = written.pop(stated, 0.0) - found.get(stated, 0.0)
+    against = sum(p * slip(one, stated) for one, p in written.items() if one > 0)
+    # A page that was read wholly wrong says the same of both.
+    nothing = max(1 - max(found.values()), _LEAST) * any_amount(stated)
+    return math.log(against + nothing) - math.log(said + max(mistaken, 0.0) + nothing)
+
+
+def verdict_of(
+    odds: float | None, likeliest: float, confidence: float, rule: RecordRule
 ) -> Verdict:
-    """The rule. read, confidence: the likeliest amount; penalty: as in `Stated`."""
-    if read is None:
+    """The verdict; odds: of a wrong record, likeliest: posterior of the likeliest amount,
+    confidence: that the stated amount is written."""
+    if odds is None:
         return "unread"
-    if penalty <= AGREES_PENALTY and stated_confidence >= AGREES_CONFIDENCE:
-        return "agrees"
-    needed = _needed(read, stated)
-    if confidence >= DISAGREES_CONFIDENCE and penalty >= needed:
+    evidence = rule.evidence(odds, likeliest)
+    if evidence >= rule.flagged:
         return "disagrees"
+    if rule.wrong(evidence) <= AGREES_WRONG and confidence >= AGREES_CONFIDENCE:
+        return "agrees"
     return "unread"
-
-
-def _needed(read: int, stated: int) -> float:
-    """The penalty from which on a record is flagged that states another amount."""
-    units = str(stated // 100)
-    more = len(str(read)) - len(units)
-    if not str(read).startswith(units) or not 0 <= more <= _MOST_CENTS:
-        return DISAGREES_PENALTY
-    if more != _CENTS:
-        return UNITS_PENALTY
-    return math.inf if read % 100 == 0 else CENTS_PENALTY

@@ -125,9 +125,9 @@ def check(
     if exceptions is not None:
         exceptions.write_text("".join(exception_lines(rows)), newline="")
     amounts = {
-        row.number: row.evidence["amount_minor"]
+        row.number: amount
         for row in rows
-        if row.evidence and row.verdict == "disagrees"
+        if row.verdict == "disagrees" and (amount := row.read[0]) is not None
     }
     if adjusted is not None:
         with _explained(), file.open("rb") as source, adjusted.open("xb") as target:
@@ -149,7 +149,7 @@ def _checked(letter: "CashLetterFile", stream: BinaryIO, total: int) -> "Iterato
     from service.pipeline.reader import ChequeReader, Reading
     from service.settings import load_settings
     from service.x9.documents import Row, item_document, why_not_read
-    from service.x9.evidence import document, item_options
+    from service.x9.evidence import back_options, document, item_options
 
     with _explained():
         settings = load_settings()
@@ -160,20 +160,19 @@ def _checked(letter: "CashLetterFile", stream: BinaryIO, total: int) -> "Iterato
             settings.usability_limits,
         )
 
-    def side(item: "Item", name: "Side") -> Reading | None:
+    def side(item: "Item", name: "Side", options: ReadingOptions) -> Reading | None:
         view = item.view(name)
         if view is None:
             return None
-        options = item_options(ReadingOptions(), item.amount_minor or 0)
         return read_cheque(reader, _image(stream, view.start, view.size), options)
 
     def read(item: "Item") -> dict[str, Any] | None:
-        front = side(item, "front")
-        return (
-            None
-            if front is None
-            else document(front, item.micr_numbers, lambda: side(item, "back"))
-        )
+        options = item_options(ReadingOptions(), item.amount_minor or 0)
+        front = side(item, "front", options)
+        if front is None:
+            return None
+        back = back_options(options)
+        return document(front, item.micr_numbers, lambda: side(item, "back", back))
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
@@ -246,16 +245,19 @@ def _stop(message: str) -> NoReturn:
 def _print_rows(rows: "list[Row]") -> None:
     from service.listing import format_amount
 
-    typer.echo(f"{'item':>6} {'in the record':>16} {'read':>16} {'probability':>12}  verdict")
+    typer.echo(
+        f"{'item':>6} {'in the record':>16} {'read':>16} {'probability':>12} {'wrong':>8}  verdict"
+    )
     for row in rows:
         found = row.evidence or {}
         stated = found.get("stated") or {}
         probability = f"{100 * stated['confidence']:.1f} %" if stated else "-"
+        wrong = "-" if stated.get("wrong") is None else f"{100 * stated['wrong']:.1f} %"
         defects = [one["defect"] for one in found.get("usability", ()) if one["present"]]
         notes = ", ".join([*([row.error[1]] if row.error else []), *defects])
         typer.echo(
             f"{row.number:>6} {format_amount(row.item['amount_minor'], None):>16} "
-            f"{format_amount(found.get('amount_minor'), None):>16} {probability:>12}  "
+            f"{format_amount(row.read[0], None):>16} {probability:>12} {wrong:>8}  "
             f"{row.verdict}{'  (' + notes + ')' if notes else ''}"
         )
     said = [row.verdict for row in rows]

@@ -12,8 +12,8 @@ from service.x9.items import Item, Report
 
 EXCEPTION_COLUMNS: Final = (
     "number", "record", "type", "cash_letter", "bundle", "sequence_number", "amount_minor",
-    "verdict", "amount_read_minor", "confidence", "stated_confidence", "penalty", "defects",
-    "deviations", "error_code", "error_message",
+    "verdict", "amount_read_minor", "confidence", "stated_confidence", "penalty", "wrong",
+    "defects", "deviations", "error_code", "error_message",
 )  # fmt: skip
 
 
@@ -33,6 +33,15 @@ class Row:
         said: Verdict = stated["verdict"] if stated else "unread"
         return said
 
+    @property
+    def read(self) -> tuple[int | None, float | None]:
+        """The likeliest amount over all looks at the item, in minor units, and its probability."""
+        found = self.evidence or {}
+        stated = found.get("stated") or {}
+        if stated.get("likeliest_minor") is not None:
+            return stated["likeliest_minor"], stated["likeliest_confidence"]
+        return found.get("amount_minor"), found.get("confidence")
+
     def cells(self) -> list[object]:
         """The row of EXCEPTION_COLUMNS."""
         found = self.evidence or {}
@@ -41,8 +50,8 @@ class Row:
         return [
             self.number, self.item["record"], self.item["type"], self.item["cash_letter"],
             self.item["bundle"], self.item["sequence_number"], self.item["amount_minor"],
-            self.verdict, found.get("amount_minor"), found.get("confidence"),
-            stated.get("confidence"), stated.get("penalty"),
+            self.verdict, *self.read,
+            stated.get("confidence"), stated.get("penalty"), stated.get("wrong"),
             " ".join(one["defect"] for one in found.get("usability", ()) if one["present"]),
             " ".join(dict.fromkeys(one["code"] for one in self.item["deviations"])),
             code, message,

@@ -18,6 +18,11 @@ def item_options(options: ReadingOptions, amount_minor: int) -> ReadingOptions:
     return replace(options, currency=options.currency or CURRENCY, stated=amount_minor)
 
 
+def back_options(options: ReadingOptions) -> ReadingOptions:
+    """How the back of an item is read: there no amount is expected."""
+    return replace(options, stated=None)
+
+
 def document(
     reading: Reading, numbers: Sequence[str], back: Callable[[], Reading | None]
 ) -> dict[str, Any]:
@@ -41,23 +46,19 @@ def without_numbers(reading: Reading, numbers: Sequence[str]) -> Reading:
 
     The cheque's own number is printed large, near where amounts stand.
     """
-    stated, read = reading.stated, likeliest(reading)
-    if stated is None or read is None or stated.verdict != "disagrees":
+    stated = reading.stated
+    if stated is None or stated.verdict != "disagrees":
         return reading
-    if not is_number(read, numbers):
+    if not is_number(stated.likeliest_minor, numbers):
         return reading
     return replace(reading, stated=replace(stated, verdict="unread"))
 
 
-def is_number(read: int, numbers: Sequence[str]) -> bool:
+def is_number(read: int | None, numbers: Sequence[str]) -> bool:
     """Whether an amount that was read is one of the codeline's numbers, with cents or without."""
+    if read is None:
+        return False
     return str(read) in numbers or (read % 100 == 0 and str(read // 100) in numbers)
-
-
-def likeliest(reading: Reading) -> int | None:
-    """The most probable amount of a reading."""
-    best = max(reading.alternatives, key=lambda one: one.confidence, default=None)
-    return reading.amount_minor if best is None else best.amount_minor
 
 
 def _tried(back: Callable[[], Reading | None]) -> Reading | None:

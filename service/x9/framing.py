@@ -29,6 +29,8 @@ from service.x9.shapes import (
 from service.x9.window import SupportsRead, Window
 
 _LOOK: Final = 1 << 16
+_SHORT_CREDIT: Final = 80
+_LONG_CREDIT: Final = 100
 _FILLERS: Final = (0x00, 0x20, 0x40, 0x0A, 0x0D, 0x15, 0x25, 0x1A)
 _LINE_ENDS: Final = (b"\r\n", b"\r\x25", b"\r\x15", b"\n", b"\x15", b"\x25", b"\r")
 
@@ -238,13 +240,15 @@ class Pieces:
         if type_ == "52":
             window.ensure(LONGEST_HEAD)
         own = own_size(type_, encoding, window.data, window.at)
+        if type_ == "62" and self._is_short_credit():
+            own = _SHORT_CREDIT
         line = None if type_ == "52" else self._line()
         if line is not None and line <= (own or line):
             return self._bare_piece(type_, encoding, line)
         if own is not None and self._shape_follows(own):
             return self._bare_piece(type_, encoding, own)
-        if type_ == "62" and self._shape_follows(80):
-            return self._bare_piece(type_, encoding, 80)
+        if type_ == "62" and self._shape_follows(_SHORT_CREDIT):
+            return self._bare_piece(type_, encoding, _SHORT_CREDIT)
         if SHAPE.match(window.data, window.at) is None:
             return self._unreadable()
         here = window.ensure(MAX_RECORD + _LOOK if type_ == "52" else _LOOK)
@@ -279,6 +283,16 @@ class Pieces:
         text = window.data[window.at : window.at + 256]
         ends = [place for end in _LINE_ENDS if (place := text.find(end)) > 2]
         return min(ends) if ends and self._shape_follows(min(ends)) else None
+
+    def _is_short_credit(self) -> bool:
+        """Whether a 62 is of the shorter layout, by what looks like a record after each."""
+        window = self._window
+        window.ensure(_LONG_CREDIT + LONGEST_SHAPE)
+        short, long = (
+            SHAPE.match(window.data, window.at + size) is not None
+            for size in (_SHORT_CREDIT, _LONG_CREDIT)
+        )
+        return short and not long
 
     def _shape_follows(self, ahead: int) -> bool:
         window = self._window

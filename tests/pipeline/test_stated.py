@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from service.pipeline.card import Calibration, RecordRule
+from service.pipeline.looks import LOOKS
 from service.pipeline.reader import ChequeReader
-from service.pipeline.stated import LARGEST_PENALTY, judge
+from service.pipeline.stated import LARGEST_PENALTY, Look, Stated, judge
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "amounts" / "1"
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "us-personal-04.tif"
@@ -18,27 +20,67 @@ def reader() -> ChequeReader:
     return ChequeReader(MODEL)
 
 
+PLAIN = Calibration(1.0, 0.0)
+RULE = RecordRule(slope=1.0, sure=0.0, shift=0.0, prior=0.02, flagged=1.5)
+
+
+def _said(stated: int, *looks: tuple[float, dict[int, float]], rule: RecordRule = RULE) -> Stated:
+    seen = [Look(said, tuple(found.items())) for said, found in looks]
+    return judge(seen, stated, PLAIN, rule)
+
+
 @pytest.mark.parametrize(
-    ("read", "confidence", "stated", "found", "penalty", "verdict"),
+    ("stated", "said", "found", "verdict"),
     [
-        (12345, 0.99, 12345, 0.99, 0.0, "agrees"),
-        (12345, 0.6, 12845, 0.1, 2.0, "agrees"),  # nearly as probable
-        (12345, 0.6, 12845, 0.001, 6.0, "unread"),
-        (12345, 0.99, 12845, 1e-6, 13.0, "disagrees"),
-        (12345, 0.3, 12845, 1e-6, 13.0, "unread"),  # the reading itself is doubtful
-        (1234500, 0.99, 12345, 1e-6, 13.0, "unread"),  # a lost mark is an error of reading
-        (1234500, 0.99, 12345, 1e-9, 21.0, "disagrees"),
-        (12300, 0.99, 12345, 1e-9, 40.0, "unread"),  # and so are lost cents
-        (12367, 0.99, 12345, 1e-6, 11.0, "unread"),
-        (12367, 0.99, 12345, 1e-6, 13.0, "disagrees"),
-        (12345, 0.01, 12845, 0.005, 0.7, "unread"),  # neither is there
-        (None, 0.0, 12845, 0.0, LARGEST_PENALTY, "unread"),
+        (12345, 0.99, {12345: 0.99}, "agrees"),
+        (12845, 0.1, {12345: 0.6, 12845: 0.1}, "agrees"),  # not so much less probable
+        (12845, 1e-6, {12345: 0.99}, "disagrees"),  # one digit
+        (13245, 1e-6, {12345: 0.99}, "disagrees"),  # two swapped
+        (1245, 1e-6, {12345: 0.99}, "disagrees"),  # one lost
+        (12845, 1e-6, {12345: 0.2}, "disagrees"),  # though the reading itself is doubtful
+        (12845, 1e-3, {12345: 0.2}, "unread"),
+        (9871234, 1e-14, {12345: 0.99}, "disagrees"),  # another cheque's
+        (12345, 1e-6, {12300: 0.99}, "unread"),  # lost cents are an error of reading
+        (12345, 1e-6, {1234500: 0.99}, "unread"),  # and so is a lost mark
+        (12845, 0.0, {}, "unread"),  # nothing was read
+        (0, 0.0, {12345: 0.99}, "unread"),
+        (12345, 1e-9, {-12345: 0.99}, "unread"),
+        (12345, 1e-14, {11261202600: 0.99}, "unread"),  # a date
     ],
 )
-def test_the_rule(
-    read: int | None, confidence: float, stated: int, found: float, penalty: float, verdict: str
-) -> None:
-    assert judge(read, confidence, stated, found, penalty) == verdict
+def test_the_rule(stated: int, said: float, found: dict[int, float], verdict: str) -> None:
+    assert _said(stated, (said, found)).verdict == verdict
+
+
+def test_odds_count_less_where_no_amount_is_likely() -> None:
+    rule = RecordRule(slope=1.0, sure=1.0, shift=0.0, prior=0.02, flagged=1.5)
+    assert _said(12845, (5e-5, {12345: 0.9}), rule=rule).verdict == "disagrees"
+    assert _said(12845, (5e-5, {12345: 0.1}), rule=rule).verdict == "unread"
+    assert _said(12845, (5e-5, {12345: 0.1})).verdict == "disagrees"
+
+
+def test_looks_are_averaged() -> None:
+    bad = (1e-9, {12345: 0.9})
+    good = (0.8, {12845: 0.8})
+    one, two = _said(12845, bad), _said(12845, bad, good)
+    assert (one.verdict, two.verdict) == ("disagrees", "agrees")
+    assert two.confidence == pytest.approx(0.4, rel=1e-6)
+    assert (two.likeliest_minor, two.looks) == (12345, 2)
+    assert two.likeliest_confidence == pytest.approx(0.45, rel=1e-6)
+    assert two.penalty == pytest.approx(np.log(0.45 / 0.4), rel=1e-6)
+
+
+def test_how_probable_a_wrong_record_is() -> None:
+    found = {12345: 0.9}
+    low, high = (_said(12845, (said, found)).wrong for said in (1e-2, 1e-4))
+    assert low is not None
+    assert high is not None
+    assert 0 < low < high < 1
+    doubted = _said(12845, (1e-4, found), rule=RecordRule(1.0, 0.0, 0.0, 0.5, 1.5)).wrong
+    assert doubted is not None
+    assert doubted > high
+    assert _said(12845, (0.0, {})).wrong is None
+    assert _said(12845, (0.0, {})).penalty == LARGEST_PENALTY
 
 
 def test_an_amount_is_borne_out_by_the_image_that_shows_it(reader: ChequeReader) -> None:
@@ -52,19 +94,16 @@ def test_an_amount_is_borne_out_by_the_image_that_shows_it(reader: ChequeReader)
     assert wrong.stated is not None
     assert (right.stated.verdict, right.stated.penalty) == ("agrees", pytest.approx(0, abs=1e-6))
     assert right.stated.confidence == pytest.approx(right.confidence, abs=1e-6)
+    assert (right.stated.looks, wrong.stated.looks) == (1, LOOKS)
+    assert right.stated.wrong is not None
+    assert wrong.stated.wrong is not None
+    assert right.stated.wrong < 0.001 < 0.1 < wrong.stated.wrong
+    assert wrong.stated.likeliest_minor == 205000
     assert wrong.stated.verdict == "disagrees"
     assert wrong.stated.confidence < 0.01 < 5 < wrong.stated.penalty
     for one in (right, wrong):
         assert (one.amount_minor, one.confidence) == (plain.amount_minor, plain.confidence)
         assert one.alternatives == plain.alternatives
-
-
-def test_the_stated_confidence_is_that_of_an_alternative(reader: ChequeReader) -> None:
-    data = SAMPLE.read_bytes()
-    second = reader.read(data, currency="USD").alternatives[1]
-    stated = reader.read(data, currency="USD", stated=second.amount_minor).stated
-    assert stated is not None
-    assert stated.confidence == pytest.approx(second.confidence, rel=1e-3)
 
 
 def test_a_blank_page_says_nothing(reader: ChequeReader) -> None:

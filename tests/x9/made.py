@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from service.x9.layout import Standard
+from service.x9.layout import LAYOUTS, Standard
 from service.x9.record import Encoding
 from service.x9.shapes import Framing
 from service.x9.writer import Writer
@@ -134,3 +134,43 @@ def made(items: Sequence[Made], **how: object) -> bytes:
     out = io.BytesIO()
     write(out, items, **how)  # type: ignore[arg-type]
     return out.getvalue()
+
+
+def every_record(
+    *,
+    framing: Framing = "big-endian",
+    encoding: Encoding = "ebcdic",
+    standard: Standard = "x9.100-187",
+) -> bytes:
+    """A file with a record of every type and layout that there is, most of their fields blank."""
+    out = io.BytesIO()
+    writer = Writer(out, framing=framing, encoding=encoding, standard=standard)
+    for type_, variant in EVERY:
+        values: dict[str, str | int | bytes] = {}
+        for field in LAYOUTS[standard][type_, variant].fields:
+            if field.name in _VALUES and field.type != "B":
+                values[field.name] = _VALUES[field.name]
+            elif field.type in _BY_TYPE and field.usage == "M" and field.name != "Record Type":
+                values[field.name] = _BY_TYPE[field.type]
+        if type_ == "01":
+            values["Standard Level"] = "35" if standard == "x9.100-187" else "03"
+        writer.make(type_, values, variant)
+    return out.getvalue()
+
+
+EVERY: tuple[tuple[str, str], ...] = (
+    ("01", ""), ("10", ""), ("20", ""), ("61", "credit"), ("61", "reconciliation"),
+    ("62", "80"), ("62", "100"), ("25", ""), ("26", ""), ("27", ""), ("28", ""), ("68", ""),
+    ("50", ""), ("52", ""), ("54", ""), ("50", ""), ("52", ""), ("75", ""), ("70", ""),
+    ("20", ""), ("31", ""), ("32", ""), ("33", ""), ("34", ""), ("35", ""), ("50", ""),
+    ("52", ""), ("54", ""), ("40", ""), ("41", ""), ("42", ""), ("70", ""), ("85", ""),
+    ("90", ""), ("99", ""),
+)  # fmt: skip
+_VALUES: dict[str, str | int | bytes] = {
+    "Image Data": padded(40), "Image Reference Key": "KEY-1", "Digital Signature": b"\1\2\3",
+    "User Data": b"what a vendor keeps", "Item Amount": 12345,
+    "ECE Institution Item Sequence Number": "7", "On-Us": "1234/",
+    "Check Detail Record Addendum Count": 3, "Return Record Addendum Count": 4,
+}  # fmt: skip
+_BY_TYPE: dict[str, str] = {"Routing": ROUTING, "Date": "20240501", "Time": "1200", "A": "T",
+                            "AN": "1"}  # fmt: skip

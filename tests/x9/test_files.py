@@ -11,7 +11,7 @@ from service.x9.letter import CashLetterFile
 from service.x9.record import Encoding, Record
 from service.x9.shapes import Framing, is_cash_letter
 from service.x9.writer import Writer, encoded, read_back
-from tests.x9.made import Made, made, padded, tiff
+from tests.x9.made import EVERY, Made, every_record, made, padded, tiff
 
 ITEMS = [Made(123456 + n, padded(900), padded(800)) for n in range(5)]
 EVAL = Path(__file__).resolve().parents[3] / "shared" / "eval" / "x9_dev"
@@ -88,6 +88,18 @@ def _one(type_: str, values: dict[str, str | int | bytes], variant: str = "") ->
     layout = LAYOUTS["x9.100-187"][type_, variant]
     data = encoded(layout, values, "ebcdic")
     return read_back(layout, data, "ebcdic", "x9.100-187")
+
+
+@pytest.mark.parametrize("framing", ["big-endian", "little-endian", "descriptor", "none"])
+@pytest.mark.parametrize("encoding", ["ebcdic", "ascii"])
+def test_every_type_is_found_in_files_of_every_framing(
+    framing: Framing, encoding: Encoding
+) -> None:
+    data = every_record(framing=framing, encoding=encoding)
+    records = list(CashLetterFile(io.BytesIO(data)).records())
+    assert b"".join(record.raw for record in records) == data
+    found = [(record.type, record.layout.variant) for record in records if record.layout]
+    assert found == list(EVERY)
 
 
 @pytest.mark.parametrize("variant", ["80", "100"])

@@ -38,6 +38,11 @@ class Settings:
     binarizer: str
 
 
+# Pixels of a window of 4 mm at 200 dpi, and the least contrast with the paper that is ink.
+_AROUND = 31
+_LEAST_CONTRAST = 0.16
+
+
 def sample_settings(rng: np.random.Generator, bitonal_share: float = 0.15) -> Settings:
     """Return a random way of capturing; about bitonal_share of them give bitonal images."""
     binarizer = ""
@@ -146,8 +151,9 @@ def binarize(grey: Image, name: str, bias: float = 0.5) -> Image:
     """Return grey u8 [H, W] as 0 and 255 by one of the usual binarizers.
 
     name: "otsu", "adaptive" (mean of a window), "sauvola", "fixed" or "diffusion" (Floyd and
-    Steinberg). bias in [0, 1] shifts the threshold: more ink with a higher one. ValueError for
-    another name.
+    Steinberg); and as cheque scanners do, at about 200 dpi, "dynamic" (contrast with the paper
+    against that of the ink around) or "wolf" (Wolf and Jolion 2004). bias in [0, 1] shifts the
+    threshold: more ink with a higher one. ValueError for another name.
     """
     if name == "otsu":
         level, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
@@ -168,6 +174,10 @@ def binarize(grey: Image, name: str, bias: float = 0.5) -> Image:
         return _sauvola(grey, 0.42 - 0.26 * bias)
     if name == "diffusion":
         return _diffuse(grey)
+    if name == "dynamic":
+        return _dynamic(grey, 0.6 - 0.2 * bias)
+    if name == "wolf":
+        return _wolf(grey, 0.4 - 0.2 * bias)
     raise ValueError(f"no binarizer is called {name}")
 
 
@@ -177,6 +187,28 @@ def _sauvola(grey: Image, k: float) -> Image:
     mean = cv2.blur(plane, (size, size))
     spread = np.sqrt(np.maximum(cv2.blur(plane * plane, (size, size)) - mean * mean, 0))
     threshold = mean * (1 + k * (spread / 128 - 1))
+    return np.where(plane > threshold, 255, 0).astype(np.uint8)
+
+
+def _dynamic(grey: Image, share: float) -> Image:
+    """What is darker than its paper, by that share of what the darkest ink around is or more."""
+    smooth = np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.0), np.uint8)
+    size = (2 * _AROUND, 2 * _AROUND)
+    paper = cv2.blur(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, np.ones(size, np.uint8)), size)
+    light = np.maximum(paper.astype(np.float32), 1.0)
+    contrast = (light - cv2.GaussianBlur(grey, (0, 0), 0.6)) / light
+    around = np.ones((_AROUND, _AROUND), np.uint8)
+    most = cv2.dilate(cv2.GaussianBlur(contrast, (0, 0), 0.8), around)
+    inked = contrast > np.maximum(share * cv2.blur(most, around.shape), _LEAST_CONTRAST)
+    return np.where(inked, 0, 255).astype(np.uint8)
+
+
+def _wolf(grey: Image, k: float) -> Image:
+    plane, size = grey.astype(np.float32), (_AROUND, _AROUND)
+    mean = cv2.blur(plane, size)
+    spread = np.sqrt(np.maximum(cv2.blur(plane * plane, size) - mean * mean, 0))
+    most = max(float(spread.max()), 1.0)
+    threshold = mean - k * (1 - spread / most) * (mean - plane.min())
     return np.where(plane > threshold, 255, 0).astype(np.uint8)
 
 

@@ -68,7 +68,7 @@ _SIGNATURES = words.listed(
 _INK_SHARES = (0.27, 0.13, 0.2, 0.13, 0.1, 0.06, 0.06, 0.02, 0.02, 0.01)
 
 _SCANS = 8
-_BINARIZERS = ("otsu", "adaptive", "sauvola", "fixed")
+_SCANNERS = ("dynamic", "dynamic", "wolf")
 _DPI_SHARES = (0.45, 0.15, 0.15, 0.12, 0.13)
 
 
@@ -612,7 +612,7 @@ def make_cheque(
     hand: writes the amounts that are by hand, at a digit height in pixels; None: hand-like fonts.
     layout: a name of FORMS, way: one of WAYS, dpi: the page's resolution; None draws them.
     kind: one of KINDS. split: the part of the machine fonts to print amounts with. bitonal: the
-    picture is black and white, as legible as that can be.
+    picture is black and white, by the local thresholds of cheque scanners.
     Raises ValueError for an unknown kind or way, KeyError for an unknown layout, and FontError
     where the fonts have not been fetched.
     """
@@ -667,16 +667,41 @@ def _picture(rng: np.random.Generator, page: Page, way: str, bitonal: bool = Fal
 
 
 def _bits(rng: np.random.Generator, page: Page, way: str) -> Shot:
-    """Capture a page in black and white; what came out illegible is scanned again."""
+    """Scan a page in black and white as banks do; what came out illegible is scanned again."""
     for _ in range(_SCANS):
         how = sample_development(rng, way)
-        name = str(rng.choice(_BINARIZERS))
+        name = str(rng.choice(_SCANNERS))
         seen = develop(
             rng, shoot(rng, sheet_of(rng, page, False), way), replace(how, binarizer=name)
         )
-        if _legible(seen):
+        if _legible(seen) and fewest_ink(seen.image, seen.owner) >= LEAST_INK:
             break
     return seen
+
+
+LEAST_INK = 0.2
+"""The share of its ink that a character must keep for a person to read it."""
+_POINT = 25
+
+
+def fewest_ink(image: NDArray[np.uint8], owner: NDArray[np.uint8]) -> float:
+    """Return the share of its ink that is dark of the character that lost most; points apart.
+
+    image, owner: as in ``SyntheticCheque``; 1.0 where there is no character.
+    """
+    x, y, w, h = cv2.boundingRect((owner > 0).astype(np.uint8))
+    own = owner[y : y + h, x : x + w].ravel()
+    whole = np.bincount(own, minlength=2)[1:]
+    dark = image[y : y + h, x : x + w].ravel() < 128
+    kept = np.bincount(own, weights=dark, minlength=2)[1:]
+    large = whole > _POINT
+    return float((kept[large] / whole[large]).min(initial=1.0))
+
+
+def is_legible(cheque: SyntheticCheque) -> bool:
+    """Tell whether a person can read the amount of a black and white picture, by its ink."""
+    shot = Shot(cheque.image, cheque.owner, np.eye(3))
+    return _legible(shot) and fewest_ink(cheque.image, cheque.owner) >= LEAST_INK
 
 
 def _legible(shot: Shot) -> bool:

@@ -60,7 +60,9 @@ def test_random_captures_keep_ink_darker_than_paper() -> None:
         assert got[moved > 0].mean() + 40 < got[moved == 0].mean()
 
 
-@pytest.mark.parametrize("name", ["otsu", "fixed", "adaptive", "sauvola", "diffusion"])
+@pytest.mark.parametrize(
+    "name", ["otsu", "fixed", "adaptive", "sauvola", "diffusion", "dynamic", "wolf"]
+)
 def test_every_binarizer_gives_two_levels_and_keeps_the_ink(name: str) -> None:
     image, owner = _bars()
     bits = binarize(image, name)

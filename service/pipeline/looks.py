@@ -1,0 +1,64 @@
+"""Further looks at a page: the same one turned a little, enlarged, reduced, stretched.
+
+What a single reading misses, a cut or the extent of a field, hangs on accidents of the grid of
+pixels. Readings of the same page slightly changed miss other things, so that their posteriors
+averaged are far better than one (perturb and combine: Breiman, "Arcing classifiers", 1998).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+
+from service.pipeline.image import ChequeImage
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Degrees that a page is turned by, and what its width and height are multiplied with."""
+
+    degrees: float = 0.0
+    wide: float = 1.0
+    high: float = 1.0
+
+
+_CHANGES: Final = (
+    _Change(degrees=-2.0), _Change(degrees=2.0), _Change(degrees=-1.0), _Change(degrees=1.0),
+    _Change(wide=1.25, high=1.25), _Change(wide=0.83, high=0.83), _Change(wide=1.12, high=0.95),
+)  # fmt: skip
+LOOKS: Final = 1 + len(_CHANGES)
+"""How many there are, the page as it is among them."""
+
+
+def further_looks(image: ChequeImage) -> Iterator[ChequeImage]:
+    """LOOKS - 1 slight changes of an image, each with its way back to the original."""
+    for change in _CHANGES:
+        yield _changed(image, change)
+
+
+def _changed(image: ChequeImage, change: _Change) -> ChequeImage:
+    height, width = image.grey.shape
+    size = (max(1, round(width * change.wide)), max(1, round(height * change.high)))
+    scale = np.diag([size[0] / width, size[1] / height, 1.0])
+    # Centres of pixels are at whole numbers.
+    scale[:2, 2] = (np.diag(scale)[:2] - 1) / 2
+    turn = np.eye(3)
+    if change.degrees:
+        middle = ((width - 1) / 2, (height - 1) / 2)
+        turn[:2] = cv2.getRotationMatrix2D(middle, change.degrees, 1.0)
+        paper = int(np.median(image.grey))
+        grey = cv2.warpAffine(
+            image.grey, turn[:2], (width, height), flags=cv2.INTER_LINEAR, borderValue=[paper]
+        )
+    else:
+        shrinks = min(change.wide, change.high) < 1
+        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        grey = cv2.resize(image.grey, size, interpolation=way)
+    return replace(
+        image,
+        grey=np.asarray(grey, np.uint8),
+        dpi=image.dpi * float(np.sqrt(change.wide * change.high)),
+        to_original=image.to_original @ np.linalg.inv(scale @ turn),
+    )

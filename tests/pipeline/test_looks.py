@@ -1,0 +1,34 @@
+"""Further looks at a page."""
+
+import cv2
+import numpy as np
+
+from service.pipeline.image import ChequeImage
+from service.pipeline.looks import LOOKS, further_looks
+
+
+def _page(spot: tuple[int, int]) -> ChequeImage:
+    grey = np.full((300, 700), 255, np.uint8)
+    cv2.circle(grey, spot, 6, 0, -1)
+    away = np.array([[2.0, 0, 10], [0, 2.0, 20], [0, 0, 1]])
+    return ChequeImage(grey, 200.0, away, 1, (1420, 640))
+
+
+def test_every_look_leads_back_to_the_original() -> None:
+    spot = (560, 120)
+    page = _page(spot)
+    seen = [page, *further_looks(page)]
+    assert len(seen) == LOOKS
+    for one in seen:
+        rows, columns = np.nonzero(one.grey < 128)
+        middle = np.array([columns.mean(), rows.mean(), 1.0])
+        x, y, w = one.to_original @ middle
+        assert np.hypot(x / w - (2 * spot[0] + 10), y / w - (2 * spot[1] + 20)) < 1.0
+
+
+def test_looks_differ_and_keep_the_paper() -> None:
+    page = _page((350, 150))
+    seen = [page, *further_looks(page)]
+    assert len({one.grey.tobytes() for one in seen}) == LOOKS
+    assert all(one.grey[0, 0] == 255 == one.grey[-1, -1] for one in seen)
+    assert all(one.grey.flags["C_CONTIGUOUS"] for one in seen)

@@ -213,21 +213,27 @@ def serve(
     ] = None,
 ) -> None:
     """Serve readings over HTTP; settings come from the environment (CHEQUE_...)."""
-    from service import api, logs, tracing
-    from service.access.stores import open_keys
+    from service import logs, sockets
     from service.audit import AuditLog, key_added
-    from service.jobs.runtime import isolated
     from service.pipeline.card import load_card
-    from service.pipeline.reader import ChequeReader
     from service.processes import Processes
     from service.settings import is_loopback, load_settings
 
     with _explained():
         settings = load_settings(host, port)
         logs.configure(settings.log_level, settings.log_format)
-        api.tls_context(settings)
-        keys = open_keys(settings) if settings.asks_for_key else None
+        sockets.tls_context(settings)
+        keys = None
+        if settings.asks_for_key:
+            from service.access.stores import open_keys
+
+            keys = open_keys(settings)
         if settings.processes == 1:
+            # Not where other processes serve: they import it all while this one listens.
+            from service import api, tracing
+            from service.jobs.runtime import isolated
+            from service.pipeline.reader import ChequeReader
+
             tracing.configure(settings)
             reader = ChequeReader(settings.model_dir, settings.image_limits, settings.max_error)
             model_version = reader.model_version
@@ -235,10 +241,12 @@ def serve(
             service = api.create_app(settings, reader, keys, for_batches)
         else:
             model_version = load_card(settings.model_dir).model_version
-        sock = api.listen(settings.host, settings.port)
+        sock = sockets.listen(settings.host, settings.port)
         operations = None
         if settings.metrics_port is not None:
-            operations = api.listen(settings.metrics_host or settings.host, settings.metrics_port)
+            operations = sockets.listen(
+                settings.metrics_host or settings.host, settings.metrics_port
+            )
         first = keys.add_first() if keys is not None and settings.api_key is None else None
         if first is not None:
             AuditLog(settings.audit_file).append(key_added(first[0]))

@@ -193,7 +193,7 @@ def test_serve_explains_what_keeps_it_from_starting(
 
 
 def test_a_port_that_is_taken(run: Callable[..., Result]) -> None:
-    from service.api import listen
+    from service.sockets import listen
 
     with listen("127.0.0.1", 0) as sock:
         result = run("serve", "--port", str(sock.getsockname()[1]))

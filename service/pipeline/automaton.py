@@ -122,6 +122,7 @@ def compile_rule(
         compiler.weight("stray.inside", stray_inside),
         compiler.weight("stray.outside", stray_outside),
     )
+    rule = compiler.share(rule)
     start = compiler.entries(rule, ())
     return _assemble(name, compiler, start, stray)
 
@@ -171,7 +172,34 @@ class _Compiler:
         self.states: dict[tuple[int, Role, _Entries, tuple[int, int]], int] = {}
         self.follow: list[_Entries] = []
         self.kind: list[tuple[int, Role]] = []
-        self.memo: dict[tuple[int, _Entries], _Entries] = {}
+        self.known: dict[tuple[object, ...], Rule] = {}
+        self.shared: dict[int, Rule] = {}
+        self.spelled: dict[int, bool] = {}
+        self.memo: dict[tuple[int, int], _Entries] = {}
+        self.interned: dict[_Entries, _Entries] = {}
+
+    def share(self, rule: Rule) -> Rule:
+        """The same rule with all its equal parts one and the same object.
+
+        A rule is written with the same parts again and again; what follows them is made once. The
+        rule must outlive the compiler, which knows rules by their identity.
+        """
+        found = self.shared.get(id(rule))
+        if found is not None:
+            return found
+        key: tuple[object, ...]
+        if isinstance(rule, Seq):
+            parts = tuple(map(self.share, rule.parts))
+            own: Rule = Seq(parts)
+            key = (Seq, *map(id, parts))
+        elif isinstance(rule, Choice):
+            options = tuple((name, p, self.share(part)) for name, p, part in rule.options)
+            own = Choice(rule.name, options)
+            key = (Choice, rule.name, *((name, p, id(part)) for name, p, part in options))
+        else:
+            own, key = rule, (type(rule), rule)
+        found = self.shared[id(rule)] = self.known.setdefault(key, own)
+        return found
 
     def weight(self, name: str, share: float) -> int:
         """Index of a named weight, -1 for the nameless certainty."""
@@ -191,9 +219,10 @@ class _Compiler:
 
     def entries(self, rule: Rule, after: _Entries) -> _Entries:
         """What may come first in a rule that ``after`` follows."""
-        key = (id(rule), after)
+        key = (id(rule), id(after))
         if key not in self.memo:
-            self.memo[key] = self._entries(rule, after)
+            found = self._entries(rule, after)
+            self.memo[key] = self.interned.setdefault(found, found)
         return self.memo[key]
 
     def _entries(self, rule: Rule, after: _Entries) -> _Entries:
@@ -221,6 +250,11 @@ class _Compiler:
 
     def spells(self, rule: Rule) -> bool:
         """True where the alphabet has the symbols for some way through the rule."""
+        if id(rule) not in self.spelled:
+            self.spelled[id(rule)] = self._spells(rule)
+        return self.spelled[id(rule)]
+
+    def _spells(self, rule: Rule) -> bool:
         if isinstance(rule, Symbol):
             return any(s in self.index for s, _, _ in rule.choices)
         if isinstance(rule, Many):

@@ -44,6 +44,10 @@ _MAX_THICKNESS = 6
 _OVER_LINE = 1.35
 _MOST_LEAN = 0.08
 _OFF_LINE = 1.5
+# The darkness of a full stroke where the darkest near it is each grey level.
+_PEAKS = np.asarray(
+    cv2.convertScaleAbs(np.arange(256, dtype=np.uint8), alpha=_PEAK), np.uint8
+).ravel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +86,13 @@ def extract_ink(grey: NDArray[np.uint8]) -> InkImage:
     darkness = _darkness(grey)
     rules, darkness = _without_rules(darkness)
     level = _ink_level(darkness)
+    # A stroke's full darkness is less where nothing darker is near, and not so much is as dark that
+    # it is a texture.
     ink, mask = find_strokes(
         darkness,
-        _local_peak(darkness, level),
+        _surroundings(darkness, level),
+        peaks=_PEAKS,
+        texture=255 * _TEXTURE,
         lowest=_FAINTEST * level,
         highest=level,
         weak=_WEAK,
@@ -116,11 +124,12 @@ def _ink_level(darkness: NDArray[np.uint8]) -> float:
     return max(percentile_of_counts(counts, 70), _MIN_CONTRAST)
 
 
-def _local_peak(darkness: NDArray[np.uint8], level: float) -> NDArray[np.uint8] | None:
-    """The darkness of a full stroke near each pixel, not yet within its limits; u8 [H, W].
+def _surroundings(
+    darkness: NDArray[np.uint8], level: float
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    """The darkest near each pixel, and how much around it is faintly dark, 255 where all is.
 
-    Print and pens of one page differ, those of one amount do not (None): on a page it is less where
-    nothing darker is near, and not so much is as dark that it is a texture.
+    u8 [H, W] each. Print and pens of one page differ, those of one amount do not (None).
     """
     height, width = darkness.shape
     if min(height, width) <= _PAGE:
@@ -129,8 +138,7 @@ def _local_peak(darkness: NDArray[np.uint8], level: float) -> NDArray[np.uint8] 
     near = cv2.dilate(darkness, np.ones((reach, reach), np.uint8))
     _, faint = cv2.threshold(darkness, _FAINTEST * _WEAK * level, 255, cv2.THRESH_BINARY)
     window = (_TEXTURE_WINDOW * reach, _TEXTURE_WINDOW * reach)
-    _, texture = cv2.threshold(cv2.blur(faint, window), 255 * _TEXTURE, 255, cv2.THRESH_BINARY)
-    return np.asarray(cv2.convertScaleAbs(cv2.max(near, texture), alpha=_PEAK), np.uint8)
+    return np.asarray(near, np.uint8), np.asarray(cv2.blur(faint, window), np.uint8)
 
 
 def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:

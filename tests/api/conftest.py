@@ -10,10 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api import create_app, listen
+from service.api import create_app
 from service.api.server import make_server
 from service.options import Reader
 from service.settings import Settings
+from service.sockets import listen
 
 
 @contextmanager

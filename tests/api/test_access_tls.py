@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api import server, tls_context
+from service.api import server
 from service.errors import ConfigurationError
 from service.settings import Settings
+from service.sockets import tls_context
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="makes certificates with it")
 

@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api import create_app, listen, server
+from service.api import create_app, server
 from service.settings import Settings
+from service.sockets import listen
 
 
 @contextlib.contextmanager

@@ -4,8 +4,9 @@
 
 Reads the cheques of a folder as bitonal TIFF, as grey JPEG and as cropped amounts: stage by stage
 in this process, in CPU seconds; beside them the floor, decoding the same files and one bare
-onnxruntime call on the same crops; then over HTTP from a service of its own, whose settings come
-from the environment. Prints tables and writes JSON. Every figure is the median of the runs.
+onnxruntime call on the same crops; then over HTTP from a service of its own with a process for
+every core. The clients run on the same cores: what they cost is told beside what the service costs.
+Prints tables and writes JSON. Every figure is the median of the runs.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from rich.table import Table
 from workloads import Workload, workloads
 
 from service.pipeline import reader as pipeline
+from service.pipeline.card import load_card
+from service.pipeline.grammar import grammar_for
 from service.pipeline.reader import ChequeReader
 
 MODEL = Path("models/amounts/1")
@@ -101,15 +104,17 @@ def over_http(load: Workload, service: http.Service, runs: int, count: int) -> d
     http.busy(service, load, clients, min(count, 100))
     found = []
     for _ in range(runs):
-        before = service.cpu_seconds()
+        before, own = service.cpu_seconds(), time.process_time()
         full = http.busy(service, load, clients, count)
-        cpu = (service.cpu_seconds() - before) / max(1, len(full.seconds))
+        done = max(1, len(full.seconds))
+        cpu, own = (service.cpu_seconds() - before) / done, (time.process_time() - own) / done
         half = http.paced(service, load, full.rate / 2, count // 2)
         idle = http.busy(service, load, 1, min(count, 100))
         found.append(
             {
                 "per_second": full.rate,
                 "cpu_ms": 1000 * cpu,
+                "client_cpu_ms": 1000 * own,
                 **{
                     f"{name}_p{percent}_ms": outcome.percentile(percent)
                     for name, outcome in (("idle", idle), ("half", half), ("full", full))
@@ -120,6 +125,13 @@ def over_http(load: Workload, service: http.Service, runs: int, count: int) -> d
         )
     middle = {name: round(statistics.median(run[name] for run in found), 2) for name in found[0]}
     return middle | {"goal_per_second": load.goal}
+
+
+def grammar_size() -> dict[str, int]:
+    """States and transitions of the grammar of readings whose currency is not told."""
+    card = load_card(MODEL)
+    automaton = grammar_for(None, None, card.labels, card.grammar_weights).automaton
+    return {"states": len(automaton.state_class), "transitions": len(automaton.src)}
 
 
 def main() -> None:
@@ -139,12 +151,12 @@ def main() -> None:
     result: dict[str, Any] = {
         "folder": given.folder.name, "runs": given.runs, "cpus": os.cpu_count(),
         "python": platform.python_version(), "model": reader.model_version,
-        "load_average": os.getloadavg(), "in_process": {}, "http": {},
+        "load_average": os.getloadavg(), "grammar": grammar_size(), "in_process": {}, "http": {},
     }  # fmt: skip
     for load in loads:
         result["in_process"][load.name] = in_process(load, reader, given.runs)
     if given.http:
-        with http.serving(given.port, {}) as service:
+        with http.serving(given.port, {"CHEQUE_PROCESSES": str(os.cpu_count() or 1)}) as service:
             for load in loads:
                 result["http"][load.name] = over_http(load, service, given.runs, given.http)
             result["peak_megabytes"] = [round(one) for one in service.peak_megabytes()]
@@ -175,6 +187,8 @@ def show(result: dict[str, Any]) -> None:
             f"ready after {result['ready_seconds']} s; peak MiB of each process: "
             f"{result['peak_megabytes']}"
         )
+    size = result["grammar"]
+    console.print(f"grammar: {size['states']} states, {size['transitions']} transitions")
     for name, one in result.get("growth", {}).items():
         console.print(f"{name}: cost grows with the power {one['power']:.2f} of {one['of']}")
 

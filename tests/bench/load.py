@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -188,10 +189,11 @@ async def _busy(port: int, load: Workload, clients: int, count: int) -> Outcome:
 
 async def _paced(port: int, load: Workload, rate: float, count: int) -> Outcome:
     outcome, requests = Outcome(), cycle(_requests(load))
-    idle: list[_Client] = []
+    idle: deque[_Client] = deque()
 
     async def one(due: float) -> None:
-        client = idle.pop() if idle else _Client(port)
+        # The one that waited longest: so all processes that hold a connection get their share.
+        client = idle.popleft() if idle else _Client(port)
         status = await client.ask(next(requests))
         _note(outcome, status, time.perf_counter() - due)
         idle.append(client)

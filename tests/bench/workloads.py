@@ -13,9 +13,11 @@ from PIL import Image
 from service.pipeline.reader import ChequeReader
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
-_BITONAL_WIDTH = 1200
-_JPEG_WIDTH = 1300
+_BITONAL = (1200, 550)
+_JPEG = (1300, 570)
 _FIELD_WIDTH = 600
+# What is more than so much longer or shorter than a cheque of these sizes is left out.
+_OFF_SHAPE = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,11 @@ class Workload:
 
 
 def workloads(folder: Path, reader: ChequeReader) -> list[Workload]:
-    """The cheques of a folder as 200 dpi bitonal TIFF, as grey JPEG, and their amounts cropped.
+    """The cheques of a folder as 200 dpi bitonal TIFF of 1200x550 pixels, as grey JPEG of 1300x570,
+    and their amounts cropped.
 
-    A folder of cropped amounts (narrower than 600 px) gives only those, as they are.
+    They are brought to just these sizes; photos and pages of another shape are left out. A folder
+    of cropped amounts (narrower than 600 px) gives only those, as they are.
     """
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not files:
@@ -40,6 +44,9 @@ def workloads(folder: Path, reader: ChequeReader) -> list[Workload]:
     pages = [np.asarray(Image.open(path).convert("L")) for path in files]
     if np.median([page.shape[1] for page in pages]) < _FIELD_WIDTH:
         return [Workload("fields", [path.read_bytes() for path in files], "image/jpeg", True, 400)]
+    pages = [page for page in pages if _is_shaped(page)]
+    if not pages:
+        raise SystemExit(f"{folder} holds no image of a cheque's shape")
     return [
         Workload("bitonal", [_bitonal(page) for page in pages], "image/tiff", False, 116),
         Workload("jpeg", [_jpeg(page) for page in pages], "image/jpeg", False, 70),
@@ -47,13 +54,14 @@ def workloads(folder: Path, reader: ChequeReader) -> list[Workload]:
     ]
 
 
-def _scaled(page: np.ndarray, width: int) -> np.ndarray:
-    height = round(page.shape[0] * width / page.shape[1])
-    return cv2.resize(page, (width, height), interpolation=cv2.INTER_AREA)
+def _is_shaped(page: np.ndarray) -> bool:
+    """Whether a page has the shape of a cheque."""
+    off = page.shape[1] / page.shape[0] * _BITONAL[1] / _BITONAL[0]
+    return 1 / _OFF_SHAPE < off < _OFF_SHAPE
 
 
 def _bitonal(page: np.ndarray) -> bytes:
-    small = _scaled(page, _BITONAL_WIDTH)
+    small = cv2.resize(page, _BITONAL, interpolation=cv2.INTER_AREA)
     binary = cv2.adaptiveThreshold(
         small, 255, cv2.ADAPTIVE_THRESH_GAUSSIAN_C, cv2.THRESH_BINARY, 41, 15
     )
@@ -64,9 +72,8 @@ def _bitonal(page: np.ndarray) -> bytes:
 
 
 def _jpeg(page: np.ndarray) -> bytes:
-    return cv2.imencode(".jpg", _scaled(page, _JPEG_WIDTH), [cv2.IMWRITE_JPEG_QUALITY, 80])[
-        1
-    ].tobytes()
+    small = cv2.resize(page, _JPEG, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
 
 
 def _fields(pages: list[np.ndarray], reader: ChequeReader) -> list[bytes]:

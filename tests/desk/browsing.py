@@ -17,12 +17,13 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parent))
 from desk_reader import UnsureReader
 
-from service.api import create_app, listen, serve
+from service.api import create_app, serve
 from service.desk.members import Members
 from service.jobs.store import Store
 from service.jobs.tables import open_database, sqlite_url
 from service.pipeline.reader import ChequeReader
 from service.settings import Settings
+from service.sockets import listen
 
 PASSWORD = "correct horse battery"
 ROOT = Path(__file__).resolve().parents[2]

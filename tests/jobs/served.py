@@ -6,11 +6,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from service.api import create_app, listen, serve
+from service.api import create_app, serve
 from service.jobs.runtime import Jobs, isolated
 from service.pipeline.image import load_cheque
 from service.pipeline.reader import ChequeReader, Reading
 from service.settings import Settings
+from service.sockets import listen
 
 
 class SlowReader:

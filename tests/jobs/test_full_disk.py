@@ -16,9 +16,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from killing import picture_of
 from served import SlowReader
 
-from service.api import create_app, listen
+from service.api import create_app
 from service.api.server import make_server
 from service.settings import Settings
+from service.sockets import listen
 
 _ITEMS = 60
 _BALLAST = "ballast"

@@ -65,3 +65,25 @@ def _with_signs(
         axis=1,
     )
     return np.where(adjoins[:, None], joined, runs.boxes)
+
+
+def widened(run: NDArray[np.int32], marks: Marks) -> NDArray[np.int64]:
+    """As in `service.pipeline.native.places`."""
+    core = run[3] - run[1]
+    x0, y0, x1, y1 = marks.boxes.T
+    small = ((y1 - y0) <= 0.6 * core) & ((x1 - x0) <= 1.8 * core)
+    crowd = np.bincount(marks.word + 1, minlength=1)[marks.word + 1]
+    small &= (crowd <= 3) | (marks.word < 0)
+    box = run.astype(np.int64)
+    for _ in range(2):
+        level = (y0 >= box[1] - 0.25 * core) & (y1 <= box[3] + 0.35 * core)
+        centre = (x0 + x1) / 2
+        within = (centre > box[0]) & (centre < box[2])
+        beside = (x1 > box[0] - 0.6 * core) & (x0 < box[2] + 0.6 * core)
+        beside &= (y1 > box[1] + 0.2 * core) & (y0 < box[3])
+        taken = marks.boxes[small & level & (within | beside)]
+        if not len(taken):
+            break
+        box[:2] = np.minimum(box[:2], taken[:, :2].min(axis=0))
+        box[2:] = np.maximum(box[2:], taken[:, 2:].max(axis=0))
+    return box

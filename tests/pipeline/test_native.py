@@ -12,7 +12,7 @@ from service.pipeline.card import Placement
 from service.pipeline.field import FieldCandidate, Zone, find_places
 from service.pipeline.ink import InkImage
 from service.pipeline.levels import otsu, percentile, percentile_of_counts
-from service.pipeline.native import address, compiler, cutting, inking
+from service.pipeline.native import address, compiler, cutting, inking, places
 from service.pipeline.segment import segment_fields
 from tests.pipeline import compiled_paths as paths
 from tests.pipeline import oracle, plain_cutting, plain_places, plain_segments
@@ -116,6 +116,9 @@ def test_runs_of_words_are_those_of_numpy(seed: int) -> None:
         np.testing.assert_array_equal(found.marks.boxes, expected[2].boxes)
         np.testing.assert_array_equal(found.marks.word, expected[2].word)
         np.testing.assert_allclose(found.features, expected[1], rtol=1e-5, atol=1e-5)
+        for run in found.boxes[::7]:
+            widened = places.widened(run, found.marks.boxes, found.marks.word)
+            np.testing.assert_array_equal(widened, plain_places.widened(run, expected[2]))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -124,13 +127,42 @@ def test_components_and_strokes_are_those_of_opencv(seed: int) -> None:
     page = scribble(rng, int(rng.integers(1, 70)), int(rng.integers(1, 90)))
     _, _, stats, _ = cv2.connectedComponentsWithStats((page > 0).astype(np.uint8), connectivity=8)
     np.testing.assert_array_equal(inking.component_stats((page > 0).astype(np.uint8)), stats[1:])
-    ink, mask = inking.find_strokes(page, None, lowest=80, highest=180, weak=0.5, strong=0.68)
+    peaks = np.arange(256, dtype=np.uint8)
+    ink, mask = inking.find_strokes(
+        page, None, peaks=peaks, texture=60.0, lowest=80, highest=180, weak=0.5, strong=0.68
+    )
     share = page / np.float32(180)
     _, labels = cv2.connectedComponents((share > 0.5).astype(np.uint8), connectivity=8)
     kept = np.isin(labels, np.unique(labels[share > 0.68])) & (labels > 0)
     np.testing.assert_array_equal(mask, kept)
     full = cv2.convertScaleAbs(share.astype(np.float32), alpha=255.0)
     np.testing.assert_array_equal(ink, np.where(kept, full, 0))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_level_of_ink_follows_what_is_around(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    page = scribble(rng)
+    near = cv2.dilate(page, np.ones((9, 9), np.uint8))
+    faint = cv2.blur((page > 40).astype(np.uint8) * 255, (15, 15))
+    peaks = (np.arange(256) * 17 // 20).astype(np.uint8)
+    ink, mask = inking.find_strokes(
+        page,
+        (near, faint),
+        peaks=peaks,
+        texture=90.5,
+        lowest=70,
+        highest=170,
+        weak=0.5,
+        strong=0.68,
+    )
+    level = np.clip(peaks[np.where(faint > 90, 255, near)].astype(np.float32), 70, 170)
+    share = page / level
+    _, labels = cv2.connectedComponents((share > 0.5).astype(np.uint8), connectivity=8)
+    kept = np.isin(labels, np.unique(labels[share > 0.68])) & (labels > 0)
+    np.testing.assert_array_equal(mask, kept)
+    expected = np.where(kept, np.minimum(np.rint(share * np.float32(255)), 255), 0)
+    np.testing.assert_array_equal(ink, expected.astype(np.uint8))
 
 
 @pytest.mark.parametrize("seed", range(20))

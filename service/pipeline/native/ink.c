@@ -242,11 +242,13 @@ void histogram(const uint8_t *values, int64_t count, int64_t *found)
 }
 
 /* Writing: pixels whose share of the local level is above `weak`, in components that hold one above
- * `strong`. The level is the peak (u8, or none: the highest) within lowest .. highest.
+ * `strong`. The level is within lowest .. highest: the peak u8[256] of the darkest near a pixel (u8, or
+ * none: the highest), or of 255 where more than `texture` of its surroundings is faintly dark (u8).
  * ink u8: 255 times the share, 0 elsewhere; mask u8 0 or 1. */
 int find_strokes(
-    const uint8_t *darkness, const uint8_t *peak, int64_t height, int64_t width, float lowest,
-    float highest, float weak, float strong, uint8_t *ink, uint8_t *mask)
+    const uint8_t *darkness, const uint8_t *darkest, const uint8_t *faint, const uint8_t *peaks,
+    int texture, int64_t height, int64_t width, float lowest, float highest, float weak, float strong,
+    uint8_t *ink, uint8_t *mask)
 {
     Runs runs = {0};
     uint8_t *near = malloc((size_t)(width + 1)), *has = 0;
@@ -257,7 +259,8 @@ int find_strokes(
     memset(ink, 0, (size_t)(height * width));
     memset(mask, 0, (size_t)(height * width));
     for (int64_t y = 0; y < height && !failed; y++) {
-        const uint8_t *own = darkness + y * width, *top = peak ? peak + y * width : 0;
+        const uint8_t *own = darkness + y * width, *top = darkest ? darkest + y * width : 0;
+        const uint8_t *grain = darkest ? faint + y * width : 0;
         for (int64_t x = 0; x < width; x++) near[x] = own[x] > paper;
         for (int64_t from = runs_next(near, 0, width, 1); from < width && !failed;) {
             int64_t to = runs_next(near, from, width, 0), start = -1;
@@ -265,7 +268,7 @@ int find_strokes(
             for (int64_t x = from; x <= to; x++) {
                 float share = 0.0f;
                 if (x < to) {
-                    float level = top ? (float)top[x] : highest;
+                    float level = top ? (float)peaks[grain[x] > texture ? 255 : top[x]] : highest;
                     level = level < lowest ? lowest : level;
                     level = level > highest ? highest : level;
                     share = (float)own[x] / level;

@@ -90,23 +90,28 @@ def histogram(values: _Bytes) -> NDArray[np.int64]:
 
 
 def find_strokes(
-    darkness: _Bytes, peak: _Bytes | None, *,
+    darkness: _Bytes, around: tuple[_Bytes, _Bytes] | None, *, peaks: _Bytes, texture: float,
     lowest: float, highest: float, weak: float, strong: float,
 ) -> tuple[_Bytes, NDArray[np.bool_]]:  # fmt: skip
     """The ink, u8 [H, W], and the mask, bool [H, W], of pixels that belong to a stroke.
 
     A stroke is a component of pixels whose share of the local level is above `weak` with at least
-    one above `strong`. The level is the peak, u8 [H, W], within lowest .. highest; None: highest.
+    one above `strong`. The level is within lowest .. highest: the peak, u8 [256], of the darkest
+    near the pixel, or of 255 where more than `texture` of what is around is faintly dark; around:
+    both, u8 [H, W], None where the level is the highest everywhere.
     """
     ink, mask = np.empty_like(darkness), np.empty_like(darkness)
     height, width = darkness.shape
-    if peak is not None and peak.shape != darkness.shape:
-        raise ValueError("find_strokes: the peak is of another size")
+    if around is not None and any(one.shape != darkness.shape for one in around):
+        raise ValueError("find_strokes: the surroundings are of another size")
+    near, faint = around or (None, None)
     checked(
         LIBRARY.find_strokes(
-            address(darkness, np.uint8), None if peak is None else address(peak, np.uint8),
-            _Int(height), _Int(width), _Float(lowest), _Float(highest), _Float(weak),
-            _Float(strong), address(ink, np.uint8), address(mask, np.uint8),
+            address(darkness, np.uint8), *(None if one is None else address(one, np.uint8)
+                                           for one in (near, faint)),
+            address(peaks, np.uint8), ctypes.c_int(int(texture)), _Int(height), _Int(width),
+            _Float(lowest), _Float(highest), _Float(weak), _Float(strong), address(ink, np.uint8),
+            address(mask, np.uint8),
         )
     )  # fmt: skip
     return ink, mask.view(np.bool_)

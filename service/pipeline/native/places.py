@@ -18,6 +18,7 @@ _SUMS: Final = 7
 _MOST_IN_RUN: Final = 12
 _MOST_BOXES: Final = 60
 _FEATURES: Final = 43
+_MOST_CELLS: Final = 16
 
 for _name in ("find_marks", "find_places"):
     getattr(LIBRARY, _name).restype = _Int
@@ -104,6 +105,23 @@ def find_places(
     return boxes[:found], features[:found]
 
 
+def widened(run: _Ints, boxes: _Ints, word: _Ints) -> _Ints:
+    """The box of a run, i32 [4], widened by the small marks that belong to it.
+
+    boxes, word: i32 [M, 4] and i32 [M] of the page's marks, as find_marks and find_words give them.
+    """
+    box = run.astype(np.int32)
+    if len(boxes) != len(word):
+        raise ValueError("widened: every mark needs its word")
+    checked(
+        LIBRARY.widen(
+            address(boxes, np.int32), address(word, np.int32), _Int(len(boxes)),
+            address(box, np.int32),
+        )
+    )  # fmt: skip
+    return box
+
+
 def compare_ink(mask: NDArray[np.bool_], boxes: _Ints, pattern: _Floats) -> NDArray[np.float64]:
     """The products of the ink in each box, i32 [N, 4], and a pattern, summed; f64 [N].
 
@@ -111,6 +129,8 @@ def compare_ink(mask: NDArray[np.bool_], boxes: _Ints, pattern: _Floats) -> NDAr
     smaller. mask: bool [H, W].
     """
     found = np.empty(len(boxes))
+    if max(pattern.shape) > _MOST_CELLS:
+        raise ValueError("compare_ink: the pattern is too large")
     height, width = mask.shape
     low, high = boxes[:, :2], boxes[:, 2:]
     if len(boxes) and not ((low >= 0).all() and (high <= (width, height)).all()):

@@ -223,3 +223,40 @@ int find_words(
     free(sums);
     return 1;
 }
+
+/* Widens the box of a run, i32[4], by the small marks that belong to it: points, commas and dashes
+ * beside the digits and pieces of broken strokes over or under them, but not words in small print.
+ * word i32[marks]: of each mark, -1 for none. 0 without memory. */
+int widen(const int32_t *boxes, const int32_t *word, int64_t marks, int32_t *run)
+{
+    double core = run[3] - run[1];
+    int32_t *crowd = calloc((size_t)marks + 1, sizeof(int32_t));
+    if (!crowd) return 0;
+    for (int64_t i = 0; i < marks; i++)
+        if (word[i] >= 0 && word[i] < marks) crowd[word[i]]++;
+    for (int pass = 0; pass < 2; pass++) {
+        int32_t box[4];
+        int taken = 0;
+        memcpy(box, run, sizeof box);
+        for (int64_t i = 0; i < marks; i++) {
+            const int32_t *mark = boxes + 4 * i;
+            double x0 = mark[0], y0 = mark[1], x1 = mark[2], y1 = mark[3], centre = (x0 + x1) / 2;
+            if (y1 - y0 > 0.6 * core || x1 - x0 > 1.8 * core) continue;
+            if (word[i] >= 0 && word[i] < marks && crowd[word[i]] > 3) continue;
+            if (y0 < run[1] - 0.25 * core || y1 > run[3] + 0.35 * core) continue;
+            int within = centre > run[0] && centre < run[2];
+            int beside = x1 > run[0] - 0.6 * core && x0 < run[2] + 0.6 * core
+                && y1 > run[1] + 0.2 * core && y0 < run[3];
+            if (!within && !beside) continue;
+            taken = 1;
+            if (mark[0] < box[0]) box[0] = mark[0];
+            if (mark[1] < box[1]) box[1] = mark[1];
+            if (mark[2] > box[2]) box[2] = mark[2];
+            if (mark[3] > box[3]) box[3] = mark[3];
+        }
+        memcpy(run, box, sizeof box);
+        if (!taken) break;
+    }
+    free(crowd);
+    return 1;
+}

@@ -38,6 +38,8 @@ _LEAST: Final = 1e-15
 _MARK: Final = 0.01
 _CENTS: Final = 0.001
 _FIRST: Final = 0.003
+# And how often, of the times that the likeliest amount is not right, nothing that was read tells.
+_MISSED: Final = 0.01
 _SHORTEST: Final = 1000
 
 
@@ -130,7 +132,7 @@ def odds_of_wrong(found: dict[int, float], stated: int, said: float) -> float | 
     mistaken = written.pop(stated, 0.0) - found.get(stated, 0.0)
     against = sum(p * slip(one, stated) for one, p in written.items() if one > 0)
     # A page that was read wholly wrong says the same of both.
-    nothing = max(1 - max(found.values()), _LEAST) * any_amount(stated)
+    nothing = max(_MISSED * (1 - max(found.values())), _LEAST) * any_amount(stated)
     return math.log(against + nothing) - math.log(said + max(mistaken, 0.0) + nothing)
 
 

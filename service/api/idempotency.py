@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Annotated, Any, Final, Self
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
@@ -89,12 +89,13 @@ class Once:
         self._call.check(self._sent)
         return JSONResponse(dict(self._call.answer), headers=REPLAYED)
 
-    async def answer(self, document: BaseModel) -> JSONResponse:
+    async def answer(self, document: BaseModel) -> Response:
         """A document as the answer, kept where the call has a key."""
-        said = document.model_dump(mode="json")
         if isinstance(self._call, calls.Call):
+            said = document.model_dump(mode="json")
             await asyncio.to_thread(self._keep, self._call, said)
-        return JSONResponse(said)
+            return JSONResponse(said)
+        return Response(document.model_dump_json(), media_type="application/json")
 
     def _keep(self, call: calls.Call, said: Mapping[str, Any]) -> None:
         with self._jobs.store.begin() as connection:

@@ -22,6 +22,8 @@ WIDTH: Final = 0.25
 _LARGEST_BIN: Final = 60
 _KEY: Final = ("day", "source", "model", "field_only", "result", "bin")
 FAILED: Final = "failed"
+# Members of a reading that are counted.
+COUNTED: Final = ("model_version", "reject_reason", "confidence")
 
 _Key = tuple[str, str, str, bool, str, int]
 
@@ -42,7 +44,7 @@ class Counts:
         self._new: Counter[_Key] = Counter()
 
     def add(self, source: str, reading: Mapping[str, Any], *, field_only: bool) -> None:
-        """Count a reading, as JSON has it; never blocks."""
+        """Count a reading, as JSON has it, of which COUNTED are needed; never blocks."""
         key = (
             time.strftime("%Y-%m-%d", time.gmtime()),
             source,

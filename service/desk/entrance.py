@@ -77,7 +77,7 @@ class Entrance:
             metrics.DESK_ITEMS.labels(reason).inc()
 
     def count(self, owner: str, reading: Mapping[str, Any], *, field_only: bool) -> None:
-        """Count a reading for the dashboard."""
+        """Count a reading for the dashboard; never blocks."""
         self._counts.add(owner, reading, field_only=field_only)
 
     def single(

@@ -23,7 +23,7 @@ from service.pipeline.rules import RUBBISH, SPACE, Choice, End, Many, Rule, Seq,
 Masks = NDArray[np.uint64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Automaton:
     """A grammar laid out for the search: states are entered on their own class of symbols.
 

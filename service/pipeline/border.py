@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.decode import shrink
+from service.pipeline.levels import percentile
 
 _SMALL: Final = 400
 _LEVELS: Final = 9
@@ -83,7 +84,7 @@ def find_print(grey: _Bytes) -> tuple[int, int, int, int] | None:
         return None
     factor = -(-max(grey.shape) // _SMALL)
     small = shrink(grey, factor)
-    paper = float(np.percentile(small, 80))
+    paper = percentile(small, 80)
     dark = (small < paper - _PRINT_CONTRAST).astype(np.uint8)
     dark = np.asarray(cv2.medianBlur(dark, 3), np.uint8)
     down = np.flatnonzero(dark.sum(axis=1) >= 2)
@@ -106,11 +107,11 @@ def _has_surroundings(small: _Bytes) -> bool:
     rows, columns = small.shape
     band = max(2, round(_RING * max(small.shape)))
     inner = small[rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4]
-    paper = float(np.percentile(inner, 75))
+    paper = percentile(inner, 75)
     edges = (small[:band], small[-band:], small[:, :band], small[:, -band:])
-    values = np.array([np.median(edge) for edge in edges])
+    values = np.array([percentile(edge, 50) for edge in edges])
     # A small cheque may miss the middle; then it is the brightest thing on the table.
-    brightest = float(np.percentile(small[::2, ::2], 92))
+    brightest = percentile(small[::2, ::2], 92)
     differ = np.abs(values - paper) > _RING_CONTRAST
     return bool(differ.sum() >= 2 or (brightest - values > 2 * _RING_CONTRAST).sum() >= 2)
 

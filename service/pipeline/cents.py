@@ -28,8 +28,8 @@ def split_apart_cents(box: Box, marks: Marks, page: tuple[int, int]) -> tuple[Bo
     if len(near) < 3:
         return None
     wide, high = near[:, 2] - near[:, 0], near[:, 3] - near[:, 1]
-    core = float(np.percentile(high[high >= 0.45 * high.max()], 70))
-    baseline = float(np.median(near[high >= 0.75 * core, 3]))
+    core = _percentile(high[high >= 0.45 * high.max()], 70)
+    baseline = _percentile(near[high >= 0.75 * core, 3], 50)
     on_line = (np.abs(near[:, 3] - baseline) < _RAISED * core) & (high >= 0.6 * core)
     if not on_line.any():
         return None
@@ -60,6 +60,16 @@ def _near(box: Box, marks: Marks) -> NDArray[np.int32]:
     beyond = (x0 >= box[2] - 0.1 * high) & (x0 < box[2] + 0.5 * high)
     beyond &= (x1 < box[2] + _REACH * high) & (centre_y > box[1] - 0.3 * high) & (y1 < box[3])
     return np.asarray(marks.boxes[inside | beyond])
+
+
+def _percentile(values: NDArray[np.int32], percent: float) -> float:
+    """As numpy has it, without what that takes for a handful of values."""
+    ordered = sorted(values.tolist())
+    place = percent / 100 * (len(ordered) - 1)
+    below = int(place)
+    low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
+    part = place - below
+    return float(high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part)
 
 
 def _two_digits(cents: NDArray[np.int32], core: float) -> bool:

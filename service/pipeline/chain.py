@@ -16,6 +16,7 @@ from service.pipeline.field import FieldCandidate
 from service.pipeline.recognize import against_rubbish
 from service.pipeline.search import Lattice, forward, forward_by_field
 from service.pipeline.segment import FEATURES, SegmentationGraph
+from service.pipeline.sweep import label_weights
 
 INK = FEATURES.index("ink")
 SUREST_FIELD = 0.97
@@ -52,10 +53,10 @@ def recognition_graph(
     its crops; free: the grammar of any string of symbols.
     """
     stray = card.stray_penalty + card.stray_ink_penalty * graph.features[:, INK]
-    odds = against_rubbish(penalties, stray, card.symbol_penalty)
+    odds = against_rubbish(penalties, stray, card.symbol_penalty).astype(np.float64)
     lattice = Lattice(
         graph.num_nodes, graph.src, graph.dst, graph.segment,
-        graph.penalty.astype(np.float64), graph.field, odds.astype(np.float64),
+        graph.penalty.astype(np.float64), graph.field, odds, label_weights(odds),
     )  # fmt: skip
     entrances = Entrances.of(lattice)
     own = [against_none(fields[field].penalty) for field in entrances.fields.tolist()]

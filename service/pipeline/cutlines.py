@@ -20,8 +20,14 @@ _TOLERANCE = 0.8
 
 def polygon(box: NDArray[np.float32], to_original: NDArray[np.float64]) -> Polygon:
     """The corners of a box x0, y0, x1, y1 in working pixels, in those of the original image."""
-    x0, y0, x1, y1 = box.tolist()
-    return _moved(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]), to_original)
+    return polygons(box[None], to_original)[0]
+
+
+def polygons(boxes: NDArray[np.float32], to_original: NDArray[np.float64]) -> list[Polygon]:
+    """The same for each of several boxes, f32 [N, 4]."""
+    corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2).astype(np.float64)
+    moved = _moved(corners, to_original)
+    return [moved[first : first + 4] for first in range(0, len(moved), 4)]
 
 
 def cut_lines(

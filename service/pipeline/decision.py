@@ -35,9 +35,12 @@ _RISK: Final = 0.05
 # thresholds that were chosen without looking at what is right.
 _THRESHOLDS: Final = tuple(round(12 - 0.1 * step, 1) for step in range(151))
 # Where the tests begin. With few accepted a single early error would end a test that the many after
-# it could have passed, so that the first threshold tested accepts enough to pass with two errors,
-# or a third of a small sample's candidates; in a large sample an eighth of them, or enough for 15.
-_FIRST: Final = ((2, 1 / 3), (15, 1 / 8))
+# it could have passed, so that the first threshold tested accepts enough to pass with this many, or
+# this share of a small sample's candidates; and of a large sample's at least this share, or number.
+_FIRST_ERRORS: Final = 2
+_FIRST_SHARE: Final = 1 / 3
+_LARGE_SHARE: Final = 1 / 8
+_LARGE_FIRST: Final = 2500
 _LARGEST_LOGIT = 30.0
 
 
@@ -118,7 +121,8 @@ def largest_acceptance(calibration: Calibration, max_error: float) -> Acceptance
     if counts is None:
         return None
     first = max(
-        min(_enough(wrong, max_error), share * counts.candidates) for wrong, share in _FIRST
+        min(_enough(_FIRST_ERRORS, max_error), _FIRST_SHARE * counts.candidates),
+        min(_LARGE_FIRST, _LARGE_SHARE * counts.candidates),
     )
     for threshold, accepted, wrong in zip(
         counts.logits, counts.accepted, counts.wrong, strict=True

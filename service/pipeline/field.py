@@ -12,20 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.cents import split_apart_cents
-from service.pipeline.field_features import FEATURES, field_features, field_penalties
+from service.pipeline.field_features import FEATURES, field_penalties
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage
-from service.pipeline.ruling import find_ruling, without_rules
+from service.pipeline.native import places as compiled
 from service.pipeline.signs import sign_likeness
-from service.pipeline.textline import (
-    Marks,
-    Runs,
-    Words,
-    find_marks,
-    find_runs,
-    find_words,
-    runs_within,
-)
+from service.pipeline.textline import Marks, find_marks, find_words, without_rules
 
 Box = tuple[int, int, int, int]
 
@@ -34,9 +26,6 @@ _VARIANT = 0.55
 _VARIANT_MARGIN = 2.5
 _MOST_VARIANTS = 2
 _MARGIN = 4.0
-_SIGN = 0.6
-_SIGN_GAP = 1.2
-_SIGN_HEIGHT = 1.45
 _MOST_SPLIT = 2
 _APART_CENTS_PENALTY = 0.7
 
@@ -128,33 +117,11 @@ def find_places(ink: InkImage) -> Places | None:
     height, width = ink.mask.shape
     mask = without_rules(ink)
     marks, words = find_words(find_marks(mask), width)
-    if not len(words.boxes):
+    if not len(words.ends):
         return None
-    ruling = find_ruling(ink.rules, width, height)
-    runs = find_runs(words, width).joined_with(runs_within(words, ruling.boxes))
     signs = sign_likeness(mask, marks.boxes[words.ends.ravel()]).reshape(-1, 2)
-    features = field_features(runs, words, signs, ruling, (width, height))
-    return Places(_with_signs(runs, words, signs, marks), features, marks, (width, height))
-
-
-def _with_signs(
-    runs: Runs, words: Words, signs: NDArray[np.float32], marks: Marks
-) -> NDArray[np.int32]:
-    """The runs' boxes, i32 [R, 4], with the currency sign that adjoins on the left, if any.
-
-    A run that begins with a sign of its own takes no second one, such as a form's printed one.
-    """
-    before = words.before[runs.first]
-    sign = marks.boxes[words.ends[before, 1]]
-    high = runs.boxes[:, 3] - runs.boxes[:, 1]
-    adjoins = (before >= 0) & (signs[before, 1] > _SIGN) & (signs[runs.first, 0] <= _SIGN)
-    adjoins &= words.gap_left[runs.first] < _SIGN_GAP * high
-    adjoins &= sign[:, 3] - sign[:, 1] < _SIGN_HEIGHT * high
-    joined = np.concatenate(
-        [np.minimum(runs.boxes[:, :2], sign[:, :2]), np.maximum(runs.boxes[:, 2:], sign[:, 2:])],
-        axis=1,
-    )
-    return np.where(adjoins[:, None], joined, runs.boxes)
+    boxes, features = compiled.find_places(marks.boxes, words, ink.rules, signs, (width, height))
+    return Places(boxes, features, marks, (width, height))
 
 
 def choose(places: Places, penalties: NDArray[np.float32], most: int) -> list[FieldCandidate]:

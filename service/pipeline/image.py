@@ -11,6 +11,7 @@ from service.errors import InputError
 from service.pipeline.border import find_border, find_print
 from service.pipeline.container import ImageLimits
 from service.pipeline.decode import Page, decode_page, scaling, shrink
+from service.pipeline.levels import percentile
 from service.pipeline.skew import estimate_skew
 
 __all__ = ["ChequeImage", "ImageLimits", "load_cheque"]
@@ -220,7 +221,7 @@ def _render(view: _View, scale: float) -> tuple[_Bytes, _Floats]:
 def _warp(source: _Bytes, warp: _Floats, size: tuple[int, int]) -> _Bytes:
     """Sample source at warp times each pixel of the result; paper where it has nothing."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    paper = float(np.percentile(source[::16, ::16], 75))
+    paper = percentile(source[::16, ::16], 75)
     border = cv2.BORDER_CONSTANT
     if np.array_equal(warp[2], (0.0, 0.0, 1.0)):
         flat = cv2.warpAffine(
@@ -236,7 +237,7 @@ def _warp(source: _Bytes, warp: _Floats, size: tuple[int, int]) -> _Bytes:
 def _is_inverted(grey: _Bytes) -> bool:
     """Whether thin light strokes on dark paper prevail over dark strokes on light paper."""
     sample = grey[:: 1 + grey.shape[0] // 80, :: 1 + grey.shape[1] // 160]
-    if float(np.median(sample)) > _DARK_PAPER:
+    if percentile(sample, 50) > _DARK_PAPER:
         return False
     kernel = np.ones((9, 9), np.uint8)
     light = float(cv2.mean(cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, kernel))[0])

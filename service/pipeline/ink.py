@@ -10,7 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.native.inking import erase_lines, find_lines, find_strokes, histogram
+from service.pipeline.levels import otsu, percentile_of_counts
+from service.pipeline.native.inking import (
+    erase_lines,
+    find_lines,
+    find_strokes,
+    histogram,
+    paint_lines,
+)
 
 HORIZONTAL, VERTICAL = 0, 1
 
@@ -35,6 +42,8 @@ _MIN_RULE_CONTRAST = 12.0
 _RULE_CONTRAST = 0.50
 _MAX_THICKNESS = 6
 _OVER_LINE = 1.35
+_MOST_LEAN = 0.08
+_OFF_LINE = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,34 +110,10 @@ def _darkness(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _ink_level(darkness: NDArray[np.uint8]) -> float:
     """The darkness of a full stroke, from the pixels that Otsu's threshold calls dark."""
     counts = histogram(darkness)
-    counts[: _otsu(counts) + 1] = 0
+    counts[: otsu(counts) + 1] = 0
     if not counts.any():
         return _MIN_CONTRAST * 4
     return max(percentile_of_counts(counts, 70), _MIN_CONTRAST)
-
-
-def _otsu(counts: NDArray[np.int64]) -> int:
-    """Otsu's threshold of a histogram, i64 [256], as OpenCV finds it."""
-    share = counts / counts.sum()
-    below = np.cumsum(share)
-    first = np.cumsum(share * np.arange(256))
-    told = np.flatnonzero(np.minimum(below, 1 - below) >= np.finfo(np.float32).eps)
-    if not len(told):
-        return 0
-    low = first[told] / below[told]
-    high = (first[-1] - first[told]) / (1 - below[told])
-    apart = below[told] * (1 - below[told]) * (low - high) ** 2
-    return int(told[apart.argmax()])
-
-
-def percentile_of_counts(counts: NDArray[np.int64], percent: float) -> float:
-    """A percentile, linear between neighbours, of values 0..255 that occur so often, i64 [256]."""
-    ends = np.cumsum(counts)
-    place = percent / 100 * float(ends[-1] - 1)
-    below, above = np.searchsorted(ends, [int(place), int(place) + 1], side="right").clip(max=255)
-    if place >= ends[-1] - 1:
-        above = below
-    return float(below + (above - below) * (place - int(place)))
 
 
 def _local_peak(darkness: NDArray[np.uint8], level: float) -> NDArray[np.uint8] | None:
@@ -157,100 +142,76 @@ def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDAr
     threshold = max(_MIN_RULE_CONTRAST, _RULE_CONTRAST * _ink_level(darkness))
     height, width = int(darkness.shape[0]), int(darkness.shape[1])
     page = min(height, width) > _PAGE
+    columns = np.asarray(cv2.transpose(darkness), np.uint8)
     if page:
         level = _lines(darkness, threshold, int(_PAGE_RULE * width), 2)
-        columns = np.asarray(cv2.transpose(darkness), np.uint8)
         upright = _lines(columns, threshold, int(_BOX_SIDE * width), 2)
-        shelf = _pixels(level, (height, width)).T
-        free = int(_PAGE_UPRIGHT * width)
-        hairline = int(_PAGE_HAIRLINE * width)
-        upright = [
-            u
-            for u in upright
-            if u.length >= free
-            or _ends_on(u, shelf)
-            or (u.length >= hairline and u.thickness <= _HAIRLINE)
-        ]
+        upright.keep(_sides(upright, level, width))
     else:
         least = int(min(_RULE * min(height, width), _RULE_SHARE * width))
         level = _lines(darkness, threshold, least, 3)
-        upright = _lines(np.asarray(cv2.transpose(darkness), np.uint8), threshold, height - 2, 3)
-    if level:
+        upright = _lines(columns, threshold, height - 2, 3)
+    if len(level.boxes):
         darkness = _erase(darkness, level)
-    if upright:
         columns = np.asarray(cv2.transpose(darkness), np.uint8)
-        erased = _erase(columns, upright)
-        darkness = np.asarray(cv2.transpose(erased), np.uint8)
-    rules = [(r.x, r.y, r.x + r.length, r.y + r.thickness, HORIZONTAL) for r in level]
-    rules += [(r.y, r.x, r.y + r.thickness, r.x + r.length, VERTICAL) for r in upright]
-    return np.array(rules, np.int32).reshape(-1, 5), darkness
+    if len(upright.boxes):
+        darkness = np.asarray(cv2.transpose(_erase(columns, upright)), np.uint8)
+    rules = np.empty((len(level.boxes) + len(upright.boxes), 5), np.int32)
+    rules[: len(level.boxes), :4], rules[: len(level.boxes), 4] = level.boxes, HORIZONTAL
+    rules[len(level.boxes) :, :4] = upright.boxes[:, [1, 0, 3, 2]]
+    rules[len(level.boxes) :, 4] = VERTICAL
+    return rules, darkness
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """A straight line along x in its own frame: box and pixels, bool [thickness, length]."""
+class _Lines:
+    """Straight thin lines along x in their own frame.
 
-    x: int
-    y: int
-    length: int
-    thickness: int
-    pixels: NDArray[np.bool_]
+    boxes: i32 [L, 4], x0, y0, x1, y1, of those that are kept; the rest as find_lines gives them.
+    """
+
+    def __init__(self, labels: NDArray[np.uint16], stats: NDArray[np.int32]) -> None:
+        self.labels, self.stats = labels, stats
+        self.wanted = np.ones(len(stats), np.bool_)
+        self.boxes = stats.copy()
+        self.boxes[:, 2:] += stats[:, :2]
+
+    def keep(self, wanted: NDArray[np.bool_]) -> None:
+        """Drop the lines that are not wanted, bool [L]; none has been dropped before."""
+        self.wanted, self.boxes = wanted, self.boxes[wanted]
 
 
-def _lines(darkness: NDArray[np.uint8], threshold: float, length: int, parts: int) -> list[_Rule]:
+def _lines(darkness: NDArray[np.uint8], threshold: float, length: int, parts: int) -> _Lines:
     """Straight thin lines along x, `length` px or more, in unbroken runs of a `parts`-th of it."""
     # A line that leans is a stair of runs; two rows together see it as one.
     run = max(6, length // parts)
-    labels, stats = find_lines(
-        darkness, threshold, run=run, length=length, thickness=_MAX_THICKNESS
+    return _Lines(
+        *find_lines(
+            darkness, threshold, run=run, length=length, thickness=_MAX_THICKNESS,
+            slope=_MOST_LEAN, off=_OFF_LINE,
+        )
+    )  # fmt: skip
+
+
+def _sides(upright: _Lines, level: _Lines, width: int) -> NDArray[np.bool_]:
+    """Which upright lines of a page are long enough, or thin enough, or the sides of a box."""
+    _, _, wide, high = upright.stats.T
+    wanted = (wide >= int(_PAGE_UPRIGHT * width)) | (
+        (wide >= int(_PAGE_HAIRLINE * width)) & (high <= _HAIRLINE)
     )
-    found = []
-    for number, (x, y, w, h) in enumerate(stats.tolist(), 1):
-        own = labels[y : y + h, x : x + w] == number
-        if _is_straight(own):
-            found.append(_Rule(x, y, w, h, own))
-    return found
+    shelf = level.labels.T
+    for number in np.flatnonzero(~wanted).tolist():
+        # The side of a box meets level lines with both ends.
+        left, top, length, thick = upright.stats[number].tolist()
+        rows = shelf[max(top - 3, 0) : top + thick + 3]
+        wanted[number] = all(
+            rows[:, max(end - 6, 0) : end + 6].any() for end in (left, left + length)
+        )
+    return np.asarray(wanted)
 
 
-def _pixels(rules: list[_Rule], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """The pixels of lines, u8 0/1 of that shape."""
-    pixels = np.zeros(shape, np.uint8)
-    for rule in rules:
-        pixels[rule.y : rule.y + rule.thickness, rule.x : rule.x + rule.length] |= rule.pixels
-    return pixels
-
-
-def _ends_on(rule: _Rule, shelf: NDArray[np.uint8]) -> bool:
-    """True where both ends of a line meet pixels of the shelf: it is the side of a box."""
-    rows = slice(max(rule.y - 3, 0), rule.y + rule.thickness + 3)
-    ends = (rule.x, rule.x + rule.length)
-    return all(bool(shelf[rows, max(e - 6, 0) : e + 6].any()) for e in ends)
-
-
-def _is_straight(line: NDArray[np.bool_]) -> bool:
-    """True where a line's middle follows one straight line and leans little; bool [h, w]."""
-    height = len(line)
-    if height <= 4:
-        return True
-    filled = line.sum(axis=0)
-    rows = (np.arange(height)[:, None] * line).sum(axis=0) / np.maximum(filled, 1)
-    columns = np.flatnonzero(filled)
-    x, y = columns - columns.mean(), rows[columns] - rows[columns].mean()
-    slope = float((x * y).sum() / max(float((x * x).sum()), 1.0))
-    if abs(slope) >= 0.08:
-        return False
-    off = np.sort(np.abs(y - slope * x))
-    place, part = divmod(0.9 * (len(off) - 1), 1.0)
-    below, above = off[int(place)], off[min(int(place) + 1, len(off) - 1)]
-    return bool(below + (above - below) * part <= 1.5)
-
-
-def _erase(darkness: NDArray[np.uint8], rules: list[_Rule]) -> NDArray[np.uint8]:
+def _erase(darkness: NDArray[np.uint8], lines: _Lines) -> NDArray[np.uint8]:
     """Take horizontal lines out of the darkness; what is dark on both sides goes through."""
-    lines = _pixels(rules, (darkness.shape[0], darkness.shape[1]))
-    boxes = [(r.x, r.y, r.x + r.length, r.y + r.thickness) for r in rules]
+    pixels, counts = paint_lines(darkness, lines.labels, lines.stats, lines.wanted)
     # What is darker than the line itself was written over it.
-    usual = percentile_of_counts(histogram(darkness[lines > 0]), 60) * _OVER_LINE
-    return erase_lines(
-        darkness, lines, np.array(boxes, np.int32), usual=usual, reach=_MAX_THICKNESS + 3
-    )
+    usual = percentile_of_counts(counts, 60) * _OVER_LINE
+    return erase_lines(darkness, pixels, lines.boxes, usual=usual, reach=_MAX_THICKNESS + 3)

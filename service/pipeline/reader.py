@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.pipeline.automaton import Grammar
 from service.pipeline.card import Calibration, load_card
 from service.pipeline.chain import forward_of_everything, recognition_graph
-from service.pipeline.cutlines import Polygon, polygon
+from service.pipeline.cutlines import Polygon, polygon, polygons
 from service.pipeline.decision import (
     DEFAULT_MAX_ERROR,
     Decision,
@@ -460,13 +460,14 @@ def _symbols(
     grammar: Grammar,
     to_original: NDArray[np.float64],
 ) -> tuple[SymbolBox, ...]:
-    boxes = []
-    for arc, label in zip(one.arcs.tolist(), one.labels.tolist(), strict=True):
-        segment = int(graph.segment[arc])
-        if segment >= 0 and label != grammar.rubbish:
-            outline = polygon(graph.boxes[segment], to_original)
-            boxes.append(SymbolBox(grammar.labels[label], outline))
-    return tuple(boxes)
+    segments = graph.segment[one.arcs]
+    written = np.flatnonzero((segments >= 0) & (one.labels != grammar.rubbish))
+    outlines = polygons(graph.boxes[segments[written]], to_original)
+    labels = one.labels[written].tolist()
+    return tuple(
+        SymbolBox(grammar.labels[label], outline)
+        for label, outline in zip(labels, outlines, strict=True)
+    )
 
 
 def _hull(

@@ -1,8 +1,8 @@
 """Search of the interpretation graph without building it: best readings and forward penalties.
 
-The interpretation graph is the recognition graph composed with the grammar (section X). ``sweep``
-gives the penalties to and from each of its nodes; what lies near the best path is then built as
-a plain graph, small enough for ``graph.n_best``. Answers are those of ``graph.compose`` and the
+The interpretation graph is the recognition graph composed with the grammar (section X). What of it
+lies near the best path is built as a plain graph (``native.nearest``), small enough for the search
+of ``graph.n_best``. Answers are those of ``graph.compose`` and the
 verbs on it.
 """
 
@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.amount import Role, amount_of
 from service.pipeline.automaton import Automaton, Grammar
-from service.pipeline.graph import Floats, Graph, Ints, Path
-from service.pipeline.native.paths import best_completions, n_best
+from service.pipeline.graph import Floats, Ints
+from service.pipeline.native.nearest import Nearest, String, nearest
 from service.pipeline.spelling import spelled, spelling
-from service.pipeline.sweep import Composition, Index, Lattice, Sweep
+from service.pipeline.sweep import Composition, Lattice, Sweep
 
 __all__ = [
     "Gradient",
@@ -71,24 +71,21 @@ def best(
     of writing the same one. Stray ink never tells interpretations apart. Fewer than n where there
     are fewer.
     """
-    sweep = Sweep(lattice, grammar.automaton, grammar.rubbish)
-    ahead, _ = sweep.forward()
-    rest, _ = sweep.backward()
-    if not np.isfinite(rest[0, 0]):
-        return []
+    composition = Composition(lattice, grammar.automaton, grammar.rubbish)
     found: list[Interpretation] = []
-    for beam in _BEAMS:
-        bound = rest[0, 0] + beam
-        graph, onward = _near_the_best(sweep, ahead, rest, bound)
-        if distinct == "amount":
-            found = _best_amounts(graph, grammar, n, onward)
-        else:
-            paths = n_best(graph, n, silent=(grammar.rubbish,), rest=onward)
-            roles = _roles(graph, grammar)
-            found = [_interpretation(graph, grammar, roles, path) for path in paths]
-        # Beyond the bound a string may have better paths than those that were kept.
-        if len(found) >= n and found[-1].penalty <= bound:
-            break
+    with nearest(composition.problem, lattice.num_nodes) as near:
+        if not np.isfinite(near.penalty):
+            return []
+        for beam in _BEAMS:
+            bound = near.penalty + beam
+            near.look(bound)
+            if distinct == "amount":
+                found = _best_amounts(near, grammar, n)
+            else:
+                found = [_interpretation(grammar, one) for one in near.strings(n)]
+            # Beyond the bound a string may have better paths than those that were kept.
+            if len(found) >= n and found[-1].penalty <= bound:
+                break
     return found
 
 
@@ -170,132 +167,22 @@ def _parting(automaton: Automaton) -> Floats:
     return 1e-6 * np.random.default_rng(0).random(len(automaton.src))
 
 
-class _Arcs(NamedTuple):
-    """Arcs of the interpretation graph, column by column; states are the grammar's."""
-
-    src: Index  # cut
-    src_state: Index
-    dst: Index
-    dst_state: Index
-    label: Index
-    penalty: Floats
-    arc: Index  # of the lattice
-    move: Index  # of the automaton, -1 for stray ink
-
-    def where(self, keep: NDArray[np.bool_] | Index) -> _Arcs:
-        return _Arcs._make(column[keep] for column in self)
-
-
-def _near_the_best(sweep: Sweep, ahead: Floats, rest: Floats, bound: float) -> tuple[Graph, Floats]:
-    """What of the interpretation graph lies on paths of at most a penalty; its best completions.
-
-    Origin: (arc of the lattice, arc of the automaton, -1 for stray ink); final_origin:
-    (-1, final of the automaton). Nodes are in topological order.
-    """
-    bound += 1e-9 * (1.0 + abs(rest[0, 0]))  # a sum differs in its last bits with its order
-    through = ahead + rest
-    cuts, states = np.nonzero((through <= bound) & (through < np.inf))
-    number = np.full(through.shape, -1)
-    number[cuts, states] = np.arange(len(cuts))
-    arcs = [_strays(sweep, cuts, states), _reads(sweep, cuts, states, ahead, rest, bound)]
-    columns = _Arcs._make(np.concatenate(pair) for pair in zip(*arcs, strict=True))
-    total = ahead[columns.src, columns.src_state] + columns.penalty
-    total += rest[columns.dst, columns.dst_state]
-    columns = columns.where((total <= bound) & (total < np.inf))
-    automaton = sweep.automaton
-    ends = number[-1, automaton.finals]
-    final = np.flatnonzero(ends >= 0)
-    graph = Graph(
-        num_nodes=len(cuts),
-        start=0,
-        finals=ends[final].astype(np.int32),
-        src=number[columns.src, columns.src_state].astype(np.int32),
-        dst=number[columns.dst, columns.dst_state].astype(np.int32),
-        label=columns.label.astype(np.int32),
-        penalty=columns.penalty,
-        origin=np.stack([columns.arc, columns.move], axis=1).astype(np.int32),
-        final_penalty=automaton.final_penalty[final],
-        final_origin=np.stack([np.full(len(final), -1), final], axis=1).astype(np.int32),
-    )
-    return graph, rest[cuts, states]
-
-
-def _strays(sweep: Sweep, cuts: Index, states: Index) -> _Arcs:
-    lattice = sweep.lattice
-    pair, arc = _ragged(cuts, lattice.src, lattice.num_nodes)
-    penalty = lattice.penalty[arc] + sweep.stray[lattice.segment[arc]]
-    state = states[pair]
-    return _Arcs(
-        cuts[pair], state, lattice.dst[arc].astype(np.int64), state,
-        np.full(len(pair), sweep.rubbish), penalty + sweep.automaton.rubbish_penalty[state],
-        arc, np.full(len(pair), -1),
-    )  # fmt: skip
-
-
-def _reads(
-    sweep: Sweep, cuts: Index, states: Index, ahead: Floats, rest: Floats, bound: float
-) -> _Arcs:
-    """Arcs that read a symbol, found class by class first and then symbol by symbol."""
-    lattice, automaton = sweep.lattice, sweep.automaton
-    pair, move = _ragged(states, automaton.src, len(automaton.state_class))
-    entered = automaton.dst[move]
-    near = ahead[cuts[pair], states[pair]] + automaton.penalty[move] + rest.min(axis=0)[entered]
-    # The states that no cut may leave towards the end are dropped before cuts are paired in.
-    pair, move = pair[near < np.inf], move[near < np.inf]
-    inner, arc = _ragged(cuts[pair], lattice.src, lattice.num_nodes)
-    pair, move = pair[inner], move[inner]
-    entered = automaton.dst[move]
-    base = lattice.penalty[arc] + automaton.penalty[move]
-    around = ahead[cuts[pair], states[pair]] + rest[lattice.dst[arc], entered]
-    total = around + base + sweep.entering[lattice.segment[arc], entered]
-    keep = np.flatnonzero((total <= bound) & (total < np.inf))
-    pair, move, arc, entered = pair[keep], move[keep], arc[keep], entered[keep]
-    spelled = automaton.class_penalty[automaton.state_class[entered]]
-    spelled = spelled + sweep.labels[lattice.segment[arc]] + base[keep][:, None]
-    row, label = np.nonzero(spelled + around[keep][:, None] <= min(bound, np.finfo(float).max))
-    pair, move, arc = pair[row], move[row], arc[row]
-    return _Arcs(
-        cuts[pair], states[pair], lattice.dst[arc].astype(np.int64), entered[row].astype(np.int64),
-        label, spelled[row, label], arc, move,
-    )  # fmt: skip
-
-
-def _ragged(wanted: Index, keys: Ints, size: int) -> tuple[Index, Index]:
-    """All (i, j) with keys[j] == wanted[i]; keys are below ``size``."""
-    order = np.argsort(keys, kind="stable")
-    first = np.searchsorted(keys[order], np.arange(size + 1))
-    counts = (first[1:] - first[:-1])[wanted]
-    left = np.repeat(np.arange(len(wanted)), counts)
-    within = np.arange(len(left)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return left, order[first[wanted][left] + within]
-
-
-def _best_amounts(graph: Graph, grammar: Grammar, n: int, onward: Floats) -> list[Interpretation]:
+def _best_amounts(near: Nearest, grammar: Grammar, n: int) -> list[Interpretation]:
     """The best interpretation of each of the n best amounts.
 
     Strings of the digits that count are told apart, those with a minus by themselves; the few that
     mean the same (1234 and 1234.00) are sorted out afterwards.
     """
-    negative = grammar.negative[graph.final_origin[:, 1]]
+    role = grammar.automaton.role
+    counts = (role == Role.MAJOR) + 2 * (role == Role.CENTS).astype(np.uint8)
     by_amount: dict[int, Interpretation] = {}
-    for ends in (~negative, negative):
-        if not ends.any():
-            continue
-        part = replace(
-            graph,
-            finals=graph.finals[ends],
-            final_penalty=graph.final_penalty[ends],
-            final_origin=graph.final_origin[ends],
-        )
-        roles = _roles(part, grammar)
-        counted, silent = _counted_digits(part, grammar, roles)
-        rest = onward if ends.all() else best_completions(part)
+    for negative in (False, True):
         enough, wanted = n < 1, n
         readings: list[Interpretation] = []
         while not enough:
-            paths = n_best(counted, wanted, silent=(silent,), rest=rest)
-            readings = [_interpretation(part, grammar, roles, path) for path in paths]
-            enough = len({r.amount_minor for r in readings}) >= n or len(paths) < wanted
+            strings = near.strings(wanted, kind=grammar.negative, own=negative, counts=counts)
+            readings = [_interpretation(grammar, one) for one in strings]
+            enough = len({r.amount_minor for r in readings}) >= n or len(strings) < wanted
             wanted *= 2
         for reading in readings:
             known = by_amount.setdefault(reading.amount_minor, reading)
@@ -304,35 +191,19 @@ def _best_amounts(graph: Graph, grammar: Grammar, n: int, onward: Floats) -> lis
     return sorted(by_amount.values(), key=lambda reading: reading.penalty)[:n]
 
 
-def _counted_digits(graph: Graph, grammar: Grammar, roles: NDArray[np.uint8]) -> tuple[Graph, int]:
-    """The graph with a label for each digit that counts and one, given too, for all the rest."""
-    counted = (roles == Role.MAJOR) | (roles == Role.CENTS)
-    silent = 2 * len(grammar.labels)
-    spelled = graph.label + len(grammar.labels) * (roles == Role.CENTS)
-    return replace(graph, label=np.where(counted, spelled, silent).astype(np.int32)), silent
-
-
-def _roles(graph: Graph, grammar: Grammar) -> NDArray[np.uint8]:
-    moves = graph.origin[:, 1]
-    return np.where(
-        moves >= 0, grammar.automaton.role[grammar.automaton.dst[moves]], Role.FORMAT
-    ).astype(np.uint8)
-
-
-def _interpretation(
-    graph: Graph, grammar: Grammar, all_roles: NDArray[np.uint8], path: Path
-) -> Interpretation:
-    labels, roles = graph.label[path.arcs], all_roles[path.arcs]
-    final = int(graph.final_origin[path.final, 1])
-    negative = bool(grammar.negative[final])
-    symbols = [grammar.labels[label] for label in labels]
+def _interpretation(grammar: Grammar, path: String) -> Interpretation:
+    automaton = grammar.automaton
+    entered = automaton.role[automaton.dst[path.moves]]
+    roles = np.where(path.moves >= 0, entered, np.uint8(Role.FORMAT))
+    negative = bool(grammar.negative[path.final])
+    symbols = [grammar.labels[label] for label in path.labels.tolist()]
     amount = amount_of(symbols, roles.tolist(), negative=negative)
     return Interpretation(
-        arcs=graph.origin[path.arcs, 0],
-        labels=labels,
+        arcs=path.arcs,
+        labels=path.labels,
         roles=roles,
         amount_minor=amount.minor,
-        currency=grammar.currency[final],
+        currency=grammar.currency[path.final],
         negative=negative,
         text=amount.text,
         digits=amount.digits,

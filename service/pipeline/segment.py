@@ -14,24 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.card import Placement
-from service.pipeline.components import connected_components
 from service.pipeline.field import FieldCandidate
-from service.pipeline.groups import holdings, plausible, whole_components
 from service.pipeline.ink import InkImage
 from service.pipeline.native.cutting import (
-    choose_cuts,
+    Cutting,
+    Grouping,
+    Pieces,
     crops,
-    crossings,
-    cut_paths,
-    cut_places,
-    free_points,
-    least_ink,
-    mend,
-    minima,
-    piece_boxes,
-    pieces,
-    rises,
-    trace,
+    cut_line,
+    erase_neighbours,
+    group_pieces,
+    line_frame,
+    zone_arcs,
 )
 
 CROP = 32
@@ -41,6 +35,8 @@ LINE_SIZE = 40
 _LATERAL = 0.08
 _MID_ROWS = (-0.45, -0.2, 0.0, 0.2, 0.45)
 _SOLID = 60
+_DARK = 0.3
+_LEVEL_STEP = 1e-4
 _EDGE = 4
 _PROMINENCE = 0.5
 _MAX_CUT_INK = 0.40
@@ -53,12 +49,21 @@ _CONTOUR_WEIGHT = 0.35
 _CONTOUR_REACH = 0.35
 _LEAST_CLEAR = 0.003
 _LEAST_PIECE = 0.012
+_POINT = 0.45
+_POINT_BELOW = 0.12
 _MIN_CUT_GAP = 0.06
 _MAX_PIECES = 5
 _MAX_WIDTH = 1.6
 _MAX_APART_WIDTH = 1.1
 _CLEAR_GAP = 0.06
 _MAX_INNER_GAP = 0.25
+_WHOLE_WIDTH = 3.0
+_WHOLE_SHARE = 0.85
+_PART = 0.2
+_LARGE = 0.06
+_TALL = 0.6
+_WIDE = 0.9
+_HIGH = 1.3
 _SPACE_GAPS = (0.45, 1.2)
 _SPACE_PENALTIES = (1.0, -1.5)
 _SPACE_RISES = (0.12, 0.40)
@@ -134,18 +139,10 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     zone = ink[y0:y1, x0:x1]
     if zone.size == 0:
         return None
-    mask = (zone > 0).astype(np.uint8)
-    _, stats, middles = connected_components(mask)
-    stats, middles = stats[1:], middles[1:]
-    if len(stats) == 0:
+    frame = line_frame(zone)
+    if frame is None:
         return None
-    heights = stats[:, cv2.CC_STAT_HEIGHT].astype(np.float64)
-    tall = heights >= 0.45 * _weighted_quantile(heights, heights, 0.95)
-    size = float(_weighted_median(heights[tall], stats[tall, cv2.CC_STAT_AREA]))
-    middle = stats[:, cv2.CC_STAT_TOP] + heights / 2
-    slope, level = _fit_line(
-        middles[tall, 0], middle[tall], stats[tall, cv2.CC_STAT_AREA].astype(np.float64), size
-    )
+    size, slope, level = frame
     scale = min(LINE_SIZE / max(size, 4.0), 4.0)
     height, width = zone.shape
     out_w = int(np.ceil(width * scale)) + 4
@@ -160,254 +157,55 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     centre = scale * (level + slope * width / 2) + 2.0 + abs(lean)
     inter = cv2.INTER_AREA if scale < 0.7 else cv2.INTER_LINEAR
     source = zone if scale >= 0.7 else cv2.GaussianBlur(zone, (0, 0), 0.35 / scale)
-    line = cv2.warpAffine(source, forward, (out_w, out_h), flags=inter)
-    line = _without_neighbours(line.astype(np.uint8), float(centre))
+    line = np.asarray(cv2.warpAffine(source, forward, (out_w, out_h), flags=inter), np.uint8)
+    # A comma or the tail of a digit reaches down to 0.8 of the size below the middle, but what
+    # begins beyond the line, or at the zone's edge and ends before the line, is not of this line.
+    erase_neighbours(line, level=_SOLID, centre=float(centre), size=LINE_SIZE, edge=_EDGE)
     back = np.asarray(cv2.invertAffineTransform(forward), np.float64)
     back[:, 2] += (x0, y0)
     return Line(ink=line, centre=float(centre), to_working=back)
 
 
-def _without_neighbours(line: NDArray[np.uint8], centre: float) -> NDArray[np.uint8]:
-    """Erase what stands above or below the line: parts of other writing that reach into the zone.
-
-    A comma or the tail of a digit reaches down to 0.8 of the size below the middle, but what begins
-    beyond the line, or begins at the zone's edge and ends before the line, is not of this line.
-    """
-    solid = (line > _SOLID).astype(np.uint8)
-    labels, stats, _ = connected_components(solid)
-    top = (stats[:, cv2.CC_STAT_TOP] - centre) / LINE_SIZE
-    bottom = top + stats[:, cv2.CC_STAT_HEIGHT] / LINE_SIZE
-    reach_up = stats[:, cv2.CC_STAT_TOP] <= _EDGE
-    reach_down = stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT] >= len(line) - _EDGE
-    foreign = (top > 0.62) | (bottom < -0.62)
-    foreign |= (reach_down & (top > 0.40)) | (reach_up & (bottom < -0.30))
-    foreign[0] = False
-    if not foreign.any():
-        return line
-    erased = cv2.dilate(foreign[labels].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return np.where(erased & ((solid == 0) | foreign[labels]), 0, line).astype(np.uint8)
-
-
-def _weighted_quantile(
-    values: NDArray[np.float64], weights: NDArray[np.float64], share: float
-) -> float:
-    """The least value that, with all lower ones, has the share of the weight."""
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total / total[-1], share)])
-
-
-def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.int32]) -> float:
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, total[-1] / 2)])
-
-
-def _fit_line(
-    x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64], size: float
-) -> tuple[float, float]:
-    """Slope and intercept of the middle line; level where too few characters support a slope."""
-    level = float(np.average(y, weights=weight))
-    if len(x) < 4 or np.ptp(x) < 3 * size:
-        return 0.0, level
-    mean = float(np.average(x, weights=weight))
-    slope = float(np.average((x - mean) * (y - level), weights=weight))
-    slope /= max(float(np.average((x - mean) ** 2, weights=weight)), 1.0)
-    slope = float(np.clip(slope, -0.15, 0.15))
-    return slope, level - slope * mean
-
-
 def find_cuts(line: Line) -> Cuts | None:
-    """Cut a line into pieces, more than there are characters; None where it holds no ink."""
-    ink = line.ink.astype(np.float32) / 255.0
-    solid = (line.ink > _SOLID).astype(np.uint8)
-    labels, stats, _ = connected_components(solid)
-    if len(stats) < 2:
+    """Cut a line into pieces, more than there are characters; None where it holds no ink.
+
+    Cuts lead through the minima of ink at several heights, past both sides of every component, and
+    from the valleys of the upper contour straight to the peaks of the lower one, where two round
+    characters touch. They may cross no ink in a narrow component and two strokes in a wide one; the
+    cheapest are kept, none that parts too little from another. Slivers that a cut took off a stroke
+    go back to it, and small low components are pieces of their own.
+    """
+    pieces = cut_line(line.ink, _cutting(line.centre))
+    if pieces is None:
         return None
-    down, down_step = least_ink(ink, _LATERAL)
-    up, up_step = least_ink(ink[::-1], _LATERAL)
-    through = down + up[::-1] - ink
-    thin = _paths(_seeds(through, stats[1:], line.centre), down_step, up_step)
-    deep = _contour_paths(solid, down_step, up_step)
-    paths = np.concatenate([thin, deep])
-    # The lateral part of a path's penalty is no ink.
-    crossed = ink[np.arange(len(ink)), paths].sum(axis=1)
-    allowed = crossed <= np.concatenate(
-        [
-            _most_ink(solid, labels, stats, thin),
-            np.where(_widths(labels, stats, deep) > _DEEP_WIDTH, _DEEP_INK * LINE_SIZE, 0.0),
-        ]
-    )
-    paths, crossed = paths[allowed], crossed[allowed]
-    return _cut(line, paths[_choose(paths, crossed, ink)])
+    return Cuts(pieces.piece, pieces.boxes, pieces.joint, pieces.gap, pieces.rise, pieces.ink)
 
 
-def _seeds(
-    through: NDArray[np.float32], stats: NDArray[np.int32], centre: float
-) -> list[tuple[int, NDArray[np.int32]]]:
-    """Points that cuts are led through: (row, columns).
+def _cutting(centre: float) -> Cutting:
+    size, area = LINE_SIZE, LINE_SIZE**2
+    return Cutting(
+        centre=centre, size=size, lateral=_LATERAL, level_step=_LEVEL_STEP, prominence=_PROMINENCE,
+        free_ink=_FREE, most_ink=_MAX_CUT_INK * size, deep_width=_DEEP_WIDTH,
+        deep_ink=_DEEP_INK * size, contour_weight=_CONTOUR_WEIGHT,
+        contour_reach=_CONTOUR_REACH * size, dark=_DARK, clear=_LEAST_CLEAR * area,
+        gap=_MIN_CUT_GAP * size, piece=_LEAST_PIECE * area, sliver=_LEAST_PIECE * area,
+        point=_POINT * size, below=centre + _POINT_BELOW * size, reach=_RISE_REACH * size,
+        height=_RISE_HEIGHT * size, rows=_MID_ROWS, widths=_CUT_WIDTHS, strokes=_CUT_STROKES,
+        solid=_SOLID, most=_MAX_CUTS,
+    )  # fmt: skip
 
-    through: f32 [H, W], least ink of a cut through each pixel. Minima of it at several heights, and
-    both sides of every component.
+
+def _space_penalties(cuts: Cuts) -> NDArray[np.float64]:
+    """The penalty of SPACE at the cut before each piece, f64 [P]; NaN where nothing speaks for it.
+
+    Either a wide gap does, or that what follows ends higher than what stands before.
     """
-    height, width = through.shape
-    seeds = []
-    for offset in _MID_ROWS:
-        row = int(min(max(centre + offset * LINE_SIZE, 1), height - 2))
-        seeds.append((row, _minima(through[row])))
-    for x, y, w, h, _ in stats.tolist():
-        sides = np.array([max(x - 1, 0), min(x + w, width - 1)], np.int32)
-        seeds.append((min(max(y + h // 2, 1), height - 2), sides))
-    return seeds
-
-
-def _paths(
-    seeds: list[tuple[int, NDArray[np.int32]]],
-    down_step: NDArray[np.int8],
-    up_step: NDArray[np.int8],
-) -> NDArray[np.int32]:
-    """The cheapest cut through every seed: columns i32 [P, H]."""
-    return cut_paths(down_step, up_step, seeds)
-
-
-def _most_ink(
-    solid: NDArray[np.uint8],
-    labels: NDArray[np.int32],
-    stats: NDArray[np.int32],
-    paths: NDArray[np.int32],
-) -> NDArray[np.float64]:
-    """The ink each path may cross: none in a narrow component, two strokes in a wide one; f64 [P].
-
-    solid u8 0/1 and its components; paths: i32 [P, H].
-    """
-    thickness = cv2.distanceTransform(solid, cv2.DIST_L1, 3)
-    stroke = 4.0 * float(thickness[solid > 0].mean()) - 1.0
-    strokes = np.interp(_widths(labels, stats, paths), _CUT_WIDTHS, _CUT_STROKES)
-    return np.clip(strokes * stroke, _FREE, _MAX_CUT_INK * LINE_SIZE)
-
-
-def _widths(
-    labels: NDArray[np.int32], stats: NDArray[np.int32], paths: NDArray[np.int32]
-) -> NDArray[np.float64]:
-    """Width of the widest component that each path crosses, in units of the line's size."""
-    widths = stats[:, cv2.CC_STAT_WIDTH] / LINE_SIZE
-    widths[0] = 0.0
-    crossed = widths[labels[np.arange(len(labels)), paths]]
-    return np.asarray(crossed.max(axis=1, initial=0.0), np.float64)
-
-
-def _contour_paths(
-    solid: NDArray[np.uint8], down_step: NDArray[np.int8], up_step: NDArray[np.int8]
-) -> NDArray[np.int32]:
-    """Cuts from the valleys of the upper contour straight to the lower peaks; i32 [P, H].
-
-    Where two round characters touch side by side no cut crosses little ink, but the contours meet.
-    """
-    height = len(solid)
-    inked = np.asarray(solid.any(axis=0), np.bool_)
-    top = np.where(inked, solid.argmax(axis=0), height - 1)
-    bottom = np.where(inked, height - 1 - solid[::-1].argmax(axis=0), 0)
-    valleys = _minima((height - top).astype(np.float32) * _CONTOUR_WEIGHT)
-    peaks = _minima(bottom.astype(np.float32) * _CONTOUR_WEIGHT)
-    found = []
-    for x in valleys[inked[valleys]].tolist():
-        near = peaks[inked[peaks]]
-        near = near[np.abs(near - x) <= _CONTOUR_REACH * LINE_SIZE]
-        end = int(near[np.abs(near - x).argmin()]) if len(near) else x
-        first, last = max(int(top[x]) - 1, 0), min(int(bottom[end]) + 1, height - 1)
-        if last <= first:
-            continue
-        path = np.empty(height, np.int32)
-        path[: first + 1] = trace(down_step, first, x)
-        path[last:] = trace(up_step, height - 1 - last, end)[::-1]
-        path[first : last + 1] = np.rint(np.linspace(x, end, last - first + 1))
-        found.append(path)
-    return np.stack(found) if found else np.zeros((0, height), np.int32)
-
-
-def _minima(total: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Middles of the local minima (plateaus included) that are deep enough; i32 [M].
-
-    A minimum's depth is what the profile rises by on both sides before it falls below it again.
-    """
-    return minima(total, 1e-4, _PROMINENCE)
-
-
-def _choose(
-    paths: NDArray[np.int32], crossed: NDArray[np.float32], ink: NDArray[np.float32]
-) -> list[int]:
-    """The cuts to keep, left to right: cheapest first, none that parts too little from another."""
-    before, middle = cut_places(paths, ink, 0.3)
-    kept = choose_cuts(
-        crossed,
-        before,
-        middle,
-        free=_FREE,
-        clear=_LEAST_CLEAR * LINE_SIZE**2,
-        gap=_MIN_CUT_GAP * LINE_SIZE,
-        piece=_LEAST_PIECE * LINE_SIZE**2,
-        most=_MAX_CUTS,
-    )
-    # By the ink to their left: where cuts share free paper their columns may cross.
-    return sorted(kept, key=lambda i: int(before[i]))
-
-
-def _cut(line: Line, paths: NDArray[np.int32]) -> Cuts | None:
-    height, width = line.ink.shape
-    solid = line.ink > _SOLID
-    piece = mend(pieces(paths, (height, width)), solid, 0.012 * LINE_SIZE * LINE_SIZE)
-    piece = _free_points(piece, solid, line.centre)
-    present = np.unique(piece[solid])
-    if present.size == 0:
-        return None
-    compact = np.searchsorted(present, piece).clip(0, present.size - 1).astype(np.int16)
-    boxes = piece_boxes(compact, solid, present.size)
-    joint, gap = _joints(compact, solid, boxes)
-    areas = np.bincount(compact[solid], minlength=present.size) / LINE_SIZE**2
-    ink = np.concatenate([[0.0], np.cumsum(areas)]).astype(np.float32)
-    return Cuts(piece=compact, boxes=boxes, joint=joint, gap=gap, rise=_rises(boxes), ink=ink)
-
-
-def _free_points(
-    piece: NDArray[np.int16], solid: NDArray[np.bool_], centre: float
-) -> NDArray[np.int16]:
-    """Make every small low component a piece of its own: no cut parts a comma from what is above.
-
-    It comes before or after the rest of the piece it stood in, by where its middle is.
-    """
-    labels, stats, middles = connected_components(solid.astype(np.uint8))
-    small = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) < 0.45 * LINE_SIZE
-    small &= stats[:, cv2.CC_STAT_TOP] > centre + 0.12 * LINE_SIZE
-    small[0] = False
-    if not small.any():
-        return piece
-    middle = np.ascontiguousarray(middles[:, 0])
-    return free_points(piece, solid, labels, stats, middle, np.flatnonzero(small).astype(np.int32))
-
-
-def _joints(
-    piece: NDArray[np.int16], solid: NDArray[np.bool_], boxes: NDArray[np.int32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    count = len(boxes)
-    joint = crossings(piece, solid, count)[: count - 1] / LINE_SIZE
-    gap = (boxes[1:, 0] - boxes[:-1, 2]) / LINE_SIZE
-    return joint.astype(np.float32), gap.astype(np.float32)
-
-
-def _rises(boxes: NDArray[np.int32]) -> NDArray[np.float32]:
-    """How much higher the pieces after each cut end than those before it; 0 where either is low.
-
-    Commas and dashes are left out: they end where no character does.
-    """
-    reach, height = _RISE_REACH * LINE_SIZE, _RISE_HEIGHT * LINE_SIZE
-    return (rises(boxes, reach, height) / LINE_SIZE).astype(np.float32)
-
-
-def _space_penalty(gap: float, rise: float) -> float | None:
-    """The penalty of SPACE at a cut; None where nothing speaks for it."""
-    signs = ((gap, _SPACE_GAPS), (rise, _SPACE_RISES))
-    found = [float(np.interp(x, xs, _SPACE_PENALTIES)) for x, xs in signs if x > xs[0]]
-    return min(found, default=None)
+    found = np.full(len(cuts.boxes), np.inf)
+    for measured, levels in ((cuts.gap, _SPACE_GAPS), (cuts.rise, _SPACE_RISES)):
+        own = np.interp(measured, levels, _SPACE_PENALTIES)
+        found[1:] = np.minimum(found[1:], np.where(measured > levels[0], own, np.inf))
+    found[np.isinf(found)] = np.nan
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,77 +231,34 @@ class ZoneSegments:
 
 
 def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
-    """Every grouping of neighbouring pieces that could be one character."""
-    held = holdings(line.ink > _SOLID, cuts.piece, len(cuts.boxes), LINE_SIZE)
-    groups = dict.fromkeys(whole_components(held), 0.0) | _groups(cuts)
-    a, b = np.array(sorted(groups), np.int32).T
-    kept = plausible(held, a, b, LINE_SIZE)
-    a, b = a[kept], b[kept]
-    inner = [groups[group] for group in zip(a.tolist(), b.tolist(), strict=True)]
-    bounds = _bounds(cuts.boxes, a, b)
-    box = bounds.astype(np.float32)
-    own = placement
-    found = crops(
-        line.ink, cuts.piece, a, b, bounds, size=LINE_SIZE,
-        centre=line.centre,
-        placement=(own.normal, own.largest, own.size_damping, own.offset_damping),
+    """Every grouping of neighbouring pieces that could be one character.
+
+    Those of few pieces that are narrow enough, apart only by small gaps; and, however wide it is
+    and however often it was cut, what is little else but one component. None is of a part of one
+    component and much of another, or of two whole ones as tall as digits.
+    """
+    pieces = Pieces(cuts.piece, cuts.boxes, cuts.joint, cuts.gap, cuts.rise, cuts.ink)
+    rules = Grouping(
+        centre=line.centre, size=LINE_SIZE, widest=_MAX_WIDTH, widest_apart=_MAX_APART_WIDTH,
+        clear_gap=_CLEAR_GAP, inner_gap=_MAX_INNER_GAP, whole_width=_WHOLE_WIDTH,
+        whole_share=_WHOLE_SHARE, part=_PART, large=_LARGE, tall=_TALL, wide_from=_WIDE,
+        tall_from=_HIGH, to_working=tuple(line.to_working.ravel()), solid=_SOLID, most=_MAX_PIECES,
     )  # fmt: skip
-    ends = np.concatenate([[0.0], cuts.joint, [0.0]]).astype(np.float32)
-    width, height = (box[:, 2] - box[:, 0]) / LINE_SIZE, (box[:, 3] - box[:, 1]) / LINE_SIZE
-    off = np.abs((box[:, 1] + box[:, 3]) / 2 - line.centre) / LINE_SIZE
-    features = np.stack(
-        [
-            np.ones_like(width),
-            np.array(inner, np.float32),
-            ends[a] + ends[b],
-            np.maximum(width - 0.9, 0),
-            np.maximum(height - 1.3, 0),
-            off,
-            (b - a - 1).astype(np.float32),
-            cuts.ink[b] - cuts.ink[a],
-        ],
-        axis=1,
-    )
+    found = group_pieces(line.ink, pieces, rules)
+    own = placement
     return ZoneSegments(
-        line, cuts, a, b, found, _to_working(line, box), features.astype(np.float32)
-    )
-
-
-def _groups(cuts: Cuts) -> dict[tuple[int, int], float]:
-    """Groupings (first piece, one past the last) that are narrow enough; the widest gap in each."""
-    count = len(cuts.boxes)
-    found: dict[tuple[int, int], float] = {}
-    for i in range(count):
-        x0, _, x1, _ = cuts.boxes[i].tolist()
-        widest_gap = 0.0
-        for j in range(i + 1, min(count, i + _MAX_PIECES) + 1):
-            if j > i + 1:
-                left, _, right, _ = cuts.boxes[j - 1].tolist()
-                x0, x1 = min(x0, left), max(x1, right)
-                if cuts.joint[j - 2] == 0:
-                    widest_gap = max(widest_gap, float(cuts.gap[j - 2]))
-                widest = _MAX_WIDTH if widest_gap < _CLEAR_GAP else _MAX_APART_WIDTH
-                if x1 - x0 > widest * LINE_SIZE or widest_gap > _MAX_INNER_GAP:
-                    break
-            found[i, j] = widest_gap
-    return found
-
-
-def _bounds(
-    boxes: NDArray[np.int32], first: NDArray[np.int32], last: NDArray[np.int32]
-) -> NDArray[np.int32]:
-    """The box about the boxes, i32 [B, 4], first .. last - 1 of each grouping; i32 [S, 4]."""
-    ends = np.stack([first, last], axis=1).ravel()
-    padded = np.concatenate([boxes, boxes[-1:]])
-    low = np.minimum.reduceat(padded[:, :2], ends, axis=0)[::2]
-    high = np.maximum.reduceat(padded[:, 2:], ends, axis=0)[::2]
-    return np.ascontiguousarray(np.concatenate([low, high], axis=1))
-
-
-def _to_working(line: Line, box: NDArray[np.float32]) -> NDArray[np.float32]:
-    corners = np.stack([box[:, [0, 1]], box[:, [2, 1]], box[:, [2, 3]], box[:, [0, 3]]], axis=1)
-    moved = corners @ line.to_working[:, :2].T + line.to_working[:, 2]
-    return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1).astype(np.float32)
+        line,
+        cuts,
+        found.first,
+        found.last,
+        crops(
+            line.ink, cuts.piece, found.first, found.last, found.bounds, size=LINE_SIZE,
+            centre=line.centre,
+            placement=(own.normal, own.largest, own.size_damping, own.offset_damping),
+        ),
+        found.boxes,
+        found.features,
+    )  # fmt: skip
 
 
 def place(
@@ -536,57 +291,37 @@ class _Builder:
 
     def __init__(self) -> None:
         self.nodes = 1
-        self.arcs: list[tuple[int, int, int, float, int]] = []
+        self.arcs: list[NDArray[np.float64]] = []
+        self.fields: list[tuple[int, int]] = []
         self.parts: list[ZoneSegments] = []
         self.rows = 0
 
     def add_field(self, zones: list[ZoneSegments], penalty: float, field: int) -> None:
         """Add one candidate: its zones in sequence, a SPACE arc at each joint."""
-        entries = {0: penalty}
+        entry = (0, penalty)
         for number, zone in enumerate(zones):
             if number > 0:
-                (entry,) = entries
-                self.arcs.append((entry, self.nodes, -1, _JOINT_PENALTY, field))
-                entries = {self.nodes: 0.0}
+                joint = [[entry[0], self.nodes, -1, _JOINT_PENALTY]]
+                self._add(np.array(joint, np.float64), field)
+                entry = (self.nodes, 0.0)
                 self.nodes += 1
-            last = self._add_zone(entries, zone, field, end=number == len(zones) - 1)
-            entries = {last: 0.0}
+            arcs, self.nodes, leaving = zone_arcs(
+                _space_penalties(zone.cuts), zone.first, zone.last, row=self.rows, entry=entry,
+                end=number == len(zones) - 1, nodes=self.nodes,
+            )  # fmt: skip
+            self._add(arcs, field)
+            self.rows += len(zone.first)
+            self.parts.append(zone)
+            entry = (leaving, 0.0)
 
-    def _add_zone(
-        self, entries: dict[int, float], zone: ZoneSegments, field: int, *, end: bool
-    ) -> int:
-        """Add one zone's segmentation graph; returns its last node, or -1 where that is the end.
-
-        entries: nodes that the first segments leave from, with the penalty of doing so.
-        """
-        cuts = zone.cuts
-        count = len(cuts.boxes)
-        leave: list[dict[int, float]] = [dict(entries)]
-        reach: list[int] = [-1]
-        for p in range(1, count + 1):
-            if p == count and end:
-                leave.append({})
-                reach.append(-1)
-                continue
-            node = self.nodes
-            self.nodes += 1
-            reach.append(node)
-            leave.append({node: 0.0})
-            space = _space_penalty(cuts.gap[p - 1], cuts.rise[p - 1]) if p < count else None
-            if space is not None:
-                self.arcs.append((node, self.nodes, -1, space, field))
-                leave[p][self.nodes] = 0.0
-                self.nodes += 1
-        for row, (i, j) in enumerate(zip(zone.first, zone.last, strict=True)):
-            for node, penalty in leave[i].items():
-                self.arcs.append((node, reach[j], self.rows + row, penalty, field))
-        self.rows += len(zone.first)
-        self.parts.append(zone)
-        return reach[count]
+    def _add(self, arcs: NDArray[np.float64], field: int) -> None:
+        self.arcs.append(arcs)
+        self.fields.append((field, len(arcs)))
 
     def finish(self, weights: NDArray[np.float32]) -> SegmentationGraph:
         """Close the graph: arcs to -1 go to the end node; arcs sorted by source."""
-        arcs = np.array(self.arcs, np.float64).reshape(-1, 5)
+        arcs = np.concatenate([np.zeros((0, 4)), *self.arcs])
+        field = np.repeat(*np.array(self.fields, np.int32).reshape(-1, 2).T)
         src, dst = arcs[:, 0].astype(np.int32), arcs[:, 1].astype(np.int32)
         dst[dst < 0] = self.nodes
         segment = arcs[:, 2].astype(np.int32)
@@ -600,7 +335,7 @@ class _Builder:
             dst=dst[order],
             segment=segment[order],
             penalty=penalty[order],
-            field=arcs[order, 4].astype(np.int32),
+            field=field[order],
             crops=crops,
             boxes=boxes,
             features=features,

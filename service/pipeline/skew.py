@@ -7,6 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.levels import percentile
+from service.pipeline.native.inking import energies
+
 _MAX_POINTS: Final = 3000
 _REACH: Final = 12.0
 _COARSE: Final = 1.0
@@ -35,13 +38,13 @@ def estimate_skew(grey: _Bytes) -> Skew:
     if len(x) < 50:
         return Skew(0.0, 0.0)
     angles = np.arange(-_REACH, _REACH + 0.5, _COARSE)
-    coarse = np.array([_energy(x, y, weight, angle, 3.0) for angle in angles])
+    coarse = energies(x, y, weight, angles, 3.0)
     top = float(angles[coarse.argmax()])
     fine_angles = np.round(np.arange(top - 1.2, top + 1.25, _FINE), 3)
-    fine = np.array([_energy(x, y, weight, angle, 1.5) for angle in fine_angles])
+    fine = energies(x, y, weight, fine_angles, 1.5)
     best = int(fine.argmax())
     angle = _peak(fine_angles, fine, best)
-    level = _energy(x, y, weight, 0.0, 1.5)
+    level = float(energies(x, y, weight, np.zeros(1), 1.5)[0])
     clear = coarse.max() > _CLEAR * float(np.median(coarse)) and fine[best] > 1.03 * level
     return Skew(angle if clear and abs(angle) <= _REACH else 0.0, float(coarse.max()))
 
@@ -52,7 +55,7 @@ def _line_points(
     """Places and weights of thin dark strokes that run mostly sideways."""
     thin = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, np.ones((7, 1), np.uint8))
     runs = cv2.blur(thin, (9, 1))
-    level = max(12.0, float(np.percentile(runs[::4, ::3], 94)))
+    level = max(12.0, percentile(np.asarray(runs, np.uint8)[::4, ::3], 94))
     edge = 3
     runs[:edge] = runs[-edge:] = 0
     runs[:, :edge] = runs[:, -edge:] = 0
@@ -61,21 +64,6 @@ def _line_points(
     y, x = np.divmod(flat, grey.shape[1])
     weight = runs.reshape(-1)[flat].astype(np.float32)
     return x.astype(np.float32), y.astype(np.float32), weight
-
-
-def _energy(
-    x: NDArray[np.float32],
-    y: NDArray[np.float32],
-    weight: NDArray[np.float32],
-    angle: float,
-    bin_size: float,
-) -> float:
-    """Sum of squares of the profile of all points, projected along lines of this slope."""
-    slope = np.tan(np.radians(angle))
-    place = (y - np.float32(slope) * x) * np.float32(1 / bin_size)
-    place -= place.min()
-    profile = np.bincount(place.astype(np.int32), weight)
-    return float(np.dot(profile, profile))
 
 
 def _peak(angles: NDArray[np.float64], energy: NDArray[np.float64], best: int) -> float:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,20 @@ from service.pipeline.automaton import Automaton
 from service.pipeline.graph import Floats, Ints
 from service.pipeline.native import LIBRARY, address, checked
 
-Index = NDArray[np.int64]
+# Grammars whose numbers are kept; training spells out one for every amount.
+_AUTOMATA: Final = 64
+
+
+class LabelWeights(NamedTuple):
+    """The penalties of labels as weights, for the sums over all paths of several grammars.
+
+    of: the class penalties; label f64[N + 1, K + 1]: exp(least - penalty), with a column and a last
+    row for SPACE; least f64[N + 1]: the lowest penalty of each segment.
+    """
+
+    of: NDArray[np.floating]
+    label: Floats
+    least: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +45,8 @@ class Lattice:
     Node 0 is the beginning and the last node the end; src < dst on every arc.
     src, dst i32[A]; segment i32[A]: row of class_penalty, or -1 for SPACE; penalty f[A]: of the
     segment itself; field i32[A]: the field candidate that the arc belongs to;
-    class_penalty f[N, K]: of each label of the recognizer, RUBBISH included.
+    class_penalty f[N, K]: of each label of the recognizer, RUBBISH included. weights: of them,
+    where they are known already.
     Raises ValueError where shapes or ranges are wrong.
     """
 
@@ -42,6 +57,7 @@ class Lattice:
     penalty: NDArray[np.floating]
     field: Ints
     class_penalty: NDArray[np.floating]
+    weights: LabelWeights | None = None
 
     def __post_init__(self) -> None:
         arcs = len(self.src)
@@ -63,6 +79,18 @@ class Lattice:
         )  # fmt: skip
 
 
+def label_weights(penalties: NDArray[np.floating]) -> LabelWeights:
+    """The weights of class penalties, f[N, K]; +infinity is a weight of 0."""
+    rows, labels = penalties.shape
+    label, least = np.zeros((rows + 1, labels + 1)), np.zeros(rows + 1)
+    least[:-1] = penalties.min(axis=1, initial=np.inf)
+    with np.errstate(invalid="ignore"):
+        label[:-1, :-1] = np.exp(least[:-1, None] - penalties)
+    label[:-1][np.isinf(least[:-1])] = 0.0
+    label[-1, -1] = 1.0
+    return LabelWeights(penalties, label, least)
+
+
 class _Problem(ctypes.Structure):
     """A lattice and an automaton as the compiled loops take them (``sweep.h``)."""
 
@@ -72,7 +100,7 @@ class _Problem(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("src", "dst", "segment", "penalty", "label_penalty",
                                                "state_class", "class_penalty", "from_", "to",
                                                "move_penalty", "rubbish_penalty", "final",
-                                               "final_penalty")),
+                                               "final_penalty", "label_weight", "label_least")),
     )  # fmt: skip
 
 
@@ -109,6 +137,42 @@ class Spelled:
     negative: NDArray[np.bool_]
 
 
+class _Fixed:
+    """The numbers of an automaton, contiguous and of one type, and where they lie."""
+
+    def __init__(self, automaton: Automaton) -> None:
+        """Raises ValueError where an index is out of range, or a penalty is not a number."""
+        classes, _ = automaton.class_penalty.shape
+        states = len(automaton.state_class)
+        for indices, least, count in (
+            (automaton.state_class, -1, classes),
+            (automaton.src, 0, states),
+            (automaton.dst, 0, states),
+            (automaton.finals, 0, states),
+        ):
+            if len(indices) and (indices.min() < least or indices.max() >= count):
+                raise ValueError("composition: an index is out of range")
+        self.numbers: tuple[NDArray[Any], ...] = (
+            np.ascontiguousarray(automaton.state_class, np.int32),
+            np.ascontiguousarray(automaton.class_penalty, np.float64),
+            *(np.ascontiguousarray(one, np.int32) for one in (automaton.src, automaton.dst)),
+            *(
+                np.ascontiguousarray(one, np.float64)
+                for one in (automaton.penalty, automaton.rubbish_penalty)
+            ),
+            np.ascontiguousarray(automaton.finals, np.int32),
+            np.ascontiguousarray(automaton.final_penalty, np.float64),
+        )
+        if any(np.isnan(one).any() for one in self.numbers if one.dtype == np.float64):
+            raise ValueError("composition: a penalty is not a number")
+        self.addresses = tuple(one.ctypes.data for one in self.numbers)
+
+
+@lru_cache(maxsize=_AUTOMATA)
+def _numbers_of(automaton: Automaton) -> _Fixed:
+    return _Fixed(automaton)
+
+
 class Composition:
     """A lattice under an automaton, ready for the compiled loops; rubbish: label of stray ink.
 
@@ -119,43 +183,26 @@ class Composition:
     def __init__(self, lattice: Lattice, automaton: Automaton, rubbish: int) -> None:
         self.lattice, self.automaton, self.rubbish = lattice, automaton, rubbish
         classes, labels = automaton.class_penalty.shape
-        states = len(automaton.state_class)
         segments = lattice.class_penalty.reshape(-1, labels - 1)
-        ints = (lattice.src, lattice.dst, lattice.segment)
+        fixed = _numbers_of(automaton)
         self._numbers: list[NDArray[Any]] = [
-            *(np.ascontiguousarray(one, np.int32) for one in ints),
+            *(np.ascontiguousarray(one, np.int32)
+              for one in (lattice.src, lattice.dst, lattice.segment)),
             *(np.ascontiguousarray(one, np.float64) for one in (lattice.penalty, segments)),
-            np.ascontiguousarray(automaton.state_class, np.int32),
-            np.ascontiguousarray(automaton.class_penalty, np.float64),
-            *(np.ascontiguousarray(one, np.int32) for one in (automaton.src, automaton.dst)),
-            *(
-                np.ascontiguousarray(one, np.float64)
-                for one in (automaton.penalty, automaton.rubbish_penalty)
-            ),
-            np.ascontiguousarray(automaton.finals, np.int32),
-            np.ascontiguousarray(automaton.final_penalty, np.float64),
-        ]
-        self._check(states, classes, labels)
-        self.problem = _Problem(
-            lattice.num_nodes, len(lattice.src), len(segments), labels, states, len(automaton.src),
-            classes, len(automaton.finals), rubbish,
-            *(one.ctypes.data for one in self._numbers),
-        )  # fmt: skip
-
-    def _check(self, states: int, classes: int, labels: int) -> None:
-        automaton = self.automaton
-        bounds = (
-            (automaton.state_class, -1, classes),
-            (automaton.src, 0, states),
-            (automaton.dst, 0, states),
-            (automaton.finals, 0, states),
-            (np.array([self.rubbish]), 0, labels - 1),
-        )
-        for indices, least, count in bounds:
-            if len(indices) and (indices.min() < least or indices.max() >= count):
-                raise ValueError("composition: an index is out of range")
-        if any(np.isnan(one).any() for one in self._numbers if one.dtype == np.float64):
+        ]  # fmt: skip
+        if any(np.isnan(one).any() for one in self._numbers[3:]):
             raise ValueError("composition: a penalty is not a number")
+        if not 0 <= rubbish < labels - 1:
+            raise ValueError("composition: an index is out of range")
+        weights = lattice.weights
+        known = weights is not None and weights.of is lattice.class_penalty
+        self.problem = _Problem(
+            lattice.num_nodes, len(lattice.src), len(segments), labels, len(automaton.state_class),
+            len(automaton.src), classes, len(automaton.finals), rubbish,
+            *(one.ctypes.data for one in self._numbers), *fixed.addresses,
+            *((weights.label.ctypes.data, weights.least.ctypes.data)
+              if weights is not None and known else (None, None)),
+        )  # fmt: skip
 
     def spelled_total(self, amount: Spelled) -> float:
         """The summed penalty of the paths that spell an amount, +infinity where there is none.

@@ -145,6 +145,14 @@ def test_thresholds_with_too_few_are_skipped_only_without_an_error() -> None:
     assert largest_acceptance(spoiled, 0.01) is None
 
 
+def test_a_large_sample_forgives_early_errors_that_the_many_make_up_for() -> None:
+    steps = [(8.0, 366, 3), (7.0, 700, 3), (6.0, 1250, 5), (5.0, 2000, 12), (4.0, 2500, 25)]
+    found = largest_acceptance(counted(*steps, candidates=10_000), 0.01)
+    assert found == Acceptance(sigmoid(5.0), 2000, 12)
+    assert largest_acceptance(counted(*steps, candidates=12_000), 0.01) == found
+    assert largest_acceptance(counted(*steps[:2], candidates=700), 0.01) is None
+
+
 def drawn(
     rng: np.random.Generator, count: int, lift: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -11,8 +11,8 @@ from service.pipeline.field import FieldCandidate, Places, Zone, choose, locate_
 from service.pipeline.field_features import FEATURES, WEIGHTS, field_penalties
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage
-from service.pipeline.ruling import Ruling
 from service.pipeline.textline import Marks
+from tests.pipeline.plain_ruling import Ruling
 
 Page = NDArray[np.uint8]
 Box = tuple[int, int, int, int]

@@ -8,9 +8,14 @@ import pytest
 from numpy.typing import NDArray
 
 from service.pipeline import graph as plain
-from service.pipeline.ink import _otsu, percentile_of_counts
-from service.pipeline.native import address, compiler, cutting, inking, paths
-from tests.pipeline import oracle
+from service.pipeline.card import Placement
+from service.pipeline.field import FieldCandidate, Zone, find_places
+from service.pipeline.ink import InkImage
+from service.pipeline.levels import otsu, percentile, percentile_of_counts
+from service.pipeline.native import address, compiler, cutting, inking
+from service.pipeline.segment import segment_fields
+from tests.pipeline import compiled_paths as paths
+from tests.pipeline import oracle, plain_cutting, plain_places, plain_segments
 
 _STEP = np.array([0, -1, 1])
 
@@ -45,7 +50,7 @@ def test_the_best_strings_are_those_of_the_plain_search(seed: int) -> None:
 def test_cuts_follow_the_least_ink(seed: int) -> None:
     rng = np.random.default_rng(seed)
     ink = scribble(rng).astype(np.float32) / 255
-    total, step = cutting.least_ink(ink, 0.08)
+    total, step = plain_cutting.least_ink(ink, 0.08)
     for y in range(1, len(ink)):
         padded = np.pad(total[y - 1], 1, constant_values=np.inf)
         options = np.stack(
@@ -53,17 +58,64 @@ def test_cuts_follow_the_least_ink(seed: int) -> None:
         )
         np.testing.assert_array_equal(step[y], options.argmin(axis=0))
         np.testing.assert_array_equal(total[y], ink[y] + options.min(axis=0))
-    _, up = cutting.least_ink(ink[::-1], 0.08)
+    _, up = plain_cutting.least_ink(ink[::-1], 0.08)
     seeds = [(30, np.array([5, 70, 149], np.int32)), (1, np.array([0, 70], np.int32))]
-    found = cutting.cut_paths(step, up, seeds)
+    found = plain_cutting.cut_paths(step, up, seeds)
     assert found.tolist() == sorted(map(list, set(map(tuple, found.tolist()))))
     for path in found.astype(int):
         assert np.abs(np.diff(path)).max() <= 1
     for row, columns in seeds:
         for column in columns.tolist():
             own = [path for path in found if path[row] == column]
-            above = cutting.trace(step, row, column)
+            above = plain_cutting.trace(step, row, column)
             assert any(path[: row + 1].tolist() == above.tolist() for path in own)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_segments_are_those_of_numpy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    page = scribble(rng, int(rng.integers(20, 120)), int(rng.integers(40, 400)))
+    page[:, : int(rng.integers(0, 40))] = 0
+    height, width = page.shape
+    ink = InkImage(page, page > 0, np.zeros((0, 5), np.int32))
+    zones = (Zone("amount", (0, 0, width * 2 // 3, height)), Zone("cents", (width // 2, 0, width,
+             height // 2)))  # fmt: skip
+    fields = [
+        FieldCandidate((Zone("amount", (0, 0, width, height)),), 0.5, np.zeros(1, np.float32)),
+        FieldCandidate(zones, 1.5, np.zeros(1, np.float32)),
+    ]
+    weights = rng.random(8).astype(np.float32)
+    given = (ink, fields, Placement(20.0, 28.0, 0.5, 0.35), weights)
+    found, expected = segment_fields(*given), plain_segments.segment_fields(*given)
+    assert found.num_nodes == expected.num_nodes
+    for name in ("src", "dst", "segment", "penalty", "field", "crops", "features"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_runs_of_words_are_those_of_numpy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    page = np.zeros((int(rng.integers(200, 420)), int(rng.integers(500, 1000))), np.uint8)
+    height, width = page.shape
+    for _ in range(int(rng.integers(0, 25))):
+        at = (int(rng.integers(0, width - 60)), int(rng.integers(20, height)))
+        text = "".join(rng.choice(list("$0123456789.,/ abcdef"), int(rng.integers(1, 9))))
+        cv2.putText(page, text, at, cv2.FONT_HERSHEY_SIMPLEX, float(rng.uniform(0.4, 1.3)), 255, 2)
+    rules = []
+    for _ in range(int(rng.integers(0, 9))):
+        x, y, wide = (int(rng.integers(1, side)) for side in (width // 2, height - 60, width // 2))
+        high = int(rng.integers(15, 60))
+        rules += [(x, y, x + wide, y + 2, 0), (x, y + high, x + wide, y + high + 2, 0)]
+        rules += [(x, y, x + 2, y + high, 1)]
+    ink = InkImage(page, page > 0, np.array(rules, np.int32).reshape(-1, 5))
+    found, expected = find_places(ink), plain_places.find_places(ink)
+    assert (found is None) == (expected is None)
+    if found is not None and expected is not None:
+        np.testing.assert_array_equal(found.boxes, expected[0])
+        np.testing.assert_array_equal(found.marks.boxes, expected[2].boxes)
+        np.testing.assert_array_equal(found.marks.word, expected[2].word)
+        np.testing.assert_allclose(found.features, expected[1], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -93,7 +145,9 @@ def test_lines_are_those_of_the_opened_image(seed: int) -> None:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
     own = [c for c in range(1, len(stats)) if stats[c, 2] >= length
            and stats[c, 4] / stats[c, 2] <= 6]  # fmt: skip
-    found, boxes = inking.find_lines(page, 100.0, run=run, length=length, thickness=6)
+    found, boxes = inking.find_lines(
+        page, 100.0, run=run, length=length, thickness=6, slope=np.inf, off=np.inf
+    )
     np.testing.assert_array_equal(boxes, stats[own, :4])
     for number, component in enumerate(own, 1):
         np.testing.assert_array_equal(found == number, labels == component)
@@ -106,7 +160,9 @@ def test_levels_are_those_of_numpy_and_opencv(seed: int) -> None:
     np.testing.assert_array_equal(counts, np.bincount(page.ravel(), minlength=256))
     assert percentile_of_counts(counts, 70) == pytest.approx(np.percentile(page, 70))
     threshold, _ = cv2.threshold(page, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    assert _otsu(counts) == threshold
+    assert percentile(page[::2, ::3], 80) == pytest.approx(np.percentile(page[::2, ::3], 80))
+    assert percentile(page, 50) == np.median(page)
+    assert otsu(counts) == threshold
 
 
 def test_crops_are_opencvs_but_for_rounding() -> None:
@@ -137,7 +193,7 @@ def test_arrays_of_another_kind_are_refused() -> None:
     with pytest.raises(ValueError, match="contiguous"):
         address(np.zeros(4, np.float32), np.float64)
     with pytest.raises(ValueError, match="outside"):
-        cutting.trace(np.zeros((4, 4), np.int8), 4, 0)
+        plain_cutting.trace(np.zeros((4, 4), np.int8), 4, 0)
 
 
 def test_the_library_is_named_after_its_sources() -> None:

@@ -24,6 +24,9 @@ def address(array: NDArray[Any], dtype: type[np.generic]) -> ctypes.c_void_p:
     """
     if array.dtype != dtype or not array.flags.c_contiguous:
         raise ValueError(f"native: an array must be contiguous {dtype.__name__}")
+    if array.size and array.flags.writeable:  # an eighth of the time
+        buffer: Any = array
+        return ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(buffer)))
     return ctypes.c_void_p(array.ctypes.data)
 
 

@@ -1,8 +1,9 @@
 /* Over-segmentation of one line: cheapest cuts, and the pieces between them. See segment.py.
  *
  * Images are dense rows, [height, width]. Functions that take memory return 0 where there is none. */
+#include "cuts.h"
+
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

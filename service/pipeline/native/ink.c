@@ -5,32 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The next x from which a byte is not zero (or is, where wanted is 0), width where there is none. */
-static int64_t next(const uint8_t *row, int64_t x, int64_t width, int wanted)
-{
-    while (x < width) {
-        uint64_t eight;
-        if (x + 8 <= width) {
-            memcpy(&eight, row + x, 8);
-            if (wanted ? eight == 0 : eight == 0x0101010101010101u) { x += 8; continue; }
-        }
-        if ((row[x] != 0) == wanted) return x;
-        x++;
-    }
-    return width;
-}
-
-/* Adds the stretches of nonzero bytes (0 or 1 each) of a part of a row. */
-static int add_stretches(Runs *runs, const uint8_t *row, int32_t y, int64_t from, int64_t to)
-{
-    for (int64_t x = next(row, from, to, 1); x < to;) {
-        int64_t end = next(row, x, to, 0);
-        if (!runs_add(runs, y, (int32_t)x, (int32_t)end)) return 0;
-        x = next(row, end, to, 1);
-    }
-    return 1;
-}
-
 /* One stretch [x0, x1) of the joined rows, opened by `length` px; what is left may be dark. */
 static int add_opened(
     Runs *runs, const uint8_t *dark, int32_t y, int64_t width, int64_t length, int64_t x0, int64_t x1)
@@ -40,17 +14,58 @@ static int add_opened(
     if (low > high) return 1;
     low = low - after > 0 ? low - after : 0;
     high = high + before < width ? high + before : width - 1;
-    return add_stretches(runs, dark, y, low, high + 1);
+    return runs_add_row(runs, dark, y, low, high + 1);
 }
 
-/* Thin lines along x: the components of what is darker than a threshold in unbroken stretches of
+/* Whether the pixels numbered so in a box follow one straight line that leans little: but for a tenth
+ * of the columns their middles lie within `off` px of it, and it falls by less than `slope`. */
+static int is_straight(
+    const uint16_t *labels, int64_t width, const int32_t *box, uint16_t number, double slope, double off,
+    double *middle)
+{
+    int64_t wide = box[2], high = box[3], columns = 0, near = 0;
+    if (high <= 4) return 1;
+    double *at = middle + wide, sum_x = 0.0, sum_y = 0.0, xy = 0.0, xx = 0.0;
+    for (int64_t x = 0; x < wide; x++) {
+        int64_t filled = 0, rows = 0;
+        const uint16_t *column = labels + box[1] * width + box[0] + x;
+        for (int64_t y = 0; y < high; y++)
+            if (column[y * width] == number) { filled++; rows += y; }
+        if (!filled) continue;
+        at[columns] = (double)x;
+        middle[columns++] = (double)rows / (double)filled;
+        sum_x += (double)x;
+        sum_y += (double)rows / (double)filled;
+    }
+    for (int64_t i = 0; i < columns; i++) {
+        at[i] -= sum_x / (double)columns;
+        middle[i] -= sum_y / (double)columns;
+        xy += at[i] * middle[i];
+        xx += at[i] * at[i];
+    }
+    double lean = xy / (xx > 1.0 ? xx : 1.0), place = 0.9 * (double)(columns - 1);
+    if (fabs(lean) >= slope) return 0;
+    int64_t below = (int64_t)place, above = below + 1 < columns ? below + 1 : columns - 1;
+    double greatest = 0.0, least = INFINITY;
+    for (int64_t i = 0; i < columns; i++) {
+        double far = fabs(middle[i] - lean * at[i]);
+        if (far <= off) { near++; greatest = far > greatest ? far : greatest; }
+        else least = far < least ? far : least;
+    }
+    if (near > above) return 1;
+    if (near <= below) return 0;
+    return greatest + (least - greatest) * (place - (double)below) <= off;
+}
+
+/* Thin straight lines along x: the components of what is darker than a threshold in unbroken stretches of
  * `length` px, where two rows together count as one and gaps of two pixels as none; of those the
- * ones at least `least` px long and at most `thickness` px thick on average. They are numbered from
- * 1 in labels u16, zeros before; stats i32[room, 4]: left, top, width, height. Returns how many,
- * room at most; -1 without memory. */
+ * ones at least `least` px long and at most `thickness` px thick on average that are straight. They
+ * are numbered from 1 in labels u16, zeros before; stats i32[room, 4]: left, top, width, height.
+ * Returns how many, room at most; -1 without memory. */
 int64_t find_lines(
     const uint8_t *darkness, int64_t height, int64_t width, int32_t threshold, int64_t length,
-    int64_t least, double thickness, uint16_t *labels, int32_t *stats, int64_t room)
+    int64_t least, double thickness, double slope, double off, uint16_t *labels, int32_t *stats,
+    int64_t room)
 {
     Runs runs = {0};
     uint8_t *rows = calloc((size_t)(3 * width + 1), 1);
@@ -61,12 +76,12 @@ int64_t find_lines(
         const uint8_t *row = darkness + y * width;
         for (int64_t x = 0; x < width; x++) dark[x] = row[x] > threshold;
         for (int64_t x = 0; x < width; x++) joined[x] = dark[x] | above[x];
-        int64_t x0 = next(joined, 0, width, 1);
+        int64_t x0 = runs_next(joined, 0, width, 1);
         while (x0 < width && !failed) {
-            int64_t x1 = next(joined, x0, width, 0), more = next(joined, x1, width, 1);
+            int64_t x1 = runs_next(joined, x0, width, 0), more = runs_next(joined, x1, width, 1);
             while (more < width && more - x1 <= 2) {
-                x1 = next(joined, more, width, 0);
-                more = next(joined, x1, width, 1);
+                x1 = runs_next(joined, more, width, 0);
+                more = runs_next(joined, x1, width, 1);
             }
             int64_t from = x0 <= 1 ? 0 : x0, to = x1 >= width - 1 ? width : x1;
             failed = !add_opened(&runs, dark, (int32_t)y, width, length, from, to);
@@ -100,11 +115,45 @@ int64_t find_lines(
         if (own)
             for (int32_t x = run->x0; x < run->x1; x++) labels[(int64_t)run->y * width + x] = own;
     }
+    double *middle = kept > 0 ? malloc((size_t)(2 * width) * sizeof(double)) : 0;
+    int64_t straight = kept > 0 && !middle ? -1 : kept < 0 ? -1 : 0;
+    for (int64_t i = 0; i < kept && middle; i++) {
+        int32_t *box = stats + 4 * i;
+        uint16_t number = (uint16_t)(i + 1);
+        int stays = is_straight(labels, width, box, number, slope, off, middle);
+        uint16_t own = stays ? (uint16_t)(straight + 1) : 0;
+        if (own != number)
+            for (int64_t y = box[1]; y < box[1] + box[3]; y++)
+                for (int64_t x = box[0]; x < box[0] + box[2]; x++)
+                    if (labels[y * width + x] == number) labels[y * width + x] = own;
+        if (stays) memmove(stats + 4 * straight++, box, 4 * sizeof *box);
+    }
+    free(middle);
     free(name);
     free(parts);
     free(number);
     runs_free(&runs);
-    return kept;
+    return straight;
+}
+
+/* Paints the lines that are wanted (u8[lines]) into pixels u8, zeros before, and counts the darkness
+ * under them, i64[256]. labels, stats: of find_lines. */
+void paint_lines(
+    const uint8_t *darkness, const uint16_t *labels, int64_t width, const int32_t *stats, int64_t lines,
+    const uint8_t *wanted, uint8_t *pixels, int64_t *counts)
+{
+    memset(counts, 0, 256 * sizeof *counts);
+    for (int64_t i = 0; i < lines; i++) {
+        const int32_t *box = stats + 4 * i;
+        if (!wanted[i]) continue;
+        for (int64_t y = box[1]; y < box[1] + box[3]; y++)
+            for (int64_t x = box[0]; x < box[0] + box[2]; x++) {
+                int64_t at = y * width + x;
+                if (labels[at] != i + 1) continue;
+                pixels[at] = 1;
+                counts[darkness[at]]++;
+            }
+    }
 }
 
 static void widest(const uint8_t *row, int64_t width, uint8_t *out)
@@ -181,8 +230,12 @@ void histogram(const uint8_t *values, int64_t count, int64_t *found)
 {
     uint32_t part[4][256] = {{0}};
     int64_t i = 0;
-    for (; i + 4 <= count; i += 4)
-        for (int k = 0; k < 4; k++) part[k][values[i + k]]++;
+    for (; i + 8 <= count; i += 8) {
+        uint64_t eight;
+        memcpy(&eight, values + i, 8);
+        if (eight == 0) { part[0][0] += 8; continue; } /* most of a page is paper */
+        for (int k = 0; k < 8; k++) part[k & 3][values[i + k]]++;
+    }
     for (; i < count; i++) part[0][values[i]]++;
     for (int v = 0; v < 256; v++)
         found[v] = (int64_t)part[0][v] + part[1][v] + part[2][v] + part[3][v];
@@ -196,27 +249,40 @@ int find_strokes(
     float highest, float weak, float strong, uint8_t *ink, uint8_t *mask)
 {
     Runs runs = {0};
-    uint8_t *sure = malloc((size_t)(2 * width + 1)), *has = 0;
-    int failed = !sure;
+    uint8_t *near = malloc((size_t)(width + 1)), *has = 0;
+    int failed = !near;
+    /* What is no darker than this is paper whatever the level; shares are taken of the rest alone. */
+    float faintest = weak * lowest - 1.0f;
+    uint8_t paper = (uint8_t)(faintest < 0 ? 0 : faintest > 254 ? 254 : faintest);
+    memset(ink, 0, (size_t)(height * width));
+    memset(mask, 0, (size_t)(height * width));
     for (int64_t y = 0; y < height && !failed; y++) {
-        const uint8_t *own = darkness + y * width;
-        uint8_t *seen = sure + width, *out = ink + y * width;
-        memset(mask + y * width, 0, (size_t)width);
-        for (int64_t x = 0; x < width; x++) {
-            float level = peak ? (float)peak[y * width + x] : highest;
-            level = level < lowest ? lowest : level;
-            level = level > highest ? highest : level;
-            float share = (float)own[x] / level, full = rintf(share * 255.0f);
-            out[x] = (uint8_t)(full > 255.0f ? 255.0f : full);
-            seen[x] = share > weak;
-            sure[x] = share > strong;
-        }
-        for (int64_t x = next(seen, 0, width, 1); x < width;) {
-            int64_t end = next(seen, x, width, 0);
-            failed |= !runs_add(&runs, (int32_t)y, (int32_t)x, (int32_t)end);
-            /* The first pixel of a run that holds a strong one says so until runs are joined. */
-            mask[y * width + x] = next(sure, x, end, 1) < end;
-            x = next(seen, end, width, 1);
+        const uint8_t *own = darkness + y * width, *top = peak ? peak + y * width : 0;
+        for (int64_t x = 0; x < width; x++) near[x] = own[x] > paper;
+        for (int64_t from = runs_next(near, 0, width, 1); from < width && !failed;) {
+            int64_t to = runs_next(near, from, width, 0), start = -1;
+            int strong_one = 0;
+            for (int64_t x = from; x <= to; x++) {
+                float share = 0.0f;
+                if (x < to) {
+                    float level = top ? (float)top[x] : highest;
+                    level = level < lowest ? lowest : level;
+                    level = level > highest ? highest : level;
+                    share = (float)own[x] / level;
+                }
+                if (share > weak) {
+                    float full = rintf(share * 255.0f);
+                    ink[y * width + x] = (uint8_t)(full > 255.0f ? 255.0f : full);
+                    if (start < 0) { start = x; strong_one = 0; }
+                    strong_one |= share > strong;
+                } else if (start >= 0) {
+                    failed |= !runs_add(&runs, (int32_t)y, (int32_t)start, (int32_t)x);
+                    /* The first pixel of a run that holds a strong one says so until runs are joined. */
+                    mask[y * width + start] = (uint8_t)strong_one;
+                    start = -1;
+                }
+            }
+            from = runs_next(near, to, width, 1);
         }
     }
     if (!failed) {
@@ -231,12 +297,12 @@ int find_strokes(
     }
     for (int64_t i = 0; !failed && i < runs.count; i++) {
         const Run *run = runs.run + i;
-        if (has[runs_root(runs.run, (int32_t)i)])
-            memset(mask + (int64_t)run->y * width + run->x0, 1, (size_t)(run->x1 - run->x0));
+        int64_t at = (int64_t)run->y * width + run->x0, length = run->x1 - run->x0;
+        if (has[runs_root(runs.run, (int32_t)i)]) memset(mask + at, 1, (size_t)length);
+        else memset(ink + at, 0, (size_t)length);
     }
-    for (int64_t i = 0; !failed && i < height * width; i++) ink[i] = mask[i] ? ink[i] : 0;
     free(has);
-    free(sure);
+    free(near);
     runs_free(&runs);
     return !failed;
 }
@@ -246,18 +312,9 @@ int find_strokes(
 int64_t component_stats(
     const uint8_t *pixels, int64_t height, int64_t width, int32_t *stats, int64_t room)
 {
-    Runs runs = {0};
-    int failed = 0;
     int64_t count = -1;
-    for (int64_t y = 0; y < height && !failed; y++)
-        failed = !add_stretches(&runs, pixels + y * width, (int32_t)y, 0, width);
-    int32_t *number = failed ? 0 : malloc((size_t)(runs.count + 1) * sizeof(int32_t));
-    Component *parts = 0;
-    if (number) {
-        runs_join(&runs);
-        parts = runs_components(&runs, number, &count);
-        if (!parts) count = -1;
-    }
+    Component *parts = label_components(pixels, height, width, width, 0, &count);
+    if (!parts) return -1;
     for (int64_t c = 0; c < count && c < room; c++) {
         int32_t *out = stats + 5 * c;
         out[0] = parts[c].x0;
@@ -267,7 +324,5 @@ int64_t component_stats(
         out[4] = (int32_t)parts[c].area;
     }
     free(parts);
-    free(number);
-    runs_free(&runs);
     return count;
 }

@@ -16,13 +16,15 @@ _COMPONENT_PIXELS = 4
 
 
 def find_lines(
-    darkness: _Bytes, threshold: float, *, run: int, length: int, thickness: float
-) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
-    """Thin lines along x of what is darker than a threshold, u8 [H, W].
+    darkness: _Bytes, threshold: float, *,
+    run: int, length: int, thickness: float, slope: float, off: float,
+) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:  # fmt: skip
+    """Thin straight lines along x of what is darker than a threshold, u8 [H, W].
 
-    They hold no stretch shorter than `run` px, are `length` px long or more and at most `thickness`
-    px thick on average. Returns their pixels numbered from 1, u16 [H, W], and i32 [L, 4]: left,
-    top, width, height of each.
+    They hold no stretch shorter than `run` px, are `length` px long or more, at most `thickness`
+    px thick on average, and where they are more than 4 px high lean by less than `slope`, with nine
+    tenths of their columns within `off` px of a straight line. Returns their pixels numbered from
+    1, u16 [H, W], and i32 [L, 4]: left, top, width, height of each.
     """
     height, width = darkness.shape
     labels = np.zeros(darkness.shape, np.uint16)
@@ -32,10 +34,28 @@ def find_lines(
     count = function(
         address(darkness, np.uint8), _Int(height), _Int(width),
         ctypes.c_int32(int(np.floor(threshold))), _Int(run), _Int(length), _Double(thickness),
-        address(labels, np.uint16), address(stats, np.int32), _Int(_MOST_LINES),
+        _Double(slope), _Double(off), address(labels, np.uint16), address(stats, np.int32),
+        _Int(_MOST_LINES),
     )  # fmt: skip
     checked(count >= 0)
     return labels, stats[:count]
+
+
+def paint_lines(
+    darkness: _Bytes, labels: NDArray[np.uint16], stats: NDArray[np.int32],
+    wanted: NDArray[np.bool_],
+) -> tuple[_Bytes, NDArray[np.int64]]:  # fmt: skip
+    """The pixels of the wanted lines, bool [L], u8 [H, W] 0/1, and how often each darkness occurs
+    under them, i64 [256]; labels, stats: of `find_lines`."""
+    pixels, counts = np.zeros(darkness.shape, np.uint8), np.empty(256, np.int64)
+    if labels.shape != darkness.shape or len(wanted) != len(stats):
+        raise ValueError("paint_lines: the lines are of another image")
+    LIBRARY.paint_lines(
+        address(darkness, np.uint8), address(labels, np.uint16), _Int(darkness.shape[1]),
+        address(stats, np.int32), _Int(len(stats)), address(wanted, np.bool_),
+        address(pixels, np.uint8), address(counts, np.int64),
+    )  # fmt: skip
+    return pixels, counts
 
 
 def erase_lines(
@@ -107,3 +127,25 @@ def component_stats(pixels: _Bytes) -> NDArray[np.int32]:
     )
     checked(count >= 0)
     return stats[:count]
+
+
+def energies(
+    x: NDArray[np.float32], y: NDArray[np.float32], weight: NDArray[np.float32],
+    degrees: NDArray[np.float64], bin_size: float,
+) -> NDArray[np.float64]:  # fmt: skip
+    """Sums of squares of the profiles of points, f32 [N], projected along lines of these slopes.
+
+    degrees: f64 [A]; bin_size: px. f64 [A].
+    """
+    if not len(x) == len(y) == len(weight):
+        raise ValueError("energies: points need two coordinates and a weight")
+    slopes = np.tan(np.radians(degrees)).astype(np.float32)
+    found = np.empty(len(slopes))
+    checked(
+        LIBRARY.profile_energies(
+            *(address(one, np.float32) for one in (x, y, weight)), _Int(len(x)),
+            address(slopes, np.float32), _Int(len(slopes)), _Float(1 / bin_size),
+            address(found, np.float64),
+        )
+    )  # fmt: skip
+    return found

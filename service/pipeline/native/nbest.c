@@ -1,15 +1,9 @@
 /* The n best strings of an acyclic graph, see graph.n_best: the same search, compiled. */
+#include "nbest.h"
+
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct {
-    int64_t nodes, arcs, finals, labels;
-    const int32_t *src, *dst, *label, *final;
-    const double *penalty, *final_penalty, *rest;
-    const uint8_t *silent; /* [labels] */
-} Graph;
 
 typedef struct {
     int32_t node, trail;

@@ -1,6 +1,7 @@
 #include "runs.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int runs_add(Runs *runs, int32_t y, int32_t x0, int32_t x1)
 {
@@ -13,6 +14,37 @@ int runs_add(Runs *runs, int32_t y, int32_t x0, int32_t x1)
     }
     runs->run[runs->count] = (Run){y, x0, x1, (int32_t)runs->count};
     runs->count++;
+    return 1;
+}
+
+/* The next x from which a byte (0 or 1) is not zero, or is where wanted is 0; width where there is
+ * none. Eight at a time. */
+int64_t runs_next(const uint8_t *row, int64_t x, int64_t width, int wanted)
+{
+    uint64_t level = wanted ? 0 : 0x0101010101010101u;
+    for (; x + 8 <= width; x += 8) {
+        uint64_t eight;
+        memcpy(&eight, row + x, 8);
+        eight ^= level;
+        if (!eight) continue;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        return x + (__builtin_ctzll(eight) >> 3);
+#else
+        break;
+#endif
+    }
+    while (x < width && (row[x] != 0) != wanted) x++;
+    return x;
+}
+
+/* Adds the stretches of nonzero bytes (0 or 1 each) of a part of a row. */
+int runs_add_row(Runs *runs, const uint8_t *row, int32_t y, int64_t from, int64_t to)
+{
+    for (int64_t x = runs_next(row, from, to, 1); x < to;) {
+        int64_t end = runs_next(row, x, to, 0);
+        if (!runs_add(runs, y, (int32_t)x, (int32_t)end)) return 0;
+        x = runs_next(row, end, to, 1);
+    }
     return 1;
 }
 
@@ -89,5 +121,30 @@ Component *runs_components(Runs *runs, int32_t *number, int64_t *count)
     for (int64_t i = 0; i < runs->count; i++) number[i] = moved[number[i]];
     free(moved);
     *count = found;
+    return parts;
+}
+
+Component *label_components(
+    const uint8_t *solid, int64_t height, int64_t width, int64_t stride, int32_t *labels, int64_t *count)
+{
+    Runs runs = {0};
+    int failed = 0;
+    for (int64_t y = 0; y < height && !failed; y++)
+        failed = !runs_add_row(&runs, solid + y * stride, (int32_t)y, 0, width);
+    int32_t *number = failed ? 0 : malloc((size_t)(runs.count + 1) * sizeof(int32_t));
+    Component *parts = 0;
+    if (number) {
+        runs_join(&runs);
+        parts = runs_components(&runs, number, count);
+    }
+    if (parts && labels) {
+        memset(labels, 0, (size_t)(height * width) * sizeof(int32_t));
+        for (int64_t i = 0; i < runs.count; i++) {
+            int32_t *row = labels + runs.run[i].y * width;
+            for (int32_t x = runs.run[i].x0; x < runs.run[i].x1; x++) row[x] = number[i] + 1;
+        }
+    }
+    free(number);
+    runs_free(&runs);
     return parts;
 }

@@ -13,6 +13,10 @@ typedef struct {
     int64_t count, room;
 } Runs;
 
+/* The next x from which a byte is not zero (or is, where wanted is 0), width where there is none. */
+int64_t runs_next(const uint8_t *row, int64_t x, int64_t width, int wanted);
+/* Adds the stretches of nonzero bytes (0 or 1 each) of a part of a row. */
+int runs_add_row(Runs *runs, const uint8_t *row, int32_t y, int64_t from, int64_t to);
 int runs_add(Runs *runs, int32_t y, int32_t x0, int32_t x1);
 /* Joins runs that touch in 8 directions; runs must be in order of y, then x. */
 void runs_join(Runs *runs);
@@ -28,5 +32,10 @@ typedef struct {
 /* The components of joined runs in OpenCV's order, that of their first block of 2 x 2 pixels.
  * number i32[count]: of each run, its component. Returns them (to be freed), 0 without memory. */
 Component *runs_components(Runs *runs, int32_t *number, int64_t *count);
+
+/* The components of the nonzero pixels (0 or 1) of an image whose rows are `stride` apart, to be
+ * freed; 0 without memory. labels i32[height, width], or none: their numbers, from 1. */
+Component *label_components(
+    const uint8_t *solid, int64_t height, int64_t width, int64_t stride, int32_t *labels, int64_t *count);
 
 #endif

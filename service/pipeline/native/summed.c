@@ -14,11 +14,13 @@ typedef struct {
     const Problem *p;
     Plan plan;
     double *memory;
-    double *label;                 /* [segments + 1, labels]: exp(least - penalty), SPACE row last */
+    const double *label;           /* [segments + 1, labels]: exp(least - penalty), SPACE row last */
+    const double *least;           /* [segments + 1] */
+    double *own_label, *own_least;
     double *classes;               /* [classes, labels]: exp(-penalty) */
-    double *read, *stray, *least;  /* [segments + 1, classes], [segments + 1], [segments + 1] */
-    double *into, *out, *rubbish, *final; /* [moves] in the plan's orders, [states] */
-    double *ahead, *stepped, *ahead_scale; /* [nodes, states] twice, [nodes] */
+    double *read, *stray;          /* [segments + 1, classes], [segments + 1] */
+    double *out, *rubbish, *final; /* [moves] by the state they leave, [states] */
+    double *ahead, *stepped, *kept, *ahead_scale; /* [nodes, states] three times, [nodes] */
     double *rest, *entered, *rest_scale;
     double *scratch; /* [2, states] */
 } Sums;
@@ -28,22 +30,41 @@ static int64_t row_of(const Problem *p, int64_t arc)
     return p->segment[arc] < 0 ? p->segments : p->segment[arc];
 }
 
-static void weigh(Sums *m)
+/* exp(least - penalty) of every label, the row of SPACE last, unless they are known. */
+static void weigh_labels(Sums *m, double *labels_out, double *least_out)
 {
     const Problem *p = m->p;
     int64_t rows = p->segments + 1, labels = p->labels;
-    for (int64_t i = 0; i < p->classes * labels; i++) m->classes[i] = exp(-p->class_penalty[i]);
     for (int64_t row = 0; row < rows; row++) {
-        double *label = m->label + row * labels, least = INFINITY;
+        double *label = labels_out + row * labels, least = INFINITY;
         const double *penalty = p->label_penalty + row * (labels - 1);
         int space = row == p->segments;
         if (space) least = 0.0;
         else for (int64_t k = 0; k < labels - 1; k++) if (penalty[k] < least) least = penalty[k];
-        m->least[row] = least;
+        least_out[row] = least;
         for (int64_t k = 0; k < labels; k++) label[k] = 0.0;
         if (space) label[labels - 1] = 1.0;
         else if (least < INFINITY)
             for (int64_t k = 0; k < labels - 1; k++) label[k] = exp(least - penalty[k]);
+    }
+    m->label = labels_out;
+    m->least = least_out;
+}
+
+static void weigh(Sums *m)
+{
+    const Problem *p = m->p;
+    int64_t rows = p->segments + 1, labels = p->labels;
+    for (int64_t i = 0; i < p->classes * labels; i++)
+        m->classes[i] = p->class_penalty[i] < INFINITY ? exp(-p->class_penalty[i]) : 0.0;
+    if (p->label_weight) {
+        m->label = p->label_weight;
+        m->least = p->label_least;
+    } else {
+        weigh_labels(m, m->own_label, m->own_least);
+    }
+    for (int64_t row = 0; row < rows; row++) {
+        const double *label = m->label + row * labels;
         m->stray[row] = label[p->rubbish];
         for (int64_t c = 0; c < p->classes; c++) {
             double sum = 0.0;
@@ -54,7 +75,6 @@ static void weigh(Sums *m)
         }
     }
     for (int64_t i = 0; i < p->moves; i++) {
-        m->into[i] = exp(-p->move_penalty[m->plan.into[i]]);
         m->out[i] = exp(-p->move_penalty[m->plan.out_of[i]]);
     }
     for (int64_t s = 0; s < p->states; s++) {
@@ -75,18 +95,18 @@ static int sums_make(Sums *m, const Problem *p, int backward)
 {
     int64_t rows = p->segments + 1, states = p->states, grid = p->nodes * states;
     int64_t size = rows * p->labels + p->classes * p->labels + rows * (p->classes + 2)
-        + 2 * p->moves + 4 * states + (2 * grid + p->nodes) * (backward ? 2 : 1);
+        + p->moves + 4 * states + (2 * grid + p->nodes) * (backward ? 2 : 1) + grid;
     m->p = p;
     m->memory = 0;
     if (!plan_make(p, &m->plan)) return 0;
     double *next = m->memory = malloc((size_t)size * sizeof(double));
     if (!next) { plan_free(&m->plan); return 0; }
 #define TAKE(name, count) m->name = next; next += (count)
-    TAKE(label, rows * p->labels); TAKE(classes, p->classes * p->labels);
-    TAKE(read, rows * p->classes); TAKE(stray, rows); TAKE(least, rows);
-    TAKE(into, p->moves); TAKE(out, p->moves); TAKE(rubbish, states); TAKE(final, states);
+    TAKE(own_label, rows * p->labels); TAKE(classes, p->classes * p->labels);
+    TAKE(read, rows * p->classes); TAKE(stray, rows); TAKE(own_least, rows);
+    TAKE(out, p->moves); TAKE(rubbish, states); TAKE(final, states);
     TAKE(scratch, 2 * states);
-    TAKE(ahead, grid); TAKE(stepped, grid); TAKE(ahead_scale, p->nodes);
+    TAKE(ahead, grid); TAKE(stepped, grid); TAKE(kept, grid); TAKE(ahead_scale, p->nodes);
     if (backward) { TAKE(rest, grid); TAKE(entered, grid); TAKE(rest_scale, p->nodes); }
 #undef TAKE
     weigh(m);
@@ -94,18 +114,19 @@ static int sums_make(Sums *m, const Problem *p, int backward)
 }
 
 /* What one arc brings to its end, times a factor, added to a row. */
-static void bring(const Sums *m, int64_t arc, double factor, double *to)
+static void bring(const Sums *m, int64_t arc, double factor, double *restrict to)
 {
     const Problem *p = m->p;
     int64_t states = p->states, row = row_of(p, arc);
-    const double *ahead = m->ahead + (int64_t)p->src[arc] * states;
-    const double *stepped = m->stepped + (int64_t)p->src[arc] * states;
+    const double *restrict kept = m->kept + (int64_t)p->src[arc] * states;
+    const double *restrict stepped = m->stepped + (int64_t)p->src[arc] * states;
     const double *read = m->read + row * p->classes;
     const int32_t *run = m->plan.run;
     double stray = m->stray[row] * factor;
-    for (int64_t s = 0; s < states; s++) to[s] += ahead[s] * m->rubbish[s] * stray;
+    if (stray != 0.0) for (int64_t s = 0; s < states; s++) to[s] += kept[s] * stray;
     for (int64_t c = 0; c < p->classes; c++) {
         double reading = read[c] * factor;
+        if (reading == 0.0) continue;
         for (int32_t s = run[c + 1]; s < run[c + 2]; s++) to[s] += stepped[s] * reading;
     }
 }
@@ -156,7 +177,7 @@ static void forward(Sums *m)
     int64_t states = p->states;
     for (int64_t node = 0; node < p->nodes; node++) {
         double *ahead = m->ahead + node * states, *stepped = m->stepped + node * states;
-        double scale = INFINITY;
+        double *kept = m->kept + node * states, scale = INFINITY;
         for (int32_t i = m->plan.arriving_first[node]; i < m->plan.arriving_first[node + 1]; i++) {
             int32_t arc = m->plan.arriving[i];
             double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
@@ -172,13 +193,15 @@ static void forward(Sums *m)
             for (int64_t s = 0; s < states; s++) ahead[s] = 0.0;
             m->ahead_scale[node] = INFINITY;
         }
-        for (int64_t s = 0; s < states; s++) stepped[s] = 0.0;
+        for (int64_t s = 0; s < states; s++) stepped[s] = kept[s] = 0.0;
         if (m->ahead_scale[node] == INFINITY) continue;
+        /* Few states are reached: from those on, not back from all. */
         for (int64_t s = 0; s < states; s++) {
-            double sum = 0.0;
-            for (int32_t i = m->plan.into_first[s]; i < m->plan.into_first[s + 1]; i++)
-                sum += ahead[m->plan.into_other[i]] * m->into[i];
-            stepped[s] = sum;
+            double own = ahead[s];
+            if (own == 0.0) continue;
+            kept[s] = own * m->rubbish[s];
+            for (int32_t i = m->plan.out_first[s]; i < m->plan.out_first[s + 1]; i++)
+                stepped[m->plan.out_other[i]] += own * m->out[i];
         }
     }
 }
@@ -348,9 +371,9 @@ int summed_expected(
         double factor = exp(fmin(*total - through, LARGEST));
         const double *ahead = m->ahead + node * states, *entered = m->entered + node * states;
         for (int64_t s = 0; s < states; s++)
-            for (int32_t i = m->plan.into_first[s]; i < m->plan.into_first[s + 1]; i++)
-                moves[m->plan.into[i]] +=
-                    factor * ahead[m->plan.into_other[i]] * m->into[i] * entered[s];
+            for (int32_t i = m->plan.out_first[s]; i < m->plan.out_first[s + 1]; i++)
+                moves[m->plan.out_of[i]] +=
+                    factor * ahead[s] * m->out[i] * entered[m->plan.out_other[i]];
     }
     for (int64_t f = 0; f < p->finals; f++)
         finals[f] = end[m->plan.place[p->final[f]]] * exp(-p->final_penalty[f]) / whole;

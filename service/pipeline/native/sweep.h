@@ -15,6 +15,7 @@ typedef struct {
     const double *move_penalty, *rubbish_penalty;
     const int32_t *final;
     const double *final_penalty;
+    const double *label_weight, *label_least; /* see summed.c, or none */
 } Problem;
 
 /* States ordered by class, so that one number serves a run of neighbours; and sorted indices.
@@ -32,6 +33,11 @@ typedef struct {
     int32_t *leaving_first, *leaving;
     int32_t *member_first, *member; /* labels of each class */
 } Plan;
+
+/* f64[segments + 1, classes]: the lowest penalty of reading each segment as a symbol of a class, to be
+ * freed; 0 without memory. */
+double *lowest_read(const Problem *p, const Plan *plan);
+int lowest_both(const Problem *p, const Plan *plan, const double *read, double *ahead, double *rest);
 
 int plan_make(const Problem *p, Plan *plan);
 void plan_free(Plan *plan);

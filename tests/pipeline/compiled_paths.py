@@ -1,4 +1,4 @@
-"""The best strings of a graph, searched by compiled loops (``nbest.c``)."""
+"""The compiled search for the best strings of a plain graph (``nbest.c``)."""
 
 import ctypes
 from collections.abc import Collection

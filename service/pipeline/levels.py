@@ -1,0 +1,35 @@
+"""Levels of grey that split or rank the pixels of an image, from how often each value occurs."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.native.inking import histogram
+
+
+def percentile(values: NDArray[np.uint8], percent: float) -> float:
+    """A percentile of grey values, linear between neighbours; 50 is the median."""
+    return percentile_of_counts(histogram(np.ascontiguousarray(values)), percent)
+
+
+def otsu(counts: NDArray[np.int64]) -> int:
+    """Otsu's threshold of a histogram, i64 [256], as OpenCV finds it."""
+    share = counts / counts.sum()
+    below = np.cumsum(share)
+    first = np.cumsum(share * np.arange(256))
+    told = np.flatnonzero(np.minimum(below, 1 - below) >= np.finfo(np.float32).eps)
+    if not len(told):
+        return 0
+    low = first[told] / below[told]
+    high = (first[-1] - first[told]) / (1 - below[told])
+    apart = below[told] * (1 - below[told]) * (low - high) ** 2
+    return int(told[apart.argmax()])
+
+
+def percentile_of_counts(counts: NDArray[np.int64], percent: float) -> float:
+    """A percentile, linear between neighbours, of values 0..255 that occur so often, i64 [256]."""
+    ends = np.cumsum(counts)
+    place = percent / 100 * float(ends[-1] - 1)
+    below, above = np.searchsorted(ends, [int(place), int(place) + 1], side="right").clip(max=255)
+    if place >= ends[-1] - 1:
+        above = below
+    return float(below + (above - below) * (place - int(place)))

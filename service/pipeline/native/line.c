@@ -1,0 +1,149 @@
+/* One zone brought to a level line of one size, see segment.normalise_line. */
+#include "runs.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Sums as numpy adds them up: in eight strands, blocks of 128 in pairs. */
+double summed(const double *values, int64_t count)
+{
+    if (count > 128) {
+        int64_t half = count / 2 - count / 2 % 8;
+        return summed(values, half) + summed(values + half, count - half);
+    }
+    double sum = 0.0;
+    int64_t i = 0;
+    if (count >= 8) {
+        double strand[8];
+        memcpy(strand, values, sizeof strand);
+        for (i = 8; i + 8 <= count; i += 8)
+            for (int k = 0; k < 8; k++) strand[k] += values[i + k];
+        sum = ((strand[0] + strand[1]) + (strand[2] + strand[3]))
+            + ((strand[4] + strand[5]) + (strand[6] + strand[7]));
+    }
+    for (; i < count; i++) sum += values[i];
+    return sum;
+}
+
+typedef struct {
+    double value, weight;
+} Weighted;
+
+static int by_value(const void *a, const void *b)
+{
+    double one = ((const Weighted *)a)->value, other = ((const Weighted *)b)->value;
+    return one < other ? -1 : one > other;
+}
+
+/* The first value, in order, that with all lower ones has the share of the weight. */
+static double quantile(Weighted *items, int64_t count, double share, int scaled)
+{
+    double total = 0.0, sum = 0.0;
+    qsort(items, (size_t)count, sizeof(Weighted), by_value);
+    for (int64_t i = 0; i < count; i++) total += items[i].weight;
+    for (int64_t i = 0; i < count; i++) {
+        sum += items[i].weight;
+        if (scaled ? sum / total >= share : sum >= total * share) return items[i].value;
+    }
+    return items[count - 1].value;
+}
+
+static double weighted_mean(const double *values, const double *weights, int64_t count, double *scratch)
+{
+    for (int64_t i = 0; i < count; i++) scratch[i] = values[i] * weights[i];
+    return summed(scratch, count) / summed(weights, count);
+}
+
+/* Where the line of a zone runs: found f64[3], its size in px, its slope and its level at x = 0.
+ * ink u8[height, width], rows `stride` apart. Returns the number of components, -1 without memory. */
+int64_t line_frame(const uint8_t *ink, int64_t height, int64_t width, int64_t stride, double *found)
+{
+    uint8_t *solid = malloc((size_t)(height * width + 1));
+    if (!solid) return -1;
+    for (int64_t y = 0; y < height; y++)
+        for (int64_t x = 0; x < width; x++) solid[y * width + x] = ink[y * stride + x] > 0;
+    int64_t count = 0, tall = 0;
+    Component *parts = label_components(solid, height, width, width, 0, &count);
+    free(solid);
+    if (!parts || count == 0) { free(parts); return parts ? 0 : -1; }
+    double *reals = malloc((size_t)(4 * count) * sizeof(double));
+    Weighted *items = malloc((size_t)count * sizeof(Weighted));
+    if (!reals || !items) { free(parts); free(reals); free(items); return -1; }
+    double *x = reals, *y = x + count, *weight = y + count, *scratch = weight + count;
+    for (int64_t i = 0; i < count; i++) {
+        double own = parts[i].y1 - parts[i].y0;
+        items[i] = (Weighted){own, own};
+    }
+    double least = 0.45 * quantile(items, count, 0.95, 1), low = INFINITY, high = -INFINITY;
+    for (int64_t i = 0; i < count; i++) {
+        const Component *part = parts + i;
+        double own = part->y1 - part->y0;
+        if (own < least) continue;
+        x[tall] = (double)part->sum_x / (double)part->area;
+        y[tall] = part->y0 + own / 2;
+        weight[tall] = (double)part->area;
+        items[tall] = (Weighted){own, (double)part->area};
+        low = x[tall] < low ? x[tall] : low;
+        high = x[tall] > high ? x[tall] : high;
+        tall++;
+    }
+    double size = quantile(items, tall, 0.5, 0), slope = 0.0;
+    double level = weighted_mean(y, weight, tall, scratch);
+    if (tall >= 4 && high - low >= 3 * size) {
+        double mean = weighted_mean(x, weight, tall, scratch);
+        for (int64_t i = 0; i < tall; i++) y[i] = (x[i] - mean) * (y[i] - level);
+        slope = weighted_mean(y, weight, tall, scratch);
+        for (int64_t i = 0; i < tall; i++) y[i] = (x[i] - mean) * (x[i] - mean);
+        double spread = weighted_mean(y, weight, tall, scratch);
+        slope /= spread > 1.0 ? spread : 1.0;
+        slope = slope < -0.15 ? -0.15 : slope > 0.15 ? 0.15 : slope;
+        level -= slope * mean;
+    }
+    found[0] = size;
+    found[1] = slope;
+    found[2] = level;
+    free(parts);
+    free(reals);
+    free(items);
+    return count;
+}
+
+/* Erases from a line what is of other lines, see segment._without_neighbours. level: ink above it is
+ * solid; size: of the line; edge: px. 0 without memory. */
+int erase_neighbours(
+    uint8_t *line, int64_t height, int64_t width, int level, double centre, double size, int64_t edge)
+{
+    uint8_t *solid = malloc((size_t)(height * width + 1));
+    int32_t *labels = malloc((size_t)(height * width + 1) * sizeof(int32_t));
+    int64_t count = 0;
+    Component *parts = 0;
+    if (solid && labels) {
+        for (int64_t i = 0; i < height * width; i++) solid[i] = line[i] > level;
+        parts = label_components(solid, height, width, width, labels, &count);
+    }
+    uint8_t *gone = parts ? calloc((size_t)(height * width + 1), 1) : 0;
+    for (int64_t c = 0; gone && c < count; c++) {
+        const Component *part = parts + c;
+        double top = (part->y0 - centre) / size, bottom = top + (part->y1 - part->y0) / size;
+        int foreign = top > 0.62 || bottom < -0.62 || (part->y1 >= height - edge && top > 0.40)
+            || (part->y0 <= edge && bottom < -0.30);
+        if (!foreign) continue;
+        for (int64_t y = part->y0; y < part->y1; y++)
+            for (int64_t x = part->x0; x < part->x1; x++) {
+                if (labels[y * width + x] != c + 1) continue;
+                gone[y * width + x] = 1;
+                for (int64_t ny = y > 0 ? y - 1 : 0; ny <= y + 1 && ny < height; ny++)
+                    for (int64_t nx = x > 0 ? x - 1 : 0; nx <= x + 1 && nx < width; nx++)
+                        if (!solid[ny * width + nx]) gone[ny * width + nx] = 1;
+            }
+    }
+    for (int64_t i = 0; gone && i < height * width; i++)
+        if (gone[i]) line[i] = 0;
+    int made = gone != 0;
+    free(solid);
+    free(labels);
+    free(parts);
+    free(gone);
+    return made;
+}

@@ -1,0 +1,123 @@
+"""The compiled text-line structure of a page (``words.c``, ``places.c``); boxes x0, y0, x1, y1."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.native import LIBRARY, address, checked
+
+_Int = ctypes.c_int64
+_Ints = NDArray[np.int32]
+_Floats = NDArray[np.float32]
+_SUMS: Final = 7
+_MOST_IN_RUN: Final = 12
+_MOST_BOXES: Final = 60
+_FEATURES: Final = 43
+
+for _name in ("find_marks", "find_places"):
+    getattr(LIBRARY, _name).restype = _Int
+
+
+class _Words(ctypes.Structure):
+    _fields_ = (
+        ("count", _Int),
+        *((name, ctypes.c_void_p)
+          for name in ("box", "end", "before", "after", "sums", "gap_left", "gap_right")),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Marks chained by tight gaps, from left to right, W of them, for `find_places`.
+
+    ends: i32 [W, 2], the first and the last mark; numbers: what else is known of them.
+    """
+
+    ends: _Ints
+    numbers: tuple[NDArray[np.int32] | NDArray[np.float32], ...]
+
+
+def find_marks(mask: NDArray[np.bool_], *, page: bool, most: int) -> tuple[_Ints, _Ints]:
+    """The components of an ink mask, bool [H, W], that may be writing, from left to right.
+
+    Boxes i32 [M, 4] and area i32 [M]; the tallest where there are more than `most`.
+    """
+    boxes, area = np.empty((most, 4), np.int32), np.empty(most, np.int32)
+    found = LIBRARY.find_marks(
+        address(mask, np.bool_), _Int(mask.shape[0]), _Int(mask.shape[1]), _Int(page), _Int(most),
+        address(boxes, np.int32), address(area, np.int32),
+    )  # fmt: skip
+    checked(found >= 0)
+    return boxes[:found], area[:found]
+
+
+def find_words(boxes: _Ints, area: _Ints, page_width: int, most: int) -> tuple[Words, _Ints]:
+    """At most `most` words of marks, i32 [M, 4] sorted by x0, and the word of each mark, i32 [M],
+    -1 for none."""
+    count = len(boxes)
+    box, ends = np.empty((count, 4), np.int32), np.empty((count, 2), np.int32)
+    before, after, number = np.empty((3, count), np.int32)
+    sums, gaps = np.empty((count, _SUMS), np.float32), np.empty((2, count), np.float32)
+    numbers = (box, ends, before, after, sums, gaps[0], gaps[1])
+    words = _words(count, numbers)
+    checked(
+        LIBRARY.find_words(
+            address(boxes, np.int32), address(area, np.int32), _Int(count), _Int(page_width),
+            _Int(most), ctypes.byref(words), address(number, np.int32),
+        )
+    )  # fmt: skip
+    return Words(ends[: words.count], numbers), number
+
+
+def _words(
+    count: int, numbers: tuple[NDArray[np.int32] | NDArray[np.float32], ...]
+) -> ctypes.Structure:
+    return _Words(count, *(one.ctypes.data for one in numbers))
+
+
+def find_places(
+    marks: _Ints, words: Words, rules: _Ints, signs: _Floats, page: tuple[int, int]
+) -> tuple[_Ints, _Floats]:
+    """Every run of words of a page: boxes i32 [R, 4], a currency sign that adjoins taken in, and
+    features f32 [R, 43].
+
+    rules: i32 [L, 5] of InkImage; signs: f32 [W, 2], how much the first and the last mark of each
+    word look like a currency sign; page: width and height.
+    """
+    count = len(words.ends)
+    if signs.shape != (count, 2) or rules.shape[1:] != (5,):
+        raise ValueError("find_places: signs or rules of another page")
+    room = _MOST_IN_RUN * count + _MOST_BOXES
+    boxes, features = np.empty((room, 4), np.int32), np.empty((room, _FEATURES), np.float32)
+    own = _words(count, words.numbers)
+    found = LIBRARY.find_places(
+        address(marks, np.int32), ctypes.byref(own), address(rules, np.int32), _Int(len(rules)),
+        address(signs, np.float32), _Int(page[0]), _Int(page[1]), address(boxes, np.int32),
+        address(features, np.float32),
+    )  # fmt: skip
+    checked(found >= 0)
+    return boxes[:found], features[:found]
+
+
+def compare_ink(mask: NDArray[np.bool_], boxes: _Ints, pattern: _Floats) -> NDArray[np.float64]:
+    """The products of the ink in each box, i32 [N, 4], and a pattern, summed; f64 [N].
+
+    Both are brought to the pattern's size by averaging, full ink being 255; NaN where a box is
+    smaller. mask: bool [H, W].
+    """
+    found = np.empty(len(boxes))
+    height, width = mask.shape
+    low, high = boxes[:, :2], boxes[:, 2:]
+    if len(boxes) and not ((low >= 0).all() and (high <= (width, height)).all()):
+        raise ValueError("compare_ink: a box is outside of the page")
+    LIBRARY.compare_ink(
+        address(mask, np.bool_), _Int(width), address(boxes, np.int32), _Int(len(boxes)),
+        address(pattern, np.float32), _Int(pattern.shape[0]), _Int(pattern.shape[1]),
+        address(found, np.float64),
+    )  # fmt: skip
+    return found

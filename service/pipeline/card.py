@@ -83,11 +83,11 @@ class RecordRule:
     for cards without their own.
     """
 
-    slope: float = 0.9
-    sure: float = 0.2
-    shift: float = 0.8
+    slope: float = 1.0
+    sure: float = 0.4
+    shift: float = 1.1
     prior: float = 0.02
-    flagged: float = 1.2
+    flagged: float = 2.0
 
     def __post_init__(self) -> None:
         weights = self.slope, self.sure, self.shift, self.flagged

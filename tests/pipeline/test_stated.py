@@ -46,6 +46,7 @@ def _said(stated: int, *looks: tuple[float, dict[int, float]], rule: RecordRule 
         (0, 0.0, {12345: 0.99}, "unread"),
         (12345, 1e-9, {-12345: 0.99}, "unread"),
         (12345, 1e-14, {11261202600: 0.99}, "unread"),  # a date
+        (12345, 1e-6, {1234500100: 0.5, 12345100: 0.3}, "unread"),  # a fraction taken for digits
     ],
 )
 def test_the_rule(stated: int, said: float, found: dict[int, float], verdict: str) -> None:
@@ -57,6 +58,11 @@ def test_odds_count_less_where_no_amount_is_likely() -> None:
     assert _said(12845, (5e-5, {12345: 0.9}), rule=rule).verdict == "disagrees"
     assert _said(12845, (5e-5, {12345: 0.1}), rule=rule).verdict == "unread"
     assert _said(12845, (5e-5, {12345: 0.1})).verdict == "disagrees"
+
+
+def test_other_cents_are_a_fault_of_the_record_where_the_reading_is_sure() -> None:
+    assert _said(12345, (1e-6, {12346: 0.99}), rule=RecordRule()).verdict == "disagrees"
+    assert _said(12345, (1e-6, {12346: 0.05}), rule=RecordRule()).verdict == "unread"
 
 
 def test_looks_are_averaged() -> None:

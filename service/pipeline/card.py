@@ -248,7 +248,9 @@ def write_record_rule(folder: Path, rule: RecordRule, source: dict[str, Any]) ->
     path = folder / "card.json"
     card = json.loads(path.read_text())
     card["record_rule"] = {name: round(one, 4) for name, one in asdict(rule).items()}
-    card["calibrated_on"] = {**(card.get("calibrated_on") or {}), "record_rule": source}
+    sources = card.get("calibrated_on")
+    kept = sources if isinstance(sources, dict) else {}
+    card["calibrated_on"] = {**kept, "record_rule": source}
     part = path.with_suffix(".part")
     part.write_text(card_text(card))
     part.replace(path)

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from service.errors import ModelError
-from service.pipeline.card import Calibration, Fitted, Tally, load_card, recalibrate, write_version
+from service.pipeline.card import (
+    Calibration,
+    Fitted,
+    RecordRule,
+    Tally,
+    load_card,
+    recalibrate,
+    write_record_rule,
+    write_version,
+)
 from service.pipeline.decision import uncalibrated
 from service.pipeline.reader import ChequeReader
 from service.settings import load_settings
@@ -104,5 +113,20 @@ def test_a_version_keeps_all_but_what_is_fitted(model: Path, tmp_path: Path) -> 
 def test_an_impossible_calibration_is_refused(model: Path, calibration: object) -> None:
     path = model / "card.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "calibration": calibration}))
+    with pytest.raises(ModelError, match="malformed"):
+        load_card(model)
+
+
+def test_a_rule_for_records_is_kept_in_the_card(model: Path) -> None:
+    rule = RecordRule(0.9, 0.3, 1.25, 0.01, 2.5)
+    before = load_card(model)
+    write_record_rule(model, rule, {"items": 700})
+    after = load_card(model)
+    assert after.record_rule == rule
+    assert after.calibration == before.calibration
+    raw = json.loads((model / "card.json").read_text())
+    assert raw["calibrated_on"]["record_rule"] == {"items": 700}
+    raw["record_rule"]["prior"] = 1.5
+    (model / "card.json").write_text(json.dumps(raw))
     with pytest.raises(ModelError, match="malformed"):
         load_card(model)

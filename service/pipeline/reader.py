@@ -314,15 +314,10 @@ class ChequeReader:
 
     def _look(self, image: ChequeImage, wanted: "_Wanted", stated: Sequence[int]) -> list[Look]:
         """What one look at an image says of each of several stated amounts."""
-        grammar, field_only, card = wanted.grammar, wanted.field_only, self._card
-        ink = extract_ink(image.grey)
-        fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
-        fields = fields if field_only else enough_fields(fields)
-        graph = segment_fields(ink, fields, card.placement, self._weights)
-        penalties = self._recognizer.penalties(graph.crops)
-        lattice = recognition_graph(graph, fields, penalties, card, self._free)
+        grammar = wanted.grammar
+        _, _, lattice = self._recognized(image, extract_ink(image.grey), wanted, _Clock({}))
         found = best(lattice, grammar, _LOOKED_AT, distinct="amount")
-        everything = forward_of_everything(lattice, grammar, card.null_penalty)
+        everything = forward_of_everything(lattice, grammar, self._card.null_penalty)
         amounts = [one.amount_minor for one in found]
         spelled = forward_of_amounts(lattice, grammar, [*amounts, *stated])
         posteriors = [posterior(one, everything) for one in spelled]
@@ -332,6 +327,28 @@ class ChequeReader:
     def _posterior(self, reading: Reading, field_only: bool = False) -> float:
         """The posterior of a reading."""
         return uncalibrated(reading.confidence, self.calibration(field_only=field_only))
+
+    def _recognized(
+        self,
+        image: ChequeImage,
+        ink: InkImage,
+        wanted: "_Wanted",
+        clock: "_Clock",
+        most: int | None = None,
+    ) -> tuple[list[FieldCandidate], SegmentationGraph, Lattice]:
+        """The fields of an image, their segmentation graph, and the recognition graph made of it.
+
+        most: fields that are looked at.
+        """
+        field_only = wanted.field_only
+        fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
+        fields = (fields if field_only else enough_fields(fields))[:most]
+        clock.lap("field")
+        graph = segment_fields(ink, fields, self._card.placement, self._weights)
+        clock.lap("segment")
+        penalties = self._recognizer.penalties(graph.crops)
+        clock.lap("recognize")
+        return fields, graph, recognition_graph(graph, fields, penalties, self._card, self._free)
 
     def _interpret(
         self,
@@ -345,19 +362,12 @@ class ChequeReader:
 
         most: fields that are looked at, for a first glance, without alternatives.
         """
-        grammar, field_only, stated = wanted.grammar, wanted.field_only, wanted.stated
-        fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
-        fields = (fields if field_only else enough_fields(fields))[:most]
-        clock.lap("field")
-        graph = segment_fields(ink, fields, self._card.placement, self._weights)
-        clock.lap("segment")
-        penalties = self._recognizer.penalties(graph.crops)
-        clock.lap("recognize")
-        lattice = recognition_graph(graph, fields, penalties, self._card, self._free)
+        grammar, stated = wanted.grammar, wanted.stated
+        fields, graph, lattice = self._recognized(image, ink, wanted, clock, most)
         number = ALTERNATIVES if most is None else 1
         found = best(lattice, grammar, number, distinct="amount")
         everything = forward_of_everything(lattice, grammar, self._card.null_penalty)
-        calibration = self.calibration(field_only=field_only)
+        calibration = self.calibration(field_only=wanted.field_only)
         spelled = forward_of_amounts(lattice, grammar, [one.amount_minor for one in found])
         alternatives = tuple(
             _alternative(one, penalty, everything, calibration)

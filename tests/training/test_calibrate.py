@@ -107,9 +107,8 @@ def test_the_command_calibrates_the_model_in_place_or_a_new_version(
         assert fit.tally is not None
         assert fit.tally.candidates == candidates
     sources = new["calibrated_on"]
-    assert {name: one["images"] for name, one in sources.items()} == {
-        "calibration": 500, "field_calibration": 700,
-    }  # fmt: skip
+    read = {name: sources[name]["images"] for name in ("calibration", "field_calibration")}
+    assert read == {"calibration": 500, "field_calibration": 700}
     assert sources["calibration"]["by_hand"] == 250
     assert new["weights"] == old["weights"]
     (folder,) = (tmp_path / "runs" / "calibration").iterdir()

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from service.pipeline.image import ChequeImage
 from service.pipeline.field import FieldCandidate, Zone
+from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage
 from service.pipeline.looks import LOOKS, closer, further_looks
 
@@ -47,9 +47,11 @@ def test_what_is_seen_closer_lies_where_it_lay() -> None:
     x0, y0, x1, y1 = found.zones[0].box
     outside = larger.ink.copy()
     outside[y0:y1, x0:x1] = 0
-    assert larger.ink[y0:y1, x0:x1].any() and not outside.any()
+    assert larger.ink[y0:y1, x0:x1].any()
+    assert not outside.any()
     middle = np.array([(x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2, 1.0])
     x, y, _ = near.to_original @ middle
     assert np.hypot(x - (2 * 559.5 + 10), y - (2 * 119.5 + 20)) < 1.5
     assert larger.rules.tolist() == [[125, 250, 375, 252, 0]]
-    assert found.penalty == field.penalty and ink.shape == (300, 700)
+    assert found.penalty == field.penalty
+    assert ink.shape == (300, 700)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.card import Placement
-from service.pipeline.field import FieldCandidate
+from service.pipeline.field import Box, FieldCandidate
 from service.pipeline.ink import InkImage
 from service.pipeline.native.cutting import (
     Cuts,
@@ -360,23 +360,28 @@ def segment_fields(
     fields: Sequence[FieldCandidate],
     placement: Placement,
     weights: NDArray[np.float32] | None = None,
+    *,
+    only: Sequence[int] | None = None,
+    known: dict[Box, ZoneSegments | None] | None = None,
 ) -> SegmentationGraph:
     """Replace each candidate field by its segmentation graph, all in parallel (section X-C).
 
-    weights: f32 [len(FEATURES)], the segment penalty is features @ weights; None means zero. A
-    field without ink adds nothing; where none has any the graph has no arcs.
+    weights: f32 [len(FEATURES)], the segment penalty is features @ weights; None means zero. only:
+    the fields, by index, that get one; all if left out. known: zones of this ink that were
+    segmented already, by box; those that were not are added. A field without ink adds nothing;
+    where none has any the graph has no arcs.
     """
     builder = _Builder()
-    cache: dict[tuple[int, int, int, int], ZoneSegments | None] = {}
-    for index, candidate in enumerate(fields):
+    cache = {} if known is None else known
+    for index in range(len(fields)) if only is None else only:
         zones = []
-        for zone in candidate.zones:
+        for zone in fields[index].zones:
             if zone.box not in cache:
                 cache[zone.box] = segment_zone(ink.ink, zone.box, placement)
             found = cache[zone.box]
             if found is not None:
                 zones.append(found)
-        builder.add_field(zones, candidate.penalty, index)
+        builder.add_field(zones, fields[index].penalty, index)
     return builder.finish(np.zeros(len(FEATURES), np.float32) if weights is None else weights)
 
 

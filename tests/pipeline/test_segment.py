@@ -181,7 +181,7 @@ def test_a_bar_and_what_stands_below_it_are_left_out() -> None:
     cv2.line(page, (200, 40), (245, 40), 255, 4)
     cv2.line(page, (126, 49), (184, 47), 255, 3)
     for x in (135, 155, 175):
-        ring(page, x, 63, (6, 8))
+        ring(page, x, 67, (6, 8))
     zone = segment_zone(page, (0, 0, 260, 90), PLACEMENT)
     assert zone is not None
     raised = (zone.boxes[:, 0] > 120) & (zone.boxes[:, 2] < 190)

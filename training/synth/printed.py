@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -54,7 +54,7 @@ class Printer:
         symbols = "".join(part for part, _ in written.parts)
         look = self._look(rng, symbols, height)
         layer = _lay_out(rng, written, look)
-        return InkLayer(_wear(rng, layer.coverage, look), layer.owner, layer.text)
+        return replace(layer, coverage=_wear(rng, layer.coverage, look))
 
     def _look(self, rng: np.random.Generator, symbols: str, height: float) -> _Look:
         font = self._font(rng, symbols)

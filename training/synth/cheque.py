@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from training.data.fonts import load_fonts
 from training.synth import words
-from training.synth.amounts import Part, WrittenAmount, sample_amount, text_of
+from training.synth.amounts import Part, WrittenAmount, sample_amount, text_of, typed_amount
 from training.synth.forms import sample_form
 from training.synth.ink import InkLayer
 from training.synth.layout import Form, Slot
@@ -209,12 +209,12 @@ _UNITS = {
 
 def sample_filling(rng: np.random.Generator, form: Form) -> Filling:
     """Draw a drawer and what they write on a form."""
-    styles = _STYLES[form.currency]
+    # Ireland writes its euros with a decimal point.
+    styles = ("GBP",) if form.name == "ireland" else _STYLES[form.currency]
     style = styles[int(rng.integers(len(styles)))]
     written = sample_amount(rng, style)
     foreign = style in ("USD", "GBP", "EUR", "INR") and style != form.currency
-    if form.sign or foreign:
-        written = without_sign(written) if foreign or rng.random() < 0.96 else written
+    bare = (form.sign or foreign) and (foreign or rng.random() < 0.96)
     machine = bool(rng.random() < (0.75 if form.name == "us-business" else 0.14))
     major, minor = divmod(written.amount_minor, 100)
     language = form.language
@@ -248,8 +248,10 @@ def sample_filling(rng: np.random.Generator, form: Form) -> Filling:
         "roboto-condensed",
     )
     ink = _INKS[int(rng.choice(len(_INKS), p=_INK_SHARES))]
+    if machine:
+        written = typed_amount(rng, style, written.amount_minor)
     return Filling(
-        written,
+        without_sign(written) if bare else written,
         texts,
         sample_hand(rng),
         machine,
@@ -629,7 +631,11 @@ def make_cheque(
     def by_hand(generator: np.random.Generator, written: WrittenAmount, height: float) -> InkLayer:
         return write_amount(generator, written, height, filling.hand, dpi)
 
-    writer = _printer(split).write if filling.machine else hand or by_hand
+    writer = hand or by_hand
+    if filling.machine and filling.amount is not None:
+        # One machine prints the amount and the cents that stand apart.
+        symbols = "".join(part for part, _ in filling.amount.parts)
+        writer = _printer(split).machine(rng, symbols + "0123456789").write
     filled = draw(rng, form, filling, dpi, writer, plain=rng.random() < 0.1)
     _mark(rng, filled.page, form, kind)
     cheque = truth(filled, _picture(rng, filled.page, way, bitonal), form, filling, kind)

@@ -126,8 +126,9 @@ static void find_neighbours(Words *words)
             /* An isolated speck or dash does not end a line, nor does it bound one. */
             if (!(other >= 0.3f * high)) continue;
             if (gap < words->gap_right[i]) words->gap_right[i] = gap;
-            /* Raised cents share less of the line, but are smaller and near. */
-            int raised = other < 0.8f * high && gap < taller;
+            /* Raised cents share less of the line, but are smaller and near; a comma is not raised,
+             * and would end the line where what follows shares less with it. */
+            int raised = other < 0.8f * high && gap < taller && b[1] + b[3] < a[1] + a[3];
             if ((overlap >= RUN_OVERLAP * lower || raised) && lower >= RUN_ALIKE * taller
                 && gap <= RUN_GAP * taller && gap < nearest) {
                 nearest = gap;

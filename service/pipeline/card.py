@@ -6,6 +6,7 @@ import math
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -104,6 +105,42 @@ class RecordRule:
         return 1 / (1 + math.exp(-min(max(x, -40.0), 40.0)))
 
 
+SIGNS = ("text_before", "text_after", "within", "no_cents", "plain")
+"""Signs that a reading leaves something out, see `service.pipeline.doubts`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """How far a posterior is believed where a reading may leave something out.
+
+    That it does not has the probability 1 - sigmoid(bias + weights . signs), that it is then right
+    sigmoid(slope * log odds of the posterior + shift). weights: one for each of SIGNS.
+    """
+
+    slope: float
+    shift: float
+    bias: float
+    weights: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.weights) != len(SIGNS):
+            raise ValueError(f"doubts have a weight for each of {', '.join(SIGNS)}")
+        if not all(map(math.isfinite, (self.slope, self.shift, self.bias, *self.weights))):
+            raise ValueError("doubts need finite weights")
+        if self.slope <= 0:
+            raise ValueError("doubts need a positive slope")
+
+    def believed(self, posterior: float, signs: Sequence[float]) -> float:
+        """The share of a posterior in [0, 1] that is left with these signs, in [0, 1)."""
+        odds = math.log(max(posterior, 1e-13)) - math.log(max(1 - posterior, 1e-13))
+        out = self.bias + sum(w * one for w, one in zip(self.weights, signs, strict=True))
+        return _sigmoid(self.slope * odds + self.shift) * _sigmoid(-out)
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-min(max(x, -30.0), 30.0)))
+
+
 _SUREST = 0.999
 _LEAST_SURE = 1e-4
 
@@ -137,7 +174,8 @@ class ModelCard:
     calibration: of readings of whole images, where the place of the amount can be mistaken too;
     field_calibration: of those of cropped amounts. field_weights: in place of
     `field_features.WEIGHTS`, empty for those. grammar_weights: penalties in place of the grammar's
-    own, by name. record_rule: when a stated amount is taken to be wrong.
+    own, by name. record_rule: when a stated amount is taken to be wrong. doubts: of whole images,
+    how far a posterior is believed; None: as it is.
     """
 
     name: str
@@ -155,6 +193,7 @@ class ModelCard:
     field_weights: tuple[float, ...] = ()
     grammar_weights: tuple[tuple[str, float], ...] = ()
     record_rule: RecordRule = RecordRule()
+    doubts: Doubts | None = None
 
     @property
     def model_version(self) -> str:
@@ -209,7 +248,15 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         record_rule=RecordRule(
             **{str(name): float(one) for name, one in raw.get("record_rule", {}).items()}
         ),
+        doubts=_doubts(raw.get("doubts")),
     )
+
+
+def _doubts(raw: dict[str, Any] | None) -> Doubts | None:
+    if raw is None:
+        return None
+    slope, shift, bias = (float(raw[name]) for name in ("slope", "shift", "bias"))
+    return Doubts(slope, shift, bias, tuple(float(raw["weights"][name]) for name in SIGNS))
 
 
 def _field_calibration(raw: dict[str, Any]) -> Calibration:
@@ -245,12 +292,23 @@ def recalibrate(folder: Path, *fitted: Fitted) -> None:
 
 def write_record_rule(folder: Path, rule: RecordRule, source: dict[str, Any]) -> None:
     """Put a rule for records, and what sample it comes from, into the card of a model."""
+    _write_fit(folder, "record_rule", {n: round(one, 4) for n, one in asdict(rule).items()}, source)
+
+
+def write_doubts(folder: Path, doubts: Doubts, source: dict[str, Any]) -> None:
+    """Put fitted doubts, and what sample they come from, into the card of a model."""
+    fit: dict[str, Any] = {n: round(getattr(doubts, n), 4) for n in ("slope", "shift", "bias")}
+    fit["weights"] = {n: round(one, 4) for n, one in zip(SIGNS, doubts.weights, strict=True)}
+    _write_fit(folder, "doubts", fit, source)
+
+
+def _write_fit(folder: Path, name: str, fit: dict[str, Any], source: dict[str, Any]) -> None:
     path = folder / "card.json"
     card = json.loads(path.read_text())
-    card["record_rule"] = {name: round(one, 4) for name, one in asdict(rule).items()}
+    card[name] = fit
     sources = card.get("calibrated_on")
     kept = sources if isinstance(sources, dict) else {}
-    card["calibrated_on"] = {**kept, "record_rule": source}
+    card["calibrated_on"] = {**kept, name: source}
     part = path.with_suffix(".part")
     part.write_text(card_text(card))
     part.replace(path)

@@ -4,7 +4,7 @@ What is tuned in global training (section VII) enters here, so that training and
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,7 +80,16 @@ def normalised(lattice: Lattice, entrances: Entrances, added: NDArray[np.float64
 
 def forward_of_everything(lattice: Lattice, grammar: Grammar, null_penalty: float) -> float:
     """The forward penalty of all amounts and of the hypothesis that there is none."""
-    return float(-np.logaddexp(-forward(lattice, grammar), -null_penalty))
+    return forward_of_all([forward(lattice, grammar)], null_penalty)
+
+
+def forward_of_all(fields: Iterable[float], null_penalty: float) -> float:
+    """The same, from the forward penalty of each field's amounts.
+
+    What of a field that nothing was read of stands for it is `against_none`: what it would have if
+    its ink spoke neither for an amount nor against it.
+    """
+    return float(-np.logaddexp.reduce([-null_penalty, *(-one for one in fields)]))
 
 
 def against_none(penalty: float) -> float:

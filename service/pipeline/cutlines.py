@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from service.pipeline.field import FieldCandidate
 from service.pipeline.ink import InkImage
-from service.pipeline.segment import Cuts, Line, SegmentationGraph, find_cuts, normalise_line
+from service.pipeline.native.cutting import Cuts
+from service.pipeline.segment import Line, SegmentationGraph, find_cuts, normalise_line
 
 # Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
 Polygon = tuple[tuple[float, float], ...]

@@ -5,14 +5,18 @@ pixels. Readings of the same page slightly changed miss other things, so that th
 averaged are far better than one (perturb and combine: Breiman, "Arcing classifiers", 1998).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from service.pipeline.decode import scaling
+from service.pipeline.field import FieldCandidate, Zone
 from service.pipeline.image import ChequeImage
+from service.pipeline.ink import InkImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,34 @@ LOOKS: Final = 1 + len(_CHANGES)
 def enlarged(image: ChequeImage) -> ChequeImage:
     """An image a quarter larger: the change that readings gain most from."""
     return _changed(image, _LARGER)
+
+
+def closer(
+    image: ChequeImage, ink: InkImage, fields: Sequence[FieldCandidate]
+) -> tuple[ChequeImage, InkImage, list[FieldCandidate]]:
+    """The ink that was found in an image a quarter larger, with the fields that were found in it.
+
+    So a page is looked at again for a fraction of the time: where its amount may stand is known,
+    and its cuts and crops do change. Of the image nothing is larger but its way back.
+    """
+    height, width = ink.ink.shape
+    size = (round(width * _LARGER.wide), round(height * _LARGER.high))
+    larger = np.asarray(cv2.resize(ink.ink, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    scale = np.array([size[0] / width, size[1] / height])
+    boxes = [
+        replace(field, zones=tuple(_scaled(zone, scale, size) for zone in field.zones))
+        for field in fields
+    ]
+    rules = ink.rules.copy()
+    rules[:, :4] = np.rint(rules[:, :4] * np.tile(scale, 2))
+    back = image.to_original @ scaling(*(1 / scale).tolist())
+    return replace(image, to_original=back), InkImage(larger, larger > 0, rules), boxes
+
+
+def _scaled(zone: Zone, scale: NDArray[np.float64], size: tuple[int, int]) -> Zone:
+    x0, y0 = np.floor(np.multiply(zone.box[:2], scale)).astype(int).tolist()
+    x1, y1 = np.minimum(np.ceil(np.multiply(zone.box[2:], scale)), size).astype(int).tolist()
+    return replace(zone, box=(x0, y0, x1, y1))
 
 
 def further_looks(image: ChequeImage) -> Iterator[ChequeImage]:

@@ -1,5 +1,6 @@
 """The check reader of section X as one call: image in, reading out. Wiring only."""
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.automaton import Grammar
 from service.pipeline.card import Calibration, load_card
-from service.pipeline.chain import forward_of_everything, recognition_graph
+from service.pipeline.chain import against_none, forward_of_all, recognition_graph
 from service.pipeline.cutlines import Polygon, polygon, polygons
 from service.pipeline.decision import (
     DEFAULT_MAX_ERROR,
@@ -23,21 +24,22 @@ from service.pipeline.decision import (
     uncalibrated,
 )
 from service.pipeline.evidence import Chain, Evidence, Found, gather, of_looks, seal
-from service.pipeline.field import FieldCandidate, locate_fields
+from service.pipeline.field import Box, FieldCandidate, locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
-from service.pipeline.looks import enlarged, further_looks
+from service.pipeline.looks import closer, enlarged, further_looks
 from service.pipeline.minus import leaves_out_minus
 from service.pipeline.recognize import OnnxRecognizer, Recognizer
 from service.pipeline.search import (
     Interpretation,
     Lattice,
     best,
+    forward_by_field,
     forward_of_amount,
     forward_of_amounts,
 )
-from service.pipeline.segment import SegmentationGraph, segment_fields
+from service.pipeline.segment import SegmentationGraph, ZoneSegments, segment_fields
 from service.pipeline.stated import CONCLUSIVE, Look, Stated, judge
 from service.pipeline.usability import Measured, UsabilityLimits, legibility, measure_image
 
@@ -52,6 +54,11 @@ _UPRIGHT = 0.89
 _SURE = 0.97
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
+# A page's likeliest place for the amount is read first. Where it is so many times likelier to be
+# the amount than all else that the page may hold, nothing else is read.
+_SURE_OF_FIELD = 1e3
+# Of a second look are the fields that hold at least this share of what the first one found.
+_HOLDS = 0.02
 # Before a turned page is read as a whole its likeliest place is: where that is so many times too
 # unlikely to win, the rest does not win either.
 _TURNED_MARGIN = 30.0
@@ -179,13 +186,13 @@ class ChequeReader:
         clock = _Clock({"image": loaded})
         ink = extract_ink(image.grey)
         clock.lap("ink")
-        upright = reading = self._interpret(image, ink, wanted, clock)
-        if not field_only and self._posterior(reading) < _UPRIGHT:
-            reading = self._right_way_up(reading, image, ink, wanted, clock)
-        turned = reading is not upright
+        upright = seen = self._interpret(image, ink, wanted, clock)
+        if not field_only and self._posterior(upright.reading) < _UPRIGHT:
+            seen = self._right_way_up(upright, wanted, clock)
+        turned = seen is not upright
+        reading = seen.reading
         if reading.segments and self._posterior(reading, field_only) < _SURE:
-            page = image.turned() if turned else image
-            reading = self._looked_twice(reading, page, wanted, clock)
+            reading = self._looked_twice(seen, wanted, clock)
         if wanted.stated is not None and reading.stated is not None:
             pages = [image, image.turned()] if turned else [image]
             reading = self._looked_again(reading, reading.stated, pages, wanted, clock)
@@ -205,21 +212,17 @@ class ChequeReader:
             )
         return replace(reading, reference=reference, usability=usability, stages=clock.laps)
 
-    def _looked_twice(
-        self, first: Reading, page: ChequeImage, wanted: "_Wanted", clock: "_Clock"
-    ) -> Reading:
+    def _looked_twice(self, seen: "_Seen", wanted: "_Wanted", clock: "_Clock") -> Reading:
         """A reading beside one of the same page enlarged: that of which both are surer.
 
         The posterior of an amount is the mean of both looks. Source: see `looks`.
         """
-        larger = enlarged(page)
-        ink = extract_ink(larger.grey)
-        clock.lap("ink")
-        second = self._interpret(larger, ink, replace(wanted, stated=None), clock)
+        first = seen.reading
+        second = self._enlarged(seen, replace(wanted, stated=None), clock).reading
         calibration = self.calibration(field_only=wanted.field_only)
-        seen = [_posteriors(one, calibration) for one in (first, second)]
+        looks = [_posteriors(one, calibration) for one in (first, second)]
         amounts = {one.amount_minor: one for one in (*second.alternatives, *first.alternatives)}
-        sure = {a: calibrated(sum(look.get(a, 0.0) for look in seen) / 2, calibration)
+        sure = {a: calibrated(sum(look.get(a, 0.0) for look in looks) / 2, calibration)
                 for a in amounts}  # fmt: skip
         surer = max((first, second), key=lambda one: sure.get(one.amount_minor or 0, 0.0))
         if surer.amount_minor is None:
@@ -239,31 +242,39 @@ class ChequeReader:
         evidence = surer.evidence and of_looks(
             surer.evidence,
             1 if surer is first else 2,
-            [look.get(surer.amount_minor, 0.0) for look in seen],
+            [look.get(surer.amount_minor, 0.0) for look in looks],
         )
         return replace(
             surer, confidence=rest[0].confidence, decision=decision, reject_reason=reason,
             alternatives=tuple(rest[:ALTERNATIVES]), stated=first.stated, evidence=evidence,
         )  # fmt: skip
 
-    def _right_way_up(
-        self,
-        reading: Reading,
-        image: ChequeImage,
-        ink: InkImage,
-        wanted: "_Wanted",
-        clock: "_Clock",
-    ) -> Reading:
-        """A reading of a whole image, or that of the image turned where it is so much likelier."""
-        odds = _odds(self._posterior(reading))
-        turned = image.turned()
-        first = self._interpret(turned, ink.turned(), wanted, clock, most=1)
-        if _odds(self._posterior(first)) * _TURNED_ODDS * _TURNED_MARGIN <= odds:
-            return reading
+    def _enlarged(self, seen: "_Seen", wanted: "_Wanted", clock: "_Clock") -> "_Seen":
+        """The same page seen larger: a cropped amount anew, of a cheque the fields that count."""
+        sight = seen.sight
+        if wanted.field_only:
+            larger = enlarged(sight.image)
+            ink = extract_ink(larger.grey)
+            clock.lap("ink")
+            return self._interpret(larger, ink, wanted, clock)
+        likeliest = min(sight.masses.values())
+        held = [n for n in sight.read if sight.masses[n] <= likeliest - math.log(_HOLDS)]
+        near = _Sight(*closer(sight.image, sight.ink, sight.fields), masses=dict(sight.masses))
+        clock.lap("ink")
+        self._look_at(near, held, wanted, clock)
+        return _Seen(near, self._read_off(near, wanted, clock))
+
+    def _right_way_up(self, seen: "_Seen", wanted: "_Wanted", clock: "_Clock") -> "_Seen":
+        """What was seen of a whole image, or of it turned where that is so much likelier."""
+        odds = _odds(self._posterior(seen.reading))
+        turned = seen.sight.image.turned()
+        first = self._interpret(turned, seen.sight.ink.turned(), wanted, clock, most=1)
+        if _odds(self._posterior(first.reading)) * _TURNED_ODDS * _TURNED_MARGIN <= odds:
+            return seen
         ink = extract_ink(turned.grey)
         clock.lap("ink")
         over = self._interpret(turned, ink, wanted, clock)
-        return over if _odds(self._posterior(over)) * _TURNED_ODDS > odds else reading
+        return over if _odds(self._posterior(over.reading)) * _TURNED_ODDS > odds else seen
 
     def looks_at(
         self, data: bytes, amounts: Sequence[int], *, currency: str | None = None
@@ -277,11 +288,11 @@ class ChequeReader:
         image = load_cheque(data, limits=self._limits)
         clock = _Clock({})
         ink = extract_ink(image.grey)
-        reading = self._interpret(image, ink, wanted, clock)
+        seen = self._interpret(image, ink, wanted, clock)
         pages = [image]
-        if self._posterior(reading) < _UPRIGHT:
-            other = self._right_way_up(reading, image, ink, wanted, clock)
-            pages += [image.turned()] if other is not reading else []
+        if self._posterior(seen.reading) < _UPRIGHT:
+            other = self._right_way_up(seen, wanted, clock)
+            pages += [image.turned()] if other is not seen else []
         first = self._look(pages[-1], wanted, amounts)
         rest: list[list[Look]] = []
         if any(one.stated < CONCLUSIVE for one in first):
@@ -315,9 +326,11 @@ class ChequeReader:
     def _look(self, image: ChequeImage, wanted: "_Wanted", stated: Sequence[int]) -> list[Look]:
         """What one look at an image says of each of several stated amounts."""
         grammar = wanted.grammar
-        _, _, lattice = self._recognized(image, extract_ink(image.grey), wanted, _Clock({}))
+        sight = self._located(image, extract_ink(image.grey), wanted, _Clock({}))
+        self._look_at(sight, range(len(sight.fields)), wanted, _Clock({}))
+        lattice = sight.lattice
         found = best(lattice, grammar, _LOOKED_AT, distinct="amount")
-        everything = forward_of_everything(lattice, grammar, self._card.null_penalty)
+        everything = forward_of_all(sight.masses.values(), self._card.null_penalty)
         amounts = [one.amount_minor for one in found]
         spelled = forward_of_amounts(lattice, grammar, [*amounts, *stated])
         posteriors = [posterior(one, everything) for one in spelled]
@@ -328,27 +341,40 @@ class ChequeReader:
         """The posterior of a reading."""
         return uncalibrated(reading.confidence, self.calibration(field_only=field_only))
 
-    def _recognized(
+    def _located(
         self,
         image: ChequeImage,
         ink: InkImage,
         wanted: "_Wanted",
         clock: "_Clock",
         most: int | None = None,
-    ) -> tuple[list[FieldCandidate], SegmentationGraph, Lattice]:
-        """The fields of an image, their segmentation graph, and the recognition graph made of it.
-
-        most: fields that are looked at.
-        """
+    ) -> "_Sight":
+        """An image with its fields, none of them read yet; most: of them, where not all."""
         field_only = wanted.field_only
         fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
         fields = (fields if field_only else enough_fields(fields))[:most]
         clock.lap("field")
-        graph = segment_fields(ink, fields, self._card.placement, self._weights)
+        masses = {number: against_none(one.penalty) for number, one in enumerate(fields)}
+        return _Sight(image, ink, fields, masses)
+
+    def _look_at(
+        self, sight: "_Sight", fields: Sequence[int], wanted: "_Wanted", clock: "_Clock"
+    ) -> None:
+        """Read some of the fields; those that were read before must come first among them."""
+        card = self._card
+        sight.read = tuple(fields)
+        sight.graph = segment_fields(
+            sight.ink, sight.fields, card.placement, self._weights, only=fields, known=sight.zones
+        )
         clock.lap("segment")
-        penalties = self._recognizer.penalties(graph.crops)
+        more = self._recognizer.penalties(sight.graph.crops[len(sight.penalties) :])
+        sight.penalties = np.concatenate([sight.penalties, more]) if len(sight.penalties) else more
         clock.lap("recognize")
-        return fields, graph, recognition_graph(graph, fields, penalties, self._card, self._free)
+        sight.lattice = recognition_graph(
+            sight.graph, sight.fields, sight.penalties, card, self._free
+        )
+        found = forward_by_field(sight.lattice, wanted.grammar)
+        sight.masses |= {number: found.get(number, math.inf) for number in fields}
 
     def _interpret(
         self,
@@ -357,16 +383,30 @@ class ChequeReader:
         wanted: "_Wanted",
         clock: "_Clock",
         most: int | None = None,
-    ) -> Reading:
+    ) -> "_Seen":
         """One orientation of an image through all stages.
 
         most: fields that are looked at, for a first glance, without alternatives.
         """
+        sight = self._located(image, ink, wanted, clock, most)
+        every = range(len(sight.fields))
+        if wanted.field_only or len(every) < 2:
+            self._look_at(sight, every, wanted, clock)
+        else:
+            self._look_at(sight, every[:1], wanted, clock)
+            others = forward_of_all(list(sight.masses.values())[1:], self._card.null_penalty)
+            if sight.masses[0] > others - math.log(_SURE_OF_FIELD):
+                self._look_at(sight, every, wanted, clock)
+        return _Seen(sight, self._read_off(sight, wanted, clock, glance=most is not None))
+
+    def _read_off(
+        self, sight: "_Sight", wanted: "_Wanted", clock: "_Clock", *, glance: bool = False
+    ) -> Reading:
+        """The reading of the fields that were looked at; glance: without alternatives."""
         grammar, stated = wanted.grammar, wanted.stated
-        fields, graph, lattice = self._recognized(image, ink, wanted, clock, most)
-        number = ALTERNATIVES if most is None else 1
-        found = best(lattice, grammar, number, distinct="amount")
-        everything = forward_of_everything(lattice, grammar, self._card.null_penalty)
+        image, graph, lattice = sight.image, sight.graph, sight.lattice
+        found = best(lattice, grammar, 1 if glance else ALTERNATIVES, distinct="amount")
+        everything = forward_of_all(sight.masses.values(), self._card.null_penalty)
         calibration = self.calibration(field_only=wanted.field_only)
         spelled = forward_of_amounts(lattice, grammar, [one.amount_minor for one in found])
         alternatives = tuple(
@@ -391,11 +431,11 @@ class ChequeReader:
             image, graph, lattice, wanted, found, alternatives, calibration, clock
         )
         reading = replace(reading, stated=borne_out)
-        if not wanted.evidence or most is not None:
+        if not wanted.evidence or glance:
             return reading
         sure = {one.amount_minor: one.confidence for one in alternatives}
         proof = gather(
-            Chain(ink, fields, graph, lattice, grammar, found, sure, image.to_original),
+            Chain(sight.ink, sight.fields, graph, lattice, grammar, found, sure, image.to_original),
             no_amount=self._card.null_penalty,
             posterior=uncalibrated(reading.confidence, calibration) if found else None,
             model=(self._card.model_version, self._card.sha256),
@@ -455,6 +495,37 @@ class _Wanted:
     max_error: float
     stated: int | None
     evidence: bool
+
+
+@dataclass(slots=True)
+class _Sight:
+    """One look at an image, as far as it has come.
+
+    ink: of the same frame as image; fields: found in it. masses: the forward penalty of each
+    field's amounts, by its number; of one that is not read what is known of it otherwise. read:
+    the fields of graph and lattice; zones: what was segmented; penalties f32 [N, K]: what was
+    recognised.
+    """
+
+    image: ChequeImage
+    ink: InkImage
+    fields: Sequence[FieldCandidate]
+    masses: dict[int, float]
+    read: tuple[int, ...] = ()
+    zones: dict[Box, ZoneSegments | None] = dataclasses.field(default_factory=dict)
+    penalties: NDArray[np.float32] = dataclasses.field(
+        default_factory=lambda: np.zeros((0, 0), np.float32)
+    )
+    graph: SegmentationGraph = dataclasses.field(init=False)
+    lattice: Lattice = dataclasses.field(init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A look at an image and what was read in it."""
+
+    sight: _Sight
+    reading: Reading
 
 
 class _Clock:

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.card import Placement
-from service.pipeline.field import FieldCandidate
+from service.pipeline.field import Box, FieldCandidate
 from service.pipeline.ink import InkImage
 from service.pipeline.native.cutting import (
+    Cuts,
     Cutting,
     Grouping,
-    Pieces,
     crops,
     cut_line,
     erase_neighbours,
@@ -110,26 +110,6 @@ class Line:
     to_working: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Cuts:
-    """The pieces between neighbouring cuts of one line.
-
-    piece: i16 [H, W], index of the piece that each pixel belongs to (also where there is no ink).
-    boxes: i32 [P, 4] of each piece's ink in line pixels. joint: f32 [P - 1], ink crossed by the cut
-    between pieces p and p + 1, in units of the line's size; gap: f32 [P - 1], clear width there;
-    rise: f32 [P - 1], by how much what follows ends higher than what stands before, as raised
-    cents do; in the same units.
-    ink: f32 [P + 1], ink of all pieces before each, in squares of the line's size.
-    """
-
-    piece: NDArray[np.int16]
-    boxes: NDArray[np.int32]
-    joint: NDArray[np.float32]
-    gap: NDArray[np.float32]
-    rise: NDArray[np.float32]
-    ink: NDArray[np.float32]
-
-
 def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Line | None:
     """Bring a zone to characters of 40 px on a level line; None where it holds no ink.
 
@@ -175,10 +155,7 @@ def find_cuts(line: Line) -> Cuts | None:
     cheapest are kept, none that parts too little from another. Slivers that a cut took off a stroke
     go back to it, and small low components are pieces of their own.
     """
-    pieces = cut_line(line.ink, _cutting(line.centre))
-    if pieces is None:
-        return None
-    return Cuts(pieces.piece, pieces.boxes, pieces.joint, pieces.gap, pieces.rise, pieces.ink)
+    return cut_line(line.ink, _cutting(line.centre))
 
 
 def _cutting(centre: float) -> Cutting:
@@ -237,14 +214,13 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
     and however often it was cut, what is little else but one component. None is of a part of one
     component and much of another, or of two whole ones as tall as digits.
     """
-    pieces = Pieces(cuts.piece, cuts.boxes, cuts.joint, cuts.gap, cuts.rise, cuts.ink)
     rules = Grouping(
         centre=line.centre, size=LINE_SIZE, widest=_MAX_WIDTH, widest_apart=_MAX_APART_WIDTH,
         clear_gap=_CLEAR_GAP, inner_gap=_MAX_INNER_GAP, whole_width=_WHOLE_WIDTH,
         whole_share=_WHOLE_SHARE, part=_PART, large=_LARGE, tall=_TALL, wide_from=_WIDE,
         tall_from=_HIGH, to_working=tuple(line.to_working.ravel()), solid=_SOLID, most=_MAX_PIECES,
     )  # fmt: skip
-    found = group_pieces(line.ink, pieces, rules)
+    found = group_pieces(line.ink, cuts, rules)
     own = placement
     return ZoneSegments(
         line,
@@ -363,23 +339,28 @@ def segment_fields(
     fields: Sequence[FieldCandidate],
     placement: Placement,
     weights: NDArray[np.float32] | None = None,
+    *,
+    only: Sequence[int] | None = None,
+    known: dict[Box, ZoneSegments | None] | None = None,
 ) -> SegmentationGraph:
     """Replace each candidate field by its segmentation graph, all in parallel (section X-C).
 
-    weights: f32 [len(FEATURES)], the segment penalty is features @ weights; None means zero. A
-    field without ink adds nothing; where none has any the graph has no arcs.
+    weights: f32 [len(FEATURES)], the segment penalty is features @ weights; None means zero. only:
+    the fields, by index, that get one; all if left out. known: zones of this ink that were
+    segmented already, by box; those that were not are added. A field without ink adds nothing;
+    where none has any the graph has no arcs.
     """
     builder = _Builder()
-    cache: dict[tuple[int, int, int, int], ZoneSegments | None] = {}
-    for index, candidate in enumerate(fields):
+    cache = {} if known is None else known
+    for index in range(len(fields)) if only is None else only:
         zones = []
-        for zone in candidate.zones:
+        for zone in fields[index].zones:
             if zone.box not in cache:
                 cache[zone.box] = segment_zone(ink.ink, zone.box, placement)
             found = cache[zone.box]
             if found is not None:
                 zones.append(found)
-        builder.add_field(zones, candidate.penalty, index)
+        builder.add_field(zones, fields[index].penalty, index)
     return builder.finish(np.zeros(len(FEATURES), np.float32) if weights is None else weights)
 
 

@@ -16,8 +16,8 @@ from service.pipeline.card import Placement
 from service.pipeline.components import connected_components
 from service.pipeline.field import FieldCandidate
 from service.pipeline.ink import InkImage
-from service.pipeline.native.cutting import crops
-from service.pipeline.segment import CROP, FEATURES, Cuts, Line, SegmentationGraph, ZoneSegments
+from service.pipeline.native.cutting import Cuts, crops
+from service.pipeline.segment import CROP, FEATURES, Line, SegmentationGraph, ZoneSegments
 from tests.pipeline.plain_cutting import (
     choose_cuts,
     crossings,

@@ -3,8 +3,10 @@
 import cv2
 import numpy as np
 
+from service.pipeline.field import FieldCandidate, Zone
 from service.pipeline.image import ChequeImage
-from service.pipeline.looks import LOOKS, further_looks
+from service.pipeline.ink import InkImage
+from service.pipeline.looks import LOOKS, closer, further_looks
 
 
 def _page(spot: tuple[int, int]) -> ChequeImage:
@@ -32,3 +34,24 @@ def test_looks_differ_and_keep_the_paper() -> None:
     assert len({one.grey.tobytes() for one in seen}) == LOOKS
     assert all(one.grey[0, 0] == 255 == one.grey[-1, -1] for one in seen)
     assert all(one.grey.flags["C_CONTIGUOUS"] for one in seen)
+
+
+def test_what_is_seen_closer_lies_where_it_lay() -> None:
+    page = _page((560, 120))
+    ink = np.asarray(255 - page.grey, np.uint8)
+    rule = np.array([[100, 200, 300, 202, 0]], np.int32)
+    zone = Zone("amount", (553, 113, 567, 127))
+    field = FieldCandidate((zone,), 0.5, np.zeros(1, np.float32))
+    near, larger, (found,) = closer(page, InkImage(ink, ink > 0, rule), [field])
+    assert larger.ink.shape == (375, 875)
+    x0, y0, x1, y1 = found.zones[0].box
+    outside = larger.ink.copy()
+    outside[y0:y1, x0:x1] = 0
+    assert larger.ink[y0:y1, x0:x1].any()
+    assert not outside.any()
+    middle = np.array([(x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2, 1.0])
+    x, y, _ = near.to_original @ middle
+    assert np.hypot(x - (2 * 559.5 + 10), y - (2 * 119.5 + 20)) < 1.5
+    assert larger.rules.tolist() == [[125, 250, 375, 252, 0]]
+    assert found.penalty == field.penalty
+    assert ink.shape == (300, 700)

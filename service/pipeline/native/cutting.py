@@ -44,8 +44,16 @@ class Grouping(ctypes.Structure):
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
-    """The pieces of a line: the arrays of `service.pipeline.segment.Cuts`."""
+class Cuts:
+    """The pieces between neighbouring cuts of one line.
+
+    piece: i16 [H, W], index of the piece that each pixel belongs to (also where there is no ink).
+    boxes: i32 [P, 4] of each piece's ink in line pixels. joint: f32 [P - 1], ink crossed by the cut
+    between pieces p and p + 1, in units of the line's size; gap: f32 [P - 1], clear width there;
+    rise: f32 [P - 1], by how much what follows ends higher than what stands before, as raised
+    cents do; in the same units.
+    ink: f32 [P + 1], ink of all pieces before each, in squares of the line's size.
+    """
 
     piece: NDArray[np.int16]
     boxes: NDArray[np.int32]
@@ -93,7 +101,7 @@ def erase_neighbours(
     )  # fmt: skip
 
 
-def cut_line(ink: NDArray[np.uint8], rules: Cutting) -> Pieces | None:
+def cut_line(ink: NDArray[np.uint8], rules: Cutting) -> Cuts | None:
     """The pieces of a line, u8 [H, W]; None where it holds no ink."""
     height, width = ink.shape
     if height < 3:
@@ -111,13 +119,13 @@ def cut_line(ink: NDArray[np.uint8], rules: Cutting) -> Pieces | None:
     if not count:
         return None
     inner = count - 1
-    return Pieces(piece, boxes[:count], joint[:inner], gap[:inner], rise[:inner], sums[: count + 1])
+    return Cuts(piece, boxes[:count], joint[:inner], gap[:inner], rise[:inner], sums[: count + 1])
 
 
-def group_pieces(ink: NDArray[np.uint8], pieces: Pieces, rules: Grouping) -> Groups:
+def group_pieces(ink: NDArray[np.uint8], cuts: Cuts, rules: Grouping) -> Groups:
     """Every grouping of neighbouring pieces of a line, u8 [H, W], that could be one character."""
-    count = len(pieces.boxes)
-    if pieces.piece.shape != ink.shape:
+    count = len(cuts.boxes)
+    if cuts.piece.shape != ink.shape:
         raise ValueError("group_pieces: the pieces are of another line")
     # Those of few pieces, and one for every pair of ends at worst.
     for room in (count * (rules.most + 2), count * (count + 1) // 2):
@@ -125,9 +133,9 @@ def group_pieces(ink: NDArray[np.uint8], pieces: Pieces, rules: Grouping) -> Gro
         bounds = np.empty((room, 4), np.int32)
         boxes, features = np.empty((room, 4), np.float32), np.empty((room, 8), np.float32)
         found = LIBRARY.group_pieces(
-            address(ink, np.uint8), address(pieces.piece, np.int16), _Int(ink.shape[0]),
-            _Int(ink.shape[1]), ctypes.byref(rules), _Int(count), address(pieces.boxes, np.int32),
-            *(address(one, np.float32) for one in (pieces.joint, pieces.gap, pieces.ink)),
+            address(ink, np.uint8), address(cuts.piece, np.int16), _Int(ink.shape[0]),
+            _Int(ink.shape[1]), ctypes.byref(rules), _Int(count), address(cuts.boxes, np.int32),
+            *(address(one, np.float32) for one in (cuts.joint, cuts.gap, cuts.ink)),
             _Int(room), address(first, np.int32), address(last, np.int32),
             address(bounds, np.int32), address(boxes, np.float32), address(features, np.float32),
         )  # fmt: skip

@@ -48,8 +48,10 @@ ALTERNATIVES = 5
 _LOOKED_AT = 10
 _ENOUGH_FIELDS = 1.2
 # Below this posterior the page is also read upside down. The choice is made on posteriors, so that
-# another calibration changes no reading.
+# another calibration changes no reading. It is not where the penalty of what was found, against
+# there being no amount, is below the other: an upside-down page hardly ever holds as much.
 _UPRIGHT = 0.89
+_SURELY_UPRIGHT = -9.0
 # Below this posterior the page is looked at a second time, enlarged.
 _SURE = 0.97
 # Prior odds of a page to be upside down.
@@ -187,7 +189,7 @@ class ChequeReader:
         ink = extract_ink(image.grey)
         clock.lap("ink")
         upright = seen = self._interpret(image, ink, wanted, clock)
-        if not field_only and self._posterior(upright.reading) < _UPRIGHT:
+        if not field_only:
             seen = self._right_way_up(upright, wanted, clock)
         turned = seen is not upright
         reading = seen.reading
@@ -266,7 +268,11 @@ class ChequeReader:
 
     def _right_way_up(self, seen: "_Seen", wanted: "_Wanted", clock: "_Clock") -> "_Seen":
         """What was seen of a whole image, or of it turned where that is so much likelier."""
-        odds = _odds(self._posterior(seen.reading))
+        upright = self._posterior(seen.reading)
+        likeliest = min(seen.sight.masses.values(), default=math.inf)
+        if upright >= _UPRIGHT or likeliest < _SURELY_UPRIGHT:
+            return seen
+        odds = _odds(upright)
         turned = seen.sight.image.turned()
         first = self._interpret(turned, seen.sight.ink.turned(), wanted, clock, most=1)
         if _odds(self._posterior(first.reading)) * _TURNED_ODDS * _TURNED_MARGIN <= odds:
@@ -289,10 +295,8 @@ class ChequeReader:
         clock = _Clock({})
         ink = extract_ink(image.grey)
         seen = self._interpret(image, ink, wanted, clock)
-        pages = [image]
-        if self._posterior(seen.reading) < _UPRIGHT:
-            other = self._right_way_up(seen, wanted, clock)
-            pages += [image.turned()] if other is not seen else []
+        other = self._right_way_up(seen, wanted, clock)
+        pages = [image] if other is seen else [image, image.turned()]
         first = self._look(pages[-1], wanted, amounts)
         rest: list[list[Look]] = []
         if any(one.stated < CONCLUSIVE for one in first):

@@ -27,8 +27,10 @@ ALTERNATIVES = 5
 # Amounts of each further look at a page whose stated amount is doubted.
 _LOOKED_AT = 10
 # Below this posterior the page is also read upside down. The choice is made on posteriors, so that
-# another calibration changes no reading.
+# another calibration changes no reading. It is not where the penalty of what was found, against
+# there being no amount, is below the other: an upside-down page hardly ever holds as much.
 _UPRIGHT = 0.89
+_SURELY_UPRIGHT = -9.0
 # Below this posterior the amount is looked at more closely: of a whole cheque, where likely amounts
 # are wrong more often, and of a cropped amount.
 _SURE = 0.995
@@ -177,7 +179,8 @@ class ChequeReader:
         ink = extract_ink(image.grey)
         clock.lap("ink")
         upright = self._look(image, ink, wanted, clock)
-        if wanted.field_only or upright.posterior >= _UPRIGHT:
+        likeliest = min(upright.sight.masses.values(), default=0.0)
+        if wanted.field_only or upright.posterior >= _UPRIGHT or likeliest < _SURELY_UPRIGHT:
             return upright, False
         odds = _odds(upright.posterior)
         turned = image.turned()

@@ -202,12 +202,12 @@ def test_writing_at_the_edge_of_a_leaning_zone_is_left_out() -> None:
 
 def test_the_middle_of_a_component_for_two_is_no_segment() -> None:
     page = np.zeros((60, 150), np.uint8)
-    for x in (40, 65):
-        ring(page, x, 30)
+    for x in (40, 58):
+        ring(page, x, 30, (8, 18))
     ring(page, 120, 30)
     boxes = graph_of(page).boxes
-    assert closest(boxes, (26, 10, 54, 50)) > 0.75
-    inner = (boxes[:, 0] > 35) & (boxes[:, 2] < 70)
+    assert closest(boxes, (30, 10, 50, 50)) > 0.75
+    inner = (boxes[:, 0] > 33) & (boxes[:, 2] < 65)
     assert not inner.any()
 
 

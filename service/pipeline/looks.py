@@ -33,6 +33,8 @@ _CHANGES: Final = (
     _Change(degrees=-2.0), _Change(degrees=2.0), _Change(degrees=-1.0), _Change(degrees=1.0),
     _LARGER, _Change(wide=0.83, high=0.83), _Change(wide=1.12, high=0.95),
 )  # fmt: skip
+# What the edge of a pixel may be off for the sums that lead to it.
+_ROUNDING: Final = 1e-6
 LOOKS: Final = 1 + len(_CHANGES)
 """How many there are, the page as it is among them."""
 
@@ -43,30 +45,36 @@ def enlarged(image: ChequeImage) -> ChequeImage:
 
 
 def closer(
-    image: ChequeImage, ink: InkImage, fields: Sequence[FieldCandidate]
+    image: ChequeImage, ink: InkImage, fields: Sequence[FieldCandidate], wanted: Sequence[int]
 ) -> tuple[ChequeImage, InkImage, list[FieldCandidate]]:
-    """The ink that was found in an image a quarter larger, with the fields that were found in it.
+    """The ink around the wanted fields a quarter larger, with all fields found in that frame.
 
     So a page is looked at again for a fraction of the time: where its amount may stand is known,
-    and its cuts and crops do change. Of the image nothing is larger but its way back.
+    and its cuts and crops do change. Of the image nothing is larger but its way back. Fields that
+    are not wanted may lie outside.
     """
-    height, width = ink.ink.shape
-    size = (round(width * _LARGER.wide), round(height * _LARGER.high))
-    larger = np.asarray(cv2.resize(ink.ink, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-    scale = np.array([size[0] / width, size[1] / height])
-    boxes = [
-        replace(field, zones=tuple(_scaled(zone, scale, size) for zone in field.zones))
+    boxes = np.array([zone.box for number in wanted for zone in fields[number].zones])
+    x0, y0 = boxes[:, :2].min(axis=0).tolist()
+    x1, y1 = boxes[:, 2:].max(axis=0).tolist()
+    part = ink.ink[y0:y1, x0:x1]
+    size = (max(1, round((x1 - x0) * _LARGER.wide)), max(1, round((y1 - y0) * _LARGER.high)))
+    larger = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    scale = np.array([size[0] / (x1 - x0), size[1] / (y1 - y0)])
+    moved = [
+        replace(field, zones=tuple(_moved(zone, (x0, y0), scale) for zone in field.zones))
         for field in fields
     ]
-    rules = ink.rules.copy()
-    rules[:, :4] = np.rint(rules[:, :4] * np.tile(scale, 2))
-    back = image.to_original @ scaling(*(1 / scale).tolist())
-    return replace(image, to_original=back), InkImage(larger, larger > 0, rules), boxes
+    shift = np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1]], np.float64)
+    back = image.to_original @ shift @ scaling(*(1 / scale).tolist())
+    none = np.zeros((0, 5), np.int32)
+    return replace(image, to_original=back), InkImage(larger, larger > 0, none), moved
 
 
-def _scaled(zone: Zone, scale: NDArray[np.float64], size: tuple[int, int]) -> Zone:
-    x0, y0 = np.floor(np.multiply(zone.box[:2], scale)).astype(int).tolist()
-    x1, y1 = np.minimum(np.ceil(np.multiply(zone.box[2:], scale)), size).astype(int).tolist()
+def _moved(zone: Zone, origin: tuple[int, int], scale: NDArray[np.float64]) -> Zone:
+    low = np.floor((np.array(zone.box[:2]) - origin) * scale + _ROUNDING)
+    high = np.ceil((np.array(zone.box[2:]) - origin) * scale - _ROUNDING)
+    x0, y0 = low.astype(int).tolist()
+    x1, y1 = high.astype(int).tolist()
     return replace(zone, box=(x0, y0, x1, y1))
 
 

@@ -261,7 +261,9 @@ class ChequeReader:
             return self._interpret(larger, ink, wanted, clock)
         likeliest = min(sight.masses.values())
         held = [n for n in sight.read if sight.masses[n] <= likeliest - math.log(_HOLDS)]
-        near = _Sight(*closer(sight.image, sight.ink, sight.fields), masses=dict(sight.masses))
+        near = _Sight(
+            *closer(sight.image, sight.ink, sight.fields, held), masses=dict(sight.masses)
+        )
         clock.lap("ink")
         self._look_at(near, held, wanted, clock)
         return _Seen(near, self._read_off(near, wanted, clock))

@@ -39,19 +39,21 @@ def test_looks_differ_and_keep_the_paper() -> None:
 def test_what_is_seen_closer_lies_where_it_lay() -> None:
     page = _page((560, 120))
     ink = np.asarray(255 - page.grey, np.uint8)
-    rule = np.array([[100, 200, 300, 202, 0]], np.int32)
-    zone = Zone("amount", (553, 113, 567, 127))
-    field = FieldCandidate((zone,), 0.5, np.zeros(1, np.float32))
-    near, larger, (found,) = closer(page, InkImage(ink, ink > 0, rule), [field])
-    assert larger.ink.shape == (375, 875)
-    x0, y0, x1, y1 = found.zones[0].box
+    fields = [
+        FieldCandidate((Zone("amount", box),), 0.5, np.zeros(1, np.float32))
+        for box in ((553, 113, 568, 128), (500, 113, 600, 153), (10, 10, 50, 30))
+    ]
+    near, larger, found = closer(
+        page, InkImage(ink, ink > 0, np.zeros((0, 5), np.int32)), fields, [0, 1]
+    )
+    assert larger.ink.shape == (50, 125)
+    x0, y0, x1, y1 = found[0].zones[0].box
     outside = larger.ink.copy()
     outside[y0:y1, x0:x1] = 0
     assert larger.ink[y0:y1, x0:x1].any()
     assert not outside.any()
-    middle = np.array([(x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2, 1.0])
-    x, y, _ = near.to_original @ middle
-    assert np.hypot(x - (2 * 559.5 + 10), y - (2 * 119.5 + 20)) < 1.5
-    assert larger.rules.tolist() == [[125, 250, 375, 252, 0]]
-    assert found.penalty == field.penalty
-    assert ink.shape == (300, 700)
+    x, y, _ = near.to_original @ np.array([(x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2, 1.0])
+    assert np.hypot(x - (2 * 560 + 10), y - (2 * 120 + 20)) < 1.5
+    assert found[1].zones[0].box == (0, 0, 125, 50)
+    assert [one.penalty for one in found] == [0.5] * 3
+    assert found[2].zones[0].box[2] < 0

@@ -61,6 +61,7 @@ _MAX_WIDTH = 1.6
 _MAX_APART_WIDTH = 1.1
 _CLEAR_GAP = 0.06
 _MAX_INNER_GAP = 0.25
+_WHOLE = 0.5
 _SPACE_GAPS = (0.45, 1.2)
 _SPACE_PENALTIES = (1.0, -1.5)
 _SPACE_RISES = (0.12, 0.40)
@@ -88,8 +89,10 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     tall = heights >= 0.45 * _weighted_quantile(heights, heights, 0.95)
     size = float(_weighted_median(heights[tall], stats[tall, cv2.CC_STAT_AREA]))
     middle = stats[:, cv2.CC_STAT_TOP] + heights / 2
+    # Stars would lift the middle of the line, and points fall out of it.
+    whole = tall & (heights >= _WHOLE * size)
     slope, level = _fit_line(
-        middles[tall, 0], middle[tall], stats[tall, cv2.CC_STAT_AREA].astype(np.float64), size
+        middles[whole, 0], middle[whole], stats[whole, cv2.CC_STAT_AREA].astype(np.float64), size
     )
     scale = min(LINE_SIZE / max(size, 4.0), 4.0)
     height, width = zone.shape

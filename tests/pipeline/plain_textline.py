@@ -277,6 +277,8 @@ def _neighbours(boxes: IntArray) -> tuple[IntArray, IntArray, FloatArray, FloatA
     # Raised cents share less of the line, but are smaller and near.
     raised = (high[None, :] < 0.8 * high[:, None]) & (gap < taller) & (overlap >= 0.3 * lower)
     linked = on_line & ((overlap >= _RUN_OVERLAP * lower) | raised)
+    # A comma is passed over: by its tail it shares less of the line with what follows it.
+    linked &= ~((high[None, :] < 0.5 * high[:, None]) & (2 * y0[None, :] > (y0 + y1)[:, None]))
     linked &= lower >= _RUN_ALIKE * taller
     linked &= gap <= _RUN_GAP * taller
     far = np.float32(1e6)

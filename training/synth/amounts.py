@@ -55,9 +55,7 @@ def sample_amount(rng: np.random.Generator, currency: str | None = None) -> Writ
     Raises ValueError for a code that is not known.
     """
     if currency is None:
-        draw = rng.random()
-        edges = np.cumsum(_CURRENCY_SHARES)
-        currency = next((c for c, e in zip(CURRENCIES, edges, strict=True) if draw < e), "")
+        currency = sample_currency(rng)
     forms: dict[str, Callable[[np.random.Generator, int, int], WrittenAmount]] = {
         "USD": _usd,
         "GBP": _gbp,
@@ -70,6 +68,89 @@ def sample_amount(rng: np.random.Generator, currency: str | None = None) -> Writ
     major = _sample_major(rng)
     cents = _sample_cents(rng, _CENTS[currency])
     return forms[currency](rng, major, cents)
+
+
+def sample_currency(rng: np.random.Generator) -> str:
+    """Draw a code of CURRENCIES, or "" for a form in which no currency is written."""
+    draw = rng.random()
+    edges = np.cumsum(_CURRENCY_SHARES)
+    return next((c for c, e in zip(CURRENCIES, edges, strict=True) if draw < e), "")
+
+
+def typed_amount(rng: np.random.Generator, currency: str, amount_minor: int) -> WrittenAmount:
+    """An amount in hundredths as machines print it: one line, stars or the like before the figures.
+
+    Computers and typewriters set neither raised cents nor fractions over a bar, group as a rule,
+    and seldom leave the cents out where a currency has them. currency: as in sample_amount, but
+    not None. Raises ValueError for a code that is not known.
+    """
+    if currency not in (*CURRENCIES, ""):
+        raise ValueError(f"no printed forms for {currency}")
+    major, cents = divmod(amount_minor, 100)
+    sign = _typed_sign(rng, currency)
+    whole = _typed_whole(rng, currency, major)
+    mark = "," if currency in ("EUR", "") and "," not in whole else "."
+    body = whole + _typed_cents(rng, currency, cents, mark)
+    front, back = _typed_fillers(rng, body)
+    front = front + sign if _chance(rng, 0.5) else sign + front
+    told: str | None = currency if sign and currency != "USD" else None
+    if currency == "INR" and ("/-" in body or body.count(",") > 1):
+        told = "INR"
+    elif currency == "EUR" and not sign and not back and body[-1].isdigit() and _chance(rng, 0.1):
+        told, back = "EUR", _pick(rng, "€", " €")
+    return _written(front, ((body, "line"),), amount_minor, told or None, back)
+
+
+def _typed_sign(rng: np.random.Generator, currency: str) -> str:
+    signs = {
+        "USD": ("$", "$", "$ "),
+        "GBP": ("£", "£", "£ "),
+        "EUR": ("€", "€ "),
+        "INR": ("₹", "₹ ", "RS.", "RS. ", "RS "),
+        "": ("$", "$ "),
+    }
+    return _pick(rng, *signs[currency]) if _chance(rng, 0.3) else ""
+
+
+def _typed_whole(rng: np.random.Generator, currency: str, major: int) -> str:
+    if currency == "INR":
+        return _indian(major) if _chance(rng, 0.75) else str(major)
+    if currency in ("USD", "GBP"):
+        return _group(rng, major, ",", 0.88)
+    separator = _pick(rng, ".", ".", ".", ".", ".", ".", " ", "")
+    if currency == "" and _chance(rng, 0.15):
+        separator = ","
+    return _grouped(major, separator) if separator else str(major)
+
+
+def _typed_cents(rng: np.random.Generator, currency: str, cents: int, mark: str) -> str:
+    """Cents behind their mark, or what stands in place of none."""
+    kind = rng.random()
+    if currency == "INR" and cents == 0 and kind < 0.4:
+        return "/-" if kind < 0.33 else ""
+    if currency == "" and cents == 0 and kind < 0.65:
+        return _pick(rng, "", "", "", ".-", "-", "=")
+    if currency == "USD" and kind < 0.04:
+        return f" {cents:02d}/100"
+    if currency in ("GBP", "EUR") and kind < 0.05:
+        return f"-{cents:02d}"
+    if currency == "EUR" and cents == 0 and kind < 0.1:
+        return _pick(rng, ",--", ",-", ".-")
+    return f"{mark}{cents:02d}"
+
+
+def _typed_fillers(rng: np.random.Generator, body: str) -> tuple[str, str]:
+    """What protects printed figures: most often stars, before them or on both sides."""
+    if not _chance(rng, 0.35):
+        return "", ""
+    kind = rng.random()
+    front = "*" * int(rng.integers(1, 5))
+    if kind > 0.9:
+        front = "#"
+    elif kind > 0.84:
+        front = "="
+    closed = front in ("#", "=") or _chance(rng, 0.6)
+    return front, front if closed and body[-1].isdigit() and "/" not in body else ""
 
 
 def _sample_major(rng: np.random.Generator) -> int:

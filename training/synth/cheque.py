@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from training.data.fonts import load_fonts
 from training.synth import words
-from training.synth.amounts import Part, WrittenAmount, sample_amount, text_of
+from training.synth.amounts import Part, WrittenAmount, sample_amount, text_of, typed_amount
 from training.synth.forms import sample_form
 from training.synth.ink import InkLayer
 from training.synth.layout import Form, Slot
+from training.synth.legible import LEAST_INK, fewest_ink, is_black_on_white, shows_all
 from training.synth.lettering import (
     Hand,
     digit_size,
@@ -67,6 +68,7 @@ _SIGNATURES = words.listed(
 )
 _INK_SHARES = (0.27, 0.13, 0.2, 0.13, 0.1, 0.06, 0.06, 0.02, 0.02, 0.01)
 
+_ATTEMPTS = 8
 _SCANS = 8
 _SCANNERS = ("dynamic", "dynamic", "wolf")
 _DPI_SHARES = (0.45, 0.15, 0.15, 0.12, 0.13)
@@ -209,12 +211,12 @@ _UNITS = {
 
 def sample_filling(rng: np.random.Generator, form: Form) -> Filling:
     """Draw a drawer and what they write on a form."""
-    styles = _STYLES[form.currency]
+    # Ireland writes its euros with a decimal point.
+    styles = ("GBP",) if form.name == "ireland" else _STYLES[form.currency]
     style = styles[int(rng.integers(len(styles)))]
     written = sample_amount(rng, style)
     foreign = style in ("USD", "GBP", "EUR", "INR") and style != form.currency
-    if form.sign or foreign:
-        written = without_sign(written) if foreign or rng.random() < 0.96 else written
+    bare = (form.sign or foreign) and (foreign or rng.random() < 0.96)
     machine = bool(rng.random() < (0.75 if form.name == "us-business" else 0.14))
     major, minor = divmod(written.amount_minor, 100)
     language = form.language
@@ -248,8 +250,10 @@ def sample_filling(rng: np.random.Generator, form: Form) -> Filling:
         "roboto-condensed",
     )
     ink = _INKS[int(rng.choice(len(_INKS), p=_INK_SHARES))]
+    if machine:
+        written = typed_amount(rng, style, written.amount_minor)
     return Filling(
-        written,
+        without_sign(written) if bare else written,
         texts,
         sample_hand(rng),
         machine,
@@ -609,6 +613,7 @@ def make_cheque(
 ) -> SyntheticCheque:
     """Make one synthetic cheque; the same arguments give the same cheque.
 
+    One that is to be read is made anew where a person could not read all of its amount.
     hand: writes the amounts that are by hand, at a digit height in pixels; None: hand-like fonts.
     layout: a name of FORMS, way: one of WAYS, dpi: the page's resolution; None draws them.
     kind: one of KINDS. split: the part of the machine fonts to print amounts with. bitonal: the
@@ -618,7 +623,28 @@ def make_cheque(
     """
     if kind not in KINDS:
         raise ValueError(f"no kind of page is called {kind}")
-    rng = np.random.default_rng(seed)
+    for attempt in range(_ATTEMPTS):
+        # The first attempt is drawn by the seed alone, the others by their number as well.
+        rng = np.random.default_rng([seed, attempt] if attempt else seed)
+        cheque = _attempt(rng, hand, layout, kind, way, dpi, split, bitonal)
+        # A black and white picture is scanned again instead.
+        shown = bitonal or shows_all(cheque.image, cheque.owner, len(cheque.character_boxes))
+        if kind != "cheque" or shown:
+            break
+    return cheque
+
+
+def _attempt(
+    rng: np.random.Generator,
+    hand: Writer | None,
+    layout: str | None,
+    kind: str,
+    way: str | None,
+    dpi: float | None,
+    split: str,
+    bitonal: bool,
+) -> SyntheticCheque:
+    """One cheque, whether it can be read or not; arguments as in make_cheque."""
     way = way or WAYS[int(rng.choice(len(WAYS), p=WAY_SHARES))]
     dpi = dpi or float(rng.choice([200.0, 150.0, 240.0, 100.0, 300.0], p=_DPI_SHARES))
     if kind in _OTHER_PAGES:
@@ -629,7 +655,11 @@ def make_cheque(
     def by_hand(generator: np.random.Generator, written: WrittenAmount, height: float) -> InkLayer:
         return write_amount(generator, written, height, filling.hand, dpi)
 
-    writer = _printer(split).write if filling.machine else hand or by_hand
+    writer = hand or by_hand
+    if filling.machine and filling.amount is not None:
+        # One machine prints the amount and the cents that stand apart.
+        symbols = "".join(part for part, _ in filling.amount.parts)
+        writer = _printer(split).machine(rng, symbols + "0123456789").write
     filled = draw(rng, form, filling, dpi, writer, plain=rng.random() < 0.1)
     _mark(rng, filled.page, form, kind)
     cheque = truth(filled, _picture(rng, filled.page, way, bitonal), form, filling, kind)
@@ -661,7 +691,7 @@ def _picture(rng: np.random.Generator, page: Page, way: str, bitonal: bool = Fal
     how = sample_development(rng, way)
     shot = shoot(rng, sheet_of(rng, page, not how.binarizer and rng.random() < 0.2), way)
     seen = develop(rng, shot, how)
-    if how.binarizer and not _legible(seen):
+    if how.binarizer and not is_black_on_white(seen.image, seen.owner):
         seen = develop(rng, shot, replace(how, binarizer=""))
     return seen
 
@@ -674,44 +704,16 @@ def _bits(rng: np.random.Generator, page: Page, way: str) -> Shot:
         seen = develop(
             rng, shoot(rng, sheet_of(rng, page, False), way), replace(how, binarizer=name)
         )
-        if _legible(seen) and fewest_ink(seen.image, seen.owner) >= LEAST_INK:
+        black = is_black_on_white(seen.image, seen.owner)
+        if black and fewest_ink(seen.image, seen.owner) >= LEAST_INK:
             break
     return seen
 
 
-LEAST_INK = 0.2
-"""The share of its ink that a character must keep for a person to read it."""
-_POINT = 25
-
-
-def fewest_ink(image: NDArray[np.uint8], owner: NDArray[np.uint8]) -> float:
-    """Return the share of its ink that is dark of the character that lost most; points apart.
-
-    image, owner: as in ``SyntheticCheque``; 1.0 where there is no character.
-    """
-    x, y, w, h = cv2.boundingRect((owner > 0).astype(np.uint8))
-    own = owner[y : y + h, x : x + w].ravel()
-    whole = np.bincount(own, minlength=2)[1:]
-    dark = image[y : y + h, x : x + w].ravel() < 128
-    kept = np.bincount(own, weights=dark, minlength=2)[1:]
-    large = whole > _POINT
-    return float((kept[large] / whole[large]).min(initial=1.0))
-
-
 def is_legible(cheque: SyntheticCheque) -> bool:
     """Tell whether a person can read the amount of a black and white picture, by its ink."""
-    shot = Shot(cheque.image, cheque.owner, np.eye(3))
-    return _legible(shot) and fewest_ink(cheque.image, cheque.owner) >= LEAST_INK
-
-
-def _legible(shot: Shot) -> bool:
-    """Tell whether most of the amount's ink came out dark and the paper among it light."""
-    x, y, w, h = cv2.boundingRect((shot.owner > 0).astype(np.uint8))
-    if not w:
-        return True
-    dark = shot.image[y : y + h, x : x + w] < 128
-    ink = shot.owner[y : y + h, x : x + w] > 0
-    return bool(dark[ink].mean() > 0.5 and dark[~ink].mean() < 0.3)
+    image, owner = cheque.image, cheque.owner
+    return is_black_on_white(image, owner) and fewest_ink(image, owner) >= LEAST_INK
 
 
 def _other_page(rng: np.random.Generator, kind: str, way: str, dpi: float) -> SyntheticCheque:

@@ -10,9 +10,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.fonts import load_fonts
+from training.data.fonts import Font, load_fonts
 from training.data.glyphs import Split
-from training.synth.amounts import Part, WrittenAmount, sample_amount, text_of
+from training.synth.amounts import (
+    Part,
+    WrittenAmount,
+    sample_amount,
+    sample_currency,
+    text_of,
+    typed_amount,
+)
 from training.synth.backgrounds import form, paper
 from training.synth.capture import Settings, capture, sample_settings
 from training.synth.ink import InkLayer
@@ -35,8 +42,8 @@ class SyntheticField:
     image: u8 [H, W], ink dark on light. owner: u8 [H, W] in the same frame, 0 = no character,
     i + 1 = character i of text. text: one recognizer symbol a character, SPACE left out.
     amount_minor: hundredths. currency: ISO 4217 code, None where the writing does not say.
-    hand: whether it was written by hand. second: as in InkLayer, in the frame of the image; None
-    where no pixel is of two characters.
+    hand: whether it was written by hand, or in a font that looks so. second: as in InkLayer, in the
+    frame of the image; None where no pixel is of two characters.
     """
 
     image: NDArray[np.uint8]
@@ -66,7 +73,7 @@ class Writer(Protocol):
 class FieldMaker:
     """Makes synthetic fields of one split; every field depends on its seed alone."""
 
-    def __init__(self, hand: Writer, printer: Writer, hand_share: float = 0.75) -> None:
+    def __init__(self, hand: Writer, printer: Printer, hand_share: float = 0.75) -> None:
         self._hand, self._printer, self._hand_share = hand, printer, hand_share
 
     @classmethod
@@ -99,7 +106,13 @@ class FieldMaker:
         hand = bool(rng.random() < self._hand_share)
         how = sample_settings(rng)
         height = digit_height(rng) / how.scale
-        ink = self._write(rng, written, height, hand)
+        if hand:
+            ink = self._by_hand(rng, written, height)
+        else:
+            font = self._printer.font(rng, "".join(symbols for symbols, _ in written.parts))
+            hand = font.kind == "hand"
+            written = written if hand else _typed(rng, written, font, holding)
+            ink = self._printer.write(rng, written, height, font)
         taken = photograph(rng, ink, height, how, hand)
         if taken is None:
             return None
@@ -108,17 +121,14 @@ class FieldMaker:
             image, owner, ink.text, written.amount_minor, written.currency, hand, second
         )
 
-    def _write(
-        self, rng: np.random.Generator, written: WrittenAmount, height: float, hand: bool
-    ) -> InkLayer:
-        """Write the amount; before handwriting the currency sign is often a printed one."""
-        writer = self._hand if hand else self._printer
+    def _by_hand(self, rng: np.random.Generator, written: WrittenAmount, height: float) -> InkLayer:
+        """Write the amount; the currency sign before it is often a printed one."""
         sign, rest = _split_sign(written)
-        if not (hand and sign and rng.random() < _PRINTED_SIGNS):
-            return writer.write(rng, written, height)
+        if not (sign and rng.random() < _PRINTED_SIGNS):
+            return self._hand.write(rng, written, height)
         size = height * rng.uniform(0.55, 1.15)
         printed = self._printer.write(rng, _part(((sign, "line"),), written), size)
-        return _beside(rng, printed, writer.write(rng, rest, height), height)
+        return _beside(rng, printed, self._hand.write(rng, rest, height), height)
 
 
 def photograph(
@@ -176,6 +186,15 @@ def _beside(rng: np.random.Generator, left: InkLayer, right: InkLayer, height: f
 
 def _truth(ink: InkLayer) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return ink.owner, np.zeros_like(ink.owner) if ink.second is None else ink.second
+
+
+def _typed(
+    rng: np.random.Generator, written: WrittenAmount, font: Font, holding: str
+) -> WrittenAmount:
+    """The amount as machines print it, where the font can and it still has a symbol asked for."""
+    typed = typed_amount(rng, sample_currency(rng), written.amount_minor)
+    wanted = not holding or any(symbol in typed.text for symbol in holding)
+    return typed if wanted and font.has(typed.text.replace(" ", "")) else written
 
 
 def _amount(rng: np.random.Generator, holding: str) -> WrittenAmount:

@@ -45,6 +45,7 @@ EXTENTS: dict[str, Extent] = {
     "₹": Extent((0.8, 1.2), (-0.54, -0.44)),
     "%": Extent((0.7, 1.1), (-0.56, -0.44)),
 }
+_TAP = 0.04
 _LETTER = Extent((0.75, 1.1), (-0.54, -0.42))
 
 
@@ -112,7 +113,8 @@ def symbol_place(
         bottom = float(low)
     size = float(rng.uniform(*extent.size))
     if symbol == ".":
-        scale = size / max(high, wide)
+        # A mere tap of the pen is a point however much it is enlarged, and would be thrown far off.
+        scale = size / max(high, wide, _TAP)
     else:
         scale = size / max(wide if extent.by_width else high, 0.3)
     if symbol in "NORS" and high < 0.7:

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The least share of the line's size that tells where its middle is. */
+static const double WHOLE = 0.5;
+
 /* Sums as numpy adds them up: in eight strands, blocks of 128 in pairs. */
 double summed(const double *values, int64_t count)
 {
@@ -75,7 +78,7 @@ int64_t line_frame(const uint8_t *ink, int64_t height, int64_t width, int64_t st
         double own = parts[i].y1 - parts[i].y0;
         items[i] = (Weighted){own, own};
     }
-    double least = 0.45 * quantile(items, count, 0.95, 1), low = INFINITY, high = -INFINITY;
+    double least = 0.45 * quantile(items, count, 0.95, 1), low, high;
     for (int64_t i = 0; i < count; i++) {
         const Component *part = parts + i;
         double own = part->y1 - part->y0;
@@ -83,12 +86,22 @@ int64_t line_frame(const uint8_t *ink, int64_t height, int64_t width, int64_t st
         x[tall] = (double)part->sum_x / (double)part->area;
         y[tall] = part->y0 + own / 2;
         weight[tall] = (double)part->area;
+        scratch[tall] = own;
         items[tall] = (Weighted){own, (double)part->area};
-        low = x[tall] < low ? x[tall] : low;
-        high = x[tall] > high ? x[tall] : high;
         tall++;
     }
     double size = quantile(items, tall, 0.5, 0), slope = 0.0;
+    /* Stars would lift the middle of the line, and points fall out of it. */
+    int64_t whole = 0;
+    low = INFINITY, high = -INFINITY;
+    for (int64_t i = 0; i < tall; i++) {
+        if (scratch[i] < WHOLE * size) continue;
+        x[whole] = x[i], y[whole] = y[i], weight[whole] = weight[i];
+        low = x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+        whole++;
+    }
+    tall = whole;
     double level = weighted_mean(y, weight, tall, scratch);
     if (tall >= 4 && high - low >= 3 * size) {
         double mean = weighted_mean(x, weight, tall, scratch);

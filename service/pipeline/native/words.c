@@ -128,6 +128,8 @@ static void find_neighbours(Words *words)
             if (gap < words->gap_right[i]) words->gap_right[i] = gap;
             /* Raised cents share less of the line, but are smaller and near. */
             int raised = other < 0.8f * high && gap < taller;
+            /* A comma is passed over: by its tail it shares less of the line with what follows it. */
+            if (other < 0.5f * high && 2 * b[1] > a[1] + a[3]) continue;
             if ((overlap >= RUN_OVERLAP * lower || raised) && lower >= RUN_ALIKE * taller
                 && gap <= RUN_GAP * taller && gap < nearest) {
                 nearest = gap;

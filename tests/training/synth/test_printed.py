@@ -77,4 +77,4 @@ def test_every_kind_leaves_ink_under_its_owners(font: Font, kind: str) -> None:
     for seed in range(12):
         layer = printer.write(np.random.default_rng(seed), _written(("1,234.56", "line")), 30)
         assert layer.coverage[layer.owner > 0].mean() > 25
-        assert layer.coverage[layer.owner == 0].mean() < 12
+        assert layer.coverage[layer.owner == 0].mean() < 15

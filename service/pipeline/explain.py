@@ -76,8 +76,9 @@ def _title(evidence: Evidence) -> str:
 
 
 def _heading(evidence: Evidence, title: str) -> list[_Part]:
+    seen = f"look {evidence.look} of {len(evidence.looks)}   " if evidence.looks else ""
     versions = (
-        f"model {evidence.model_version}   grammar {evidence.grammar_version}   "
+        f"{seen}model {evidence.model_version}   grammar {evidence.grammar_version}   "
         f"calibration {evidence.calibration_version}   digest {evidence.digest[:16]}"
     )
     total = ""
@@ -88,6 +89,8 @@ def _heading(evidence: Evidence, title: str) -> list[_Part]:
             f"{sums.segmentation:.2f} + recognition {sums.recognition:.2f} + grammar "
             f"{sums.grammar:.2f};   no amount at all: {evidence.no_amount:.2f}"
         )
+    doubts = ", ".join(name.replace("_", " ") for name, one in evidence.signs.items() if one > 0)
+    total += f";   doubted for: {doubts}" if doubts else ""
     return [
         Label((_MARGIN, 32), title, _INK, 20),
         Label((_MARGIN, 53), total, _QUIET, 13),

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import MutableSequence
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -21,6 +22,7 @@ from types import FrameType
 from typing import Final
 
 from service.errors import ChequeReaderError
+from service.occupancy import Slot, make_occupancy
 from service.settings import Settings, keep_metrics_in
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,7 @@ class Processes:
         """sock: listens; operations: listens for health and metrics alone."""
         self._settings = settings
         self._sockets = sock, operations
+        self._occupancy = make_occupancy(settings.processes)
         self._running: dict[int, tuple[SpawnProcess, float]] = {}
         self._pauses = dict.fromkeys(range(settings.processes), 0.0)
         self._stopping = False
@@ -85,7 +88,7 @@ class Processes:
         _forget_gauges(folder, slot)
         child = _SPAWN.Process(
             target=_child,
-            args=(share(self._settings, slot), slot, *self._sockets),
+            args=(share(self._settings, slot), slot, *self._sockets, self._occupancy),
             name=f"cheque-reader-{slot}",
         )
         child.start()
@@ -103,6 +106,7 @@ class Processes:
                     return CANNOT_START
                 logger.error("process %d ended with %d, starting another", slot, child.exitcode)
                 del self._running[slot]
+                Slot(self._occupancy, slot).leave()
                 _forget_gauges(folder, slot)
                 pause = 0.0 if now - started > _LIVED_SECONDS else 2 * self._pauses[slot] or 1.0
                 self._pauses[slot] = min(pause, _LONGEST_PAUSE)
@@ -131,7 +135,11 @@ def _forget_gauges(folder: str, slot: int) -> None:
 
 
 def _child(
-    settings: Settings, slot: int, sock: socket.socket, operations: socket.socket | None
+    settings: Settings,
+    slot: int,
+    sock: socket.socket,
+    operations: socket.socket | None,
+    occupancy: MutableSequence[int],
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to end
     _count_in_slot(slot)
@@ -141,7 +149,7 @@ def _child(
 
     logs.configure(settings.log_level, settings.log_format)
     try:
-        run(settings, sock, operations)
+        run(settings, sock, operations, Slot(occupancy, slot))
     except ChequeReaderError as error:
         logger.critical("%s", error.message)
         sys.exit(CANNOT_START)

@@ -254,6 +254,35 @@ def calibrate(
 
 
 @app.command()
+def doubts(
+    model: Model = MODEL,
+    cheques: Annotated[int, typer.Option(help="Synthetic cheques to read.", min=1)] = 4000,
+    seed: Seed = 0,
+    runs: Runs = RUNS,
+    workers: Annotated[int, typer.Option(help="Processes that read.", min=1)] = 2,
+    data: Data = None,
+    fonts: Fonts = None,
+) -> None:
+    """Fit how far sure readings are doubted that may leave something out; calibrate afterwards."""
+    from service.pipeline.card import SIGNS
+    from training.data.folder import data_folder
+    from training.dataset import Sources
+    from training.doubt_fit import fit_model
+
+    with explained(), progress_bars() as bar:
+        task = bar.add_task("reading", total=cheques)
+        fit = fit_model(
+            model, Sources(data_folder(data), fonts), cheques, seed, runs / "calibration",
+            workers=workers, progress=lambda n: bar.update(task, completed=n),
+        )  # fmt: skip
+    table = Table("sign", "weight")
+    for name, weight in zip(SIGNS, fit.weights, strict=True):
+        table.add_row(name, f"{weight:.2f}")
+    console.print(table)
+    say(f"wrote the doubts to {model}: calibrate it now")
+
+
+@app.command()
 def refuse(
     model: Model = MODEL,
     pages: Annotated[int, typer.Option(help="Pages to read.", min=1)] = 500,

@@ -42,7 +42,7 @@ def blame_field(recognizer: Recognizer, placement: Placement, field: SyntheticFi
     zone = segment_zone(ink.ink, (0, 0, width, height), placement)
     if zone is None:
         return Blame("ink", field.text[:1])
-    truth = match_segments(zone, field.owner, len(field.text))
+    truth = match_segments(zone, field.owner, len(field.text), field.second)
     read = recognizer.penalties(zone.crops).argmin(axis=1)
     failed: dict[tuple[bool, Stage], str] = {}
     for index, symbol in enumerate(field.text):

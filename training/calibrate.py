@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from multiprocessing import get_context
@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import service.pipeline
-from service.pipeline.card import Calibration, Fitted, recalibrate, write_version
+from service.pipeline.card import (
+    Calibration,
+    Fitted,
+    ModelCard,
+    load_card,
+    recalibrate,
+    write_version,
+)
 from service.pipeline.decision import (
     DEFAULT_MAX_ERROR,
     calibrated,
@@ -24,7 +31,6 @@ from service.pipeline.decision import (
     hangs_on_confidence,
     largest_acceptance,
     sample_needed,
-    uncalibrated,
 )
 from service.pipeline.reader import ChequeReader
 from training.curves import (
@@ -56,7 +62,7 @@ class Outcome:
 
     hand: written by hand. expected: its true amount, None where nothing may be accepted. said: the
     amount read. posterior: that of the amount, uncalibrated. hangs: whether its confidence alone
-    decides if it is accepted.
+    decides if it is accepted. signs: as in `Reading`.
     """
 
     kind: Kind
@@ -66,6 +72,7 @@ class Outcome:
     said: int | None
     posterior: float
     hangs: bool
+    signs: tuple[float, ...] = ()
 
     @property
     def right(self) -> bool:
@@ -96,11 +103,8 @@ class Desk:
     ) -> Outcome:
         reading = self._reader.read(png(image), field_only=job[0] == "field")
         return Outcome(
-            *job, hand, expected, reading.amount_minor,
-            uncalibrated(
-                reading.confidence, self._reader.calibration(field_only=job[0] == "field")
-            ),
-            hangs_on_confidence(reading.reject_reason),
+            *job, hand, expected, reading.amount_minor, reading.posterior,
+            hangs_on_confidence(reading.reject_reason), reading.signs,
         )  # fmt: skip
 
 
@@ -142,10 +146,14 @@ def read_synthetic(
 def state_of(model: Path) -> str:
     """A short digest of all that readings depend on: the model, its card and the pipeline's code.
 
-    Calibrations, the rule for records and scores are left out: no reading depends on them.
+    Calibrations, doubts, the rule for records and scores are left out: what is read does not depend
+    on them.
     """
     card = json.loads((model / "card.json").read_text())
-    apart = "calibration", "field_calibration", "record_rule", "calibrated_on", "scores", "version"
+    apart = (
+        "calibration", "field_calibration", "doubts", "record_rule", "calibrated_on", "scores",
+        "version",
+    )  # fmt: skip
     for name in apart:
         card.pop(name, None)
     digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
@@ -153,6 +161,13 @@ def state_of(model: Path) -> str:
     for file in sorted([*pipeline.rglob("*.py"), *pipeline.rglob("*.[ch]")]):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def believed(outcome: Outcome, card: ModelCard) -> Outcome:
+    """An outcome with the share of its posterior that the card's doubts leave."""
+    if card.doubts is None or outcome.kind != "cheque" or not outcome.signs:
+        return outcome
+    return replace(outcome, posterior=card.doubts.believed(outcome.posterior, outcome.signs))
 
 
 def calibration_of(outcomes: Sequence[Outcome]) -> Calibration:
@@ -252,7 +267,8 @@ def calibrate_model(
     state = state_of(model)
     folder = runs / state
     every = read_synthetic(model, sources, wanted, folder / "outcomes.jsonl", workers, progress)
-    parts = {kind: [one for one in every if one.kind == kind] for kind in kinds}
+    card = load_card(model)
+    parts = {kind: [believed(one, card) for one in every if one.kind == kind] for kind in kinds}
     fits = {kind: calibration_of(part) for kind, part in parts.items()}
     fitted = [
         Fitted(fits[kind], source_of(parts[kind], state), field_only=kind == "field")
@@ -278,7 +294,8 @@ def _load(kept: Path) -> dict[Job, Outcome]:
     found: dict[Job, Outcome] = {}
     for line in kept.read_text(encoding="utf-8").splitlines():
         try:
-            one = Outcome(**json.loads(line))
+            raw = json.loads(line)
+            one = Outcome(**{**raw, "signs": tuple(raw.get("signs", ()))})
         except (ValueError, TypeError):
             continue  # cut short by an interruption; it is read again
         found[one.kind, one.seed] = one

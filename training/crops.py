@@ -37,21 +37,32 @@ class SegmentTruth:
     best: NDArray[np.float32]
 
 
-def match_segments(zone: ZoneSegments, owner: NDArray[np.uint8], count: int) -> SegmentTruth:
+def match_segments(
+    zone: ZoneSegments,
+    owner: NDArray[np.uint8],
+    count: int,
+    second: NDArray[np.uint8] | None = None,
+) -> SegmentTruth:
     """Match a zone's segments with the true characters.
 
     owner: u8 [H, W] in working pixels, 0 = none, i + 1 = character i; count: number of characters.
+    second: another character whose ink the pixel also holds. A segment may leave a pixel of two to
+    the other, for no two segments of one path can both have it, if it holds half of the rest.
     Only ink that was extracted counts: ink lost before the cuts is not the segmentation's fault.
     """
-    line, cuts = zone.line, zone.cuts
-    solid = line.ink > _SOLID
-    owners = line_truth(line, owner)[solid].astype(np.int64)
-    pieces = cuts.piece[solid].astype(np.int64)
-    table = np.zeros((len(cuts.boxes), count + 1), np.int64)
-    np.add.at(table, (pieces, owners), 1)
-    inside = zone.members().astype(np.int64) @ table
-    size = inside.sum(axis=1, keepdims=True)
-    union = size + table.sum(axis=0)[None, :] - inside
+    solid = zone.line.ink > _SOLID
+    pieces = zone.cuts.piece[solid].astype(np.int64)
+    first, other = (one[solid].astype(np.int64) for one in line_truth(zone.line, owner, second))
+    table, shared = np.zeros((2, len(zone.cuts.boxes), count + 1), np.int64)
+    np.add.at(table, (pieces, first), 1)
+    size = zone.members().astype(np.int64) @ table.sum(axis=1, keepdims=True)
+    np.add.at(table, (pieces[other > 0], other[other > 0]), 1)
+    for one in (first, other):
+        np.add.at(shared, (pieces[other > 0], one[other > 0]), 1)
+    inside, left = (zone.members().astype(np.int64) @ one for one in (table, shared))
+    whole = table.sum(axis=0)[None, :]
+    waived = np.where(2 * inside >= whole, shared.sum(axis=0)[None, :] - left, 0)
+    union = size + whole - inside - waived
     overlap = (inside / np.maximum(union, 1))[:, 1:]
     if count == 0:
         none = len(size)
@@ -72,28 +83,34 @@ def match_segments(zone: ZoneSegments, owner: NDArray[np.uint8], count: int) -> 
     )
 
 
-def line_truth(line: Line, owner: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The owner map (see match_segments) in the frame of a line, the rims given out; u8 [H, W]."""
+def line_truth(
+    line: Line, owner: NDArray[np.uint8], second: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Both owner maps (see match_segments) in the frame of a line, the rims given out.
+
+    Returns u8 [2, H, W].
+    """
     height, width = line.ink.shape
     truth = cv2.warpAffine(
-        owner,
+        np.dstack([owner, np.zeros_like(owner) if second is None else second]),
         line.to_working,
         (width, height),
         flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
     )
-    return _nearest(np.asarray(truth, np.uint8))
+    return _nearest(np.moveaxis(np.asarray(truth, np.uint8), -1, 0))
 
 
-def _nearest(owner: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give the blurred rim of a stroke to the nearest owner within reach; u8 [H, W]."""
-    if not owner.any():
-        return owner
+def _nearest(truth: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give the blurred rim of a stroke to the nearest owners within reach; u8 [2, H, W]."""
+    owned = truth.any(axis=0)
+    if not owned.any():
+        return truth
     distance, index = cv2.distanceTransformWithLabels(
-        (owner == 0).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+        np.asarray(~owned, np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
     )
-    of_pixel = np.zeros(int(index.max()) + 1, np.uint8)
-    of_pixel[index[owner > 0]] = owner[owner > 0]
-    return np.where(distance <= _RIM, of_pixel[index], 0).astype(np.uint8)
+    of_pixel = np.zeros((2, int(index.max()) + 1), np.uint8)
+    of_pixel[:, index[owned]] = truth[:, owned]
+    return np.where(distance <= _RIM, of_pixel[:, index], 0).astype(np.uint8)
 
 
 def field_crops(
@@ -102,13 +119,17 @@ def field_crops(
     text: str,
     labels: tuple[str, ...],
     placement: Placement,
+    second: NDArray[np.uint8] | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Labelled crops of one field: u8 [N, 32, 32] and u8 [N], indices into labels."""
+    """Labelled crops of one field: u8 [N, 32, 32] and u8 [N], indices into labels.
+
+    owner, second: as match_segments takes them.
+    """
     height, width = ink.ink.shape
     zone = segment_zone(ink.ink, (0, 0, width, height), placement)
     if zone is None:
         return np.zeros((0, 32, 32), np.uint8), np.zeros(0, np.uint8)
-    truth = match_segments(zone, owner, len(text))
+    truth = match_segments(zone, owner, len(text), second)
     rubbish = len(labels) - 1
     of_character = np.array([labels.index(c) for c in text] + [rubbish], np.uint8)
     is_character = (truth.iou >= CHARACTER_IOU) & ~truth.merged

@@ -141,7 +141,7 @@ def _build(job: tuple[Path, int]) -> int:
     for seed in range(number * FIELDS_A_SHARD, (number + 1) * FIELDS_A_SHARD):
         field = _maker.make(seed, RARE if seed % RARE_EVERY == 0 else "")
         own, own_labels = field_crops(
-            extract_ink(field.image), field.owner, field.text, LABELS, PLACEMENT
+            extract_ink(field.image), field.owner, field.text, LABELS, PLACEMENT, field.second
         )
         crops.append(own)
         labels.append(own_labels)

@@ -133,7 +133,12 @@ def evaluate_rubbish(
     for seed in seeds:
         field = maker.make(seed)
         own, own_truth = field_crops(
-            extract_ink(field.image), field.owner, field.text, recognizer.labels, placement
+            extract_ink(field.image),
+            field.owner,
+            field.text,
+            recognizer.labels,
+            placement,
+            field.second,
         )
         crops.append(own)
         truth.append(own_truth)

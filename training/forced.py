@@ -17,10 +17,10 @@ from service.pipeline.field import locate_fields
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import load_cheque
 from service.pipeline.ink import extract_ink
-from service.pipeline.reader import enough_fields
 from service.pipeline.recognize import OnnxRecognizer
 from service.pipeline.search import Lattice, best, gradient
 from service.pipeline.segment import segment_fields
+from service.pipeline.sight import enough_fields
 
 Stage = Literal["field", "segmentation", "recognition", "grammar"]
 STAGES: tuple[Stage, ...] = get_args(Stage)

@@ -1,11 +1,13 @@
 """Segmentation measured by itself: are the true characters among the segments, and at what number?
 
 A character is found where the ink of one segment matches the ink that is truly its own with an
-overlap (intersection over union) of 0.9. Two figures are given. The plain one counts every pixel of
-extracted ink. It asks too much of small or crossing characters: the truth gives a pixel where two
-strokes cross to one of them, and the blurred rim of a stroke to whoever is nearer, so that one
-pixel around a point is half of the point. The tolerant one therefore leaves a pixel out that lies
-within one pixel of the image of the other ink; it still asks for a plain overlap of 0.5.
+overlap (intersection over union) of 0.9. Three figures are given. The plain one gives every pixel
+of extracted ink to one character. It asks too much where strokes cross or a stroke joins two zeros:
+the pixel has the ink of both, and of the segments of one path only one can have it. The shared one
+therefore counts such a pixel as right for either, and misses it of none. Both ask too much of
+small characters: the blurred rim of a stroke is given to whoever is nearer, so that one pixel
+around a point is half of the point. The tolerant one also leaves a pixel out that lies within one
+pixel of the image of the other ink; it still asks for a shared overlap of 0.5.
 Ink that was lost before the cuts is no fault of theirs and is not counted as missing, but the
 characters that lost most of it are told apart among the causes.
 """
@@ -58,13 +60,14 @@ class Miss:
 class Found:
     """What the segments of one field hold.
 
-    plain, tolerant: f32 [C], the best overlap of each true character. segments: their number.
+    plain, shared, tolerant: f32 [C], the best overlap of each true character. segments: how many.
     picture: u8 [H, W, 3] RGB, where one was missed: the field, the truth and the pieces.
     """
 
     seed: int
     text: str
     plain: NDArray[np.float32]
+    shared: NDArray[np.float32]
     tolerant: NDArray[np.float32]
     segments: int
     misses: tuple[Miss, ...]
@@ -79,12 +82,14 @@ def measure_field(placement: Placement, seed: int, field: SyntheticField) -> Fou
     if zone is None:
         nothing = np.zeros(count, np.float32)
         lost = tuple(Miss(symbol, 0.0, "ink lost") for symbol in field.text)
-        return Found(seed, field.text, nothing, nothing, 0, lost, None)
-    truth = match_segments(zone, field.owner, count)
-    owned = line_truth(zone.line, field.owner)
+        return Found(seed, field.text, nothing, nothing, nothing, 0, lost, None)
+    plain = match_segments(zone, field.owner, count).best
+    truth = match_segments(zone, field.owner, count, field.second)
+    owned, second = line_truth(zone.line, field.owner, field.second)
     tolerant = truth.best.copy()
     for index in np.flatnonzero(truth.best < WANTED).tolist():
-        tolerant[index] = max(tolerant[index], _tolerant(zone, owned == index + 1, truth, index))
+        own = (owned == index + 1) | (second == index + 1)
+        tolerant[index] = max(tolerant[index], _tolerant(zone, own, truth, index, second > 0))
     misses = []
     for index in np.flatnonzero(tolerant < WANTED).tolist():
         own = field.owner == index + 1
@@ -92,11 +97,17 @@ def measure_field(placement: Placement, seed: int, field: SyntheticField) -> Fou
         cause: Cause = "ink lost" if lost else _cause(zone, owned, index, truth)
         misses.append(Miss(field.text[index], float(tolerant[index]), cause))
     picture = _picture(zone, owned, field) if misses else None
-    return Found(seed, field.text, truth.best, tolerant, len(zone.first), tuple(misses), picture)
+    return Found(
+        seed, field.text, plain, truth.best, tolerant, len(zone.first), tuple(misses), picture
+    )
 
 
 def _tolerant(
-    zone: ZoneSegments, owned: NDArray[np.bool_], truth: SegmentTruth, index: int
+    zone: ZoneSegments,
+    owned: NDArray[np.bool_],
+    truth: SegmentTruth,
+    index: int,
+    shared: NDArray[np.bool_],
 ) -> float:
     """The best overlap of a character where pixels within one of the image's do not count."""
     solid = zone.line.ink > _SOLID
@@ -108,7 +119,7 @@ def _tolerant(
     for segment in np.flatnonzero(tried).tolist():
         held = solid & zone.members()[segment][zone.cuts.piece]
         both = int((held & own).sum())
-        wrong = int((held & beyond).sum()) + int((own & (_distance(held) > reach)).sum())
+        wrong = int((held & beyond).sum()) + int((own & ~shared & (_distance(held) > reach)).sum())
         best = max(best, both / max(both + wrong, 1))
     return best
 
@@ -191,7 +202,7 @@ def measure(
 def figures(found: Sequence[Found]) -> list[tuple[str, float]]:
     """Rows of (what, figure); shares are of one, "clean" fields those without stray ink on one."""
     rows = []
-    for name in ("plain", "tolerant"):
+    for name in ("plain", "shared", "tolerant"):
         best: list[NDArray[np.float32]] = [getattr(one, name) for one in found]
         for wanted in (WANTED, NEARLY):
             whole = _share((one >= wanted).all() for one in best)

@@ -20,8 +20,8 @@ from service.pipeline.field import locate_fields
 from service.pipeline.field_features import field_penalties
 from service.pipeline.image import load_cheque
 from service.pipeline.ink import extract_ink
-from service.pipeline.reader import enough_fields
 from service.pipeline.segment import SegmentationGraph, segment_fields
+from service.pipeline.sight import enough_fields
 from training.data.glyphs import Split
 from training.dataset import PLACEMENT, Sources
 from training.encode import OWN_LIMITS, png

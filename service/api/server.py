@@ -5,6 +5,7 @@ import gc
 import json
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Final, Literal
 
 import h11
@@ -16,7 +17,9 @@ from uvicorn.server import ServerState
 
 from service import metrics
 from service.api import problems
+from service.api.door import Door
 from service.api.observe import SECURITY
+from service.occupancy import Slot
 from service.settings import Settings
 from service.sockets import tls_context
 
@@ -39,6 +42,9 @@ class BoundedProtocol(H11Protocol):
     Connections above MAX_CONNECTIONS are closed as they come. What isn't HTTP
     gets a problem.
     """
+
+    changed: Callable[[], None] | None = None
+    """Called where the connection has come or gone."""
 
     _timer: asyncio.TimerHandle | None = None
     _write_timer: asyncio.TimerHandle | None = None
@@ -70,6 +76,8 @@ class BoundedProtocol(H11Protocol):
         self._stop_timing()
         self._stop_timing_writes()
         super().connection_lost(exc)
+        if self.changed is not None:
+            self.changed()
 
     def pause_writing(self) -> None:
         """Wait for the client to take what it asked for, but not for ever."""
@@ -141,9 +149,16 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, app: FastAPI, settings: Settings, operations: socket.socket | None = None
+        self,
+        app: FastAPI,
+        settings: Settings,
+        operations: socket.socket | None = None,
+        slot: Slot | None = None,
     ) -> None:
+        """operations: a socket for health and metrics alone. slot: where others serve as well."""
         super().__init__(_configure(app, settings, "on"))
+        self._slot = slot
+        self._doors: list[Door] = []
         self._app = app
         self._settings = settings
         self._tls = tls_context(settings)
@@ -154,11 +169,11 @@ class Server(uvicorn.Server):
         """Start the application, then listen; a TLS handshake has HEAD_SECONDS."""
         await super().startup(sockets=[])
         for sock in sockets or []:
-            await self._listen(sock, self.config, self.server_state, self._tls)
+            await self._listen(sock, self.config, self.server_state, self._tls, self._slot)
         if self._operations is not None:
             config = _configure(OperationsOnly(self._app), self._settings, "off")
             config.load()
-            await self._listen(self._operations, config, self._operations_state, None)
+            await self._listen(self._operations, config, self._operations_state, None, None)
 
     async def main_loop(self) -> None:
         """Serve until a signal, then drain."""
@@ -171,10 +186,14 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close what is left."""
+        for door in self._doors:
+            door.close()
         for connection in list(self._operations_state.connections):
             connection.shutdown()
         own = [self._operations] if self._operations is not None else []
         await super().shutdown([*(sockets or []), *own])
+        for door in self._doors:
+            await door.wait_closed()
 
     async def _listen(
         self,
@@ -182,24 +201,33 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         state: ServerState,
         tls: ssl.SSLContext | None,
+        slot: Slot | None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
 
         def protocol() -> BoundedProtocol:
-            return BoundedProtocol(config, state, self.lifespan.state, self._loop)
+            made = BoundedProtocol(config, state, self.lifespan.state, self._loop)
+            made.changed = changed
+            return made
 
+        changed: Callable[[], None] | None = None
+        sock.listen(config.backlog)
+        if slot is not None:
+            door = Door(
+                sock, protocol, state.connections, slot, tls=tls, handshake_seconds=HEAD_SECONDS
+            )
+            changed = door.count
+            self._doors.append(door)
+            return
         self.servers.append(
             await self._loop.create_server(
                 protocol,
                 sock=sock,
-                # asyncio takes as many connections at once as may wait; where several processes
-                # listen, the others should have theirs.
-                backlog=1 if self._settings.processes > 1 else config.backlog,
+                backlog=config.backlog,
                 ssl=tls,
                 ssl_handshake_timeout=HEAD_SECONDS if tls else None,
             )
         )
-        sock.listen(config.backlog)
 
 
 def _configure(
@@ -221,10 +249,13 @@ def _configure(
 
 
 def make_server(
-    app: FastAPI, settings: Settings, operations: socket.socket | None = None
+    app: FastAPI,
+    settings: Settings,
+    operations: socket.socket | None = None,
+    slot: Slot | None = None,
 ) -> Server:
     """A server for the app, to be run on sockets of the caller's; raises ConfigurationError."""
-    return Server(app, settings, operations)
+    return Server(app, settings, operations, slot)
 
 
 def serve(
@@ -232,13 +263,14 @@ def serve(
     settings: Settings,
     sock: socket.socket,
     operations: socket.socket | None = None,
+    slot: Slot | None = None,
 ) -> None:
     """Serve the app on a listening socket until SIGINT or SIGTERM; requests in flight finish.
 
-    operations: a socket for health and metrics alone. Raises ConfigurationError where TLS can't
-    be had as it is set.
+    operations: a socket for health and metrics alone. slot: of this process, where others listen
+    on the same socket. Raises ConfigurationError where TLS can't be had as it is set.
     """
     # What is loaded by now stays: the collector need not go over it again and again.
     gc.collect()
     gc.freeze()
-    make_server(app, settings, operations).run(sockets=[sock])
+    make_server(app, settings, operations, slot).run(sockets=[sock])

@@ -51,6 +51,7 @@ WEBHOOKS: Final = "webhooks"
 # Raised only when the workflows' arguments change: work of another version is left alone.
 _VERSION: Final = "1"
 _POLL_SECONDS: Final = 0.2
+_WEBHOOK_POLL_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = (1.0, 30.0)
 _START_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 0.0)
 # Of a process that reads alone; and of a whole worker, which may also have been killed by chance.
@@ -148,11 +149,14 @@ class Worker:
         self._tell_workflow: Callable[[str, int], None] = tell
         DBOS.listen_queues([QUEUE, WEBHOOKS])
         DBOS.launch()
-        for name, most in ((QUEUE, _CHUNKS_HELD * self._readers), (WEBHOOKS, 4)):
+        for name, most, poll in (
+            (QUEUE, _CHUNKS_HELD * self._readers, _POLL_SECONDS),
+            (WEBHOOKS, 4, _WEBHOOK_POLL_SECONDS),
+        ):
             DBOS.register_queue(
                 name,
                 worker_concurrency=most,
-                polling_interval_sec=_POLL_SECONDS,
+                polling_interval_sec=poll,
                 on_conflict="always_update",
             )
 

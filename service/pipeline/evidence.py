@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.automaton import Grammar
-from service.pipeline.card import Calibration
+from service.pipeline.card import SIGNS, Calibration
 from service.pipeline.cutlines import Line2D, Polygon, cut_lines, polygon
 from service.pipeline.field import FieldCandidate
 from service.pipeline.ink import InkImage
 from service.pipeline.search import Interpretation, Lattice
 from service.pipeline.segment import SegmentationGraph
 
-VERSION: Final = 2
+VERSION: Final = 3
 _DECIMALS: Final = 4
 _OTHERS: Final = 3
 
@@ -155,12 +155,13 @@ class Evidence:
     """All that a reading rests on.
 
     image_sha256: of the file as received. reading: what was found. turned: the page was read
-    upside down. look: 1 where fields, cuts, arcs, path and runners-up are of the page as it is, 2
-    where they are of the page enlarged. path: the winner's steps, penalty: theirs; both None where
-    nothing spells an amount. no_amount: the penalty of there being none. posterior: what the
-    calibration made the confidence of, the mean of looks: what every look at the page gives the
-    amount. calibration_version: names the calibration with all its counts. digest: SHA-256, in
-    hexadecimal, of all the other members as canonical JSON (RFC 8785).
+    upside down. look: the look that fields, cuts, arcs, path and runners-up are of, 1 for the page
+    as it is. path: the winner's steps, penalty: theirs; both None where nothing spells an amount.
+    no_amount: the penalty of there being none. posterior: the mean of looks, what every look at the
+    page gives the amount. signs: what there is to doubt the reading for, by `card.SIGNS`; the
+    calibration made the confidence of posterior and signs. calibration_version: names the
+    calibration with all its counts. digest: SHA-256, in hexadecimal, of all the other members as
+    canonical JSON (RFC 8785).
     """
 
     version: int
@@ -176,6 +177,7 @@ class Evidence:
     no_amount: float
     posterior: float | None
     looks: tuple[float, ...]
+    signs: dict[str, float]
     runners_up: tuple[RunnerUp, ...]
     model_version: str
     model_sha256: str
@@ -205,11 +207,16 @@ def gather(
     chain: Chain,
     *,
     no_amount: float,
-    posterior: float | None,
+    look: int,
+    looks: Sequence[float],
+    signs: Sequence[float],
     model: tuple[str, str],
     calibration: Calibration,
 ) -> Evidence:
-    """The evidence of one orientation, not sealed yet; model: its version and sha256."""
+    """The evidence of a reading, not sealed yet; model: its version and sha256.
+
+    looks: what every look at the page gives the amount; look: the one that the chain is of, from 1.
+    """
     first = chain.found[0] if chain.found else None
     field = int(chain.lattice.field[first.arcs[0]]) if first else -1
     numbers = _numbers(chain.graph, field)
@@ -219,15 +226,16 @@ def gather(
         image_sha256="",
         reading=None,
         turned=False,
-        look=1,
+        look=look,
         fields=tuple(_located(chain, index, field) for index in range(len(chain.fields))),
         cuts=tuple(Cut(number, lines.get(node, ())) for node, number in numbers.items()),
         arcs=_arcs(chain, field, numbers),
         path=_path(chain, first, numbers) if first else None,
         penalty=_penalty(chain, first) if first else None,
         no_amount=_rounded(no_amount),
-        posterior=None if posterior is None else _rounded(posterior),
-        looks=() if posterior is None else (_rounded(posterior),),
+        posterior=_rounded(sum(looks) / len(looks)) if looks else None,
+        looks=tuple(map(_rounded, looks)),
+        signs={name: _rounded(one) for name, one in zip(SIGNS, signs, strict=False)},
         runners_up=tuple(
             _runner_up(chain, first, other, numbers)
             for other in chain.found[1:]
@@ -238,13 +246,6 @@ def gather(
         grammar_version=chain.grammar.version,
         calibration_version=calibration_version(calibration),
     )
-
-
-def of_looks(evidence: Evidence, look: int, posteriors: Sequence[float]) -> Evidence:
-    """The evidence of one of several looks, numbered from 1, with what each gives the amount."""
-    mean = sum(posteriors) / len(posteriors)
-    looks = tuple(_rounded(one) for one in posteriors)
-    return replace(evidence, look=look, looks=looks, posterior=_rounded(mean))
 
 
 def seal(evidence: Evidence, data: bytes, reading: Found, *, turned: bool) -> Evidence:

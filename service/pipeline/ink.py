@@ -38,6 +38,8 @@ _HAIRLINE = 4
 _BOX_SIDE = 0.02
 _RULE = 1.3
 _RULE_SHARE = 0.65
+_FROM_EDGE = 0.015
+_MOST_OF_WIDTH = 0.65
 _MIN_RULE_CONTRAST = 12.0
 _RULE_CONTRAST = 0.50
 _MAX_THICKNESS = 6
@@ -158,6 +160,7 @@ def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDAr
     else:
         least = int(min(_RULE * min(height, width), _RULE_SHARE * width))
         level = _lines(darkness, threshold, least, 3)
+        level.keep(_through(level, width))
         upright = _lines(columns, threshold, height - 2, 3)
     if len(level.boxes):
         darkness = _erase(darkness, level)
@@ -198,6 +201,15 @@ def _lines(darkness: NDArray[np.uint8], threshold: float, length: int, parts: in
             slope=_MOST_LEAN, off=_OFF_LINE,
         )
     )  # fmt: skip
+
+
+def _through(level: _Lines, width: int) -> NDArray[np.bool_]:
+    """Which level lines of an amount cut out of its page come from beyond it, or are most of it.
+
+    The feet of zeros in a row, or the flags of two fives, are a straight line too.
+    """
+    x0, x1, reach = level.boxes[:, 0], level.boxes[:, 2], _FROM_EDGE * width
+    return np.asarray((x0 <= reach) | (x1 >= width - reach) | (x1 - x0 >= _MOST_OF_WIDTH * width))
 
 
 def _sides(upright: _Lines, level: _Lines, width: int) -> NDArray[np.bool_]:

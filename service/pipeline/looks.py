@@ -1,4 +1,4 @@
-"""Further looks at a page: the same one turned a little, enlarged, reduced, stretched.
+"""Further looks at a page, or closer ones at its amount: turned, enlarged, reduced, stretched.
 
 What a single reading misses, a cut or the extent of a field, hangs on accidents of the grid of
 pixels. Readings of the same page slightly changed miss other things, so that their posteriors
@@ -13,10 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.decode import scaling
-from service.pipeline.field import FieldCandidate, Zone
+from service.pipeline.field import Box, FieldCandidate, Zone
 from service.pipeline.image import ChequeImage
-from service.pipeline.ink import InkImage
+from service.pipeline.ink import InkImage, extract_ink
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,50 +33,106 @@ _CHANGES: Final = (
     _LARGER, _Change(wide=0.83, high=0.83), _Change(wide=1.12, high=0.95),
 )  # fmt: skip
 LOOKS: Final = 1 + len(_CHANGES)
-"""How many there are, the page as it is among them."""
+"""How many looks at a page there are, the page as it is among them."""
+
+_OF_INK: Final = (_Change(wide=0.83, high=0.83), _Change(degrees=2.0))
+CLOSER: Final = 1 + len(_OF_INK)
+"""How many closer looks at an amount there are beside the first."""
+
+# What of a page is seen of a closer look, in heights of the amount, and in pixels at least.
+_BESIDE: Final = 3.0
+_ABOVE: Final = 0.7
+_LEAST_AROUND: Final = 24
+_LEAST_HEIGHT: Final = 160
 
 
-def enlarged(image: ChequeImage) -> ChequeImage:
-    """An image a quarter larger: the change that readings gain most from."""
-    return _changed(image, _LARGER)
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The surroundings of an amount, seen another way: a part of the image, changed.
 
-
-def closer(
-    image: ChequeImage, ink: InkImage, fields: Sequence[FieldCandidate]
-) -> tuple[ChequeImage, InkImage, list[FieldCandidate]]:
-    """The ink that was found in an image a quarter larger, with the fields that were found in it.
-
-    So a page is looked at again for a fraction of the time: where its amount may stand is known,
-    and its cuts and crops do change. Of the image nothing is larger but its way back.
+    ink: of that part; fields: all of the image's, in its frame; to_original: f64 [3, 3], from there
+    to the original image.
     """
-    height, width = ink.ink.shape
-    size = (round(width * _LARGER.wide), round(height * _LARGER.high))
-    larger = np.asarray(cv2.resize(ink.ink, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-    scale = np.array([size[0] / width, size[1] / height])
-    boxes = [
-        replace(field, zones=tuple(_scaled(zone, scale, size) for zone in field.zones))
-        for field in fields
-    ]
-    rules = ink.rules.copy()
-    rules[:, :4] = np.rint(rules[:, :4] * np.tile(scale, 2))
-    back = image.to_original @ scaling(*(1 / scale).tolist())
-    return replace(image, to_original=back), InkImage(larger, larger > 0, rules), boxes
+
+    ink: InkImage
+    fields: list[FieldCandidate]
+    to_original: NDArray[np.float64]
 
 
-def _scaled(zone: Zone, scale: NDArray[np.float64], size: tuple[int, int]) -> Zone:
-    x0, y0 = np.floor(np.multiply(zone.box[:2], scale)).astype(int).tolist()
-    x1, y1 = np.minimum(np.ceil(np.multiply(zone.box[2:], scale)), size).astype(int).tolist()
-    return replace(zone, box=(x0, y0, x1, y1))
+def closer_looks(
+    image: ChequeImage, ink: InkImage, fields: Sequence[FieldCandidate], held: Sequence[int]
+) -> Iterator[Near]:
+    """CLOSER ways to see the part of an image that holds some of its fields.
+
+    Where the amount may stand is known, so that such a look costs a fraction of the first. One
+    finds ink anew in what is a quarter larger, the others reduce and turn the ink that was found.
+    held: the fields that will be read; there must be one.
+    """
+    height, width = image.grey.shape
+    boxes = np.array([zone.box for number in held for zone in fields[number].zones])
+    (x0, y0), (x1, y1) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    beside = max(_LEAST_AROUND, round(_BESIDE * (y1 - y0)))
+    above = max(_LEAST_AROUND, round(_ABOVE * (y1 - y0)), (_LEAST_HEIGHT - int(y1 - y0)) // 2)
+    left, top = max(0, int(x0) - beside), max(0, int(y0) - above)
+    part = slice(top, min(height, int(y1) + above)), slice(left, min(width, int(x1) + beside))
+    moved = np.array([[1.0, 0.0, left], [0.0, 1.0, top], [0.0, 0.0, 1.0]])
+
+    def near(found: InkImage, matrix: NDArray[np.float64]) -> Near:
+        into = matrix @ np.linalg.inv(moved)
+        size = found.ink.shape
+        mapped = [
+            replace(
+                one,
+                zones=tuple(
+                    replace(zone, box=_hull(zone, into, size if number in held else None))
+                    for zone in one.zones
+                ),
+            )
+            for number, one in enumerate(fields)
+        ]
+        return Near(found, mapped, image.to_original @ np.linalg.inv(into))
+
+    grey = image.grey[part]
+    larger, matrix = _changed(grey, _LARGER, int(np.median(grey)))
+    yield near(extract_ink(larger), matrix)
+    for change in _OF_INK:
+        changed, matrix = _changed(ink.ink[part], change, 0)
+        yield near(InkImage(changed, changed > 0, ink.rules[:0]), matrix)
+
+
+def _hull(zone: Zone, matrix: NDArray[np.float64], within: tuple[int, ...] | None) -> Box:
+    """The smallest upright box around a zone that is mapped; within: height, width to keep to."""
+    x0, y0, x1, y1 = zone.box
+    # Edges of boxes lie half a pixel before the centres of pixels.
+    corners = np.array([[x, y] for x in (x0, x1) for y in (y0, y1)], np.float64) - 0.5
+    mapped = corners @ matrix[:2, :2].T + matrix[:2, 2] + 0.5
+    low, high = np.floor(mapped.min(axis=0)), np.ceil(mapped.max(axis=0))
+    if within is not None:
+        low, high = np.maximum(low, 0), np.minimum(high, within[::-1])
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
 def further_looks(image: ChequeImage) -> Iterator[ChequeImage]:
     """LOOKS - 1 slight changes of an image, each with its way back to the original."""
+    paper = int(np.median(image.grey))
     for change in _CHANGES:
-        yield _changed(image, change)
+        grey, matrix = _changed(image.grey, change, paper)
+        yield replace(
+            image,
+            grey=grey,
+            dpi=image.dpi * float(np.sqrt(change.wide * change.high)),
+            to_original=image.to_original @ np.linalg.inv(matrix),
+        )
 
 
-def _changed(image: ChequeImage, change: _Change) -> ChequeImage:
-    height, width = image.grey.shape
+def _changed(
+    pixels: NDArray[np.uint8], change: _Change, paper: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Pixels changed, and the matrix, f64 [3, 3], that takes old places to new ones.
+
+    paper: what comes in at the corners.
+    """
+    height, width = pixels.shape
     size = (max(1, round(width * change.wide)), max(1, round(height * change.high)))
     scale = np.diag([size[0] / width, size[1] / height, 1.0])
     # Centres of pixels are at whole numbers.
@@ -86,17 +141,11 @@ def _changed(image: ChequeImage, change: _Change) -> ChequeImage:
     if change.degrees:
         middle = ((width - 1) / 2, (height - 1) / 2)
         turn[:2] = cv2.getRotationMatrix2D(middle, change.degrees, 1.0)
-        paper = int(np.median(image.grey))
-        grey = cv2.warpAffine(
-            image.grey, turn[:2], (width, height), flags=cv2.INTER_LINEAR, borderValue=[paper]
+        changed = cv2.warpAffine(
+            pixels, turn[:2], (width, height), flags=cv2.INTER_LINEAR, borderValue=[paper]
         )
     else:
         shrinks = min(change.wide, change.high) < 1
         way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        grey = cv2.resize(image.grey, size, interpolation=way)
-    return replace(
-        image,
-        grey=np.asarray(grey, np.uint8),
-        dpi=image.dpi * float(np.sqrt(change.wide * change.high)),
-        to_original=image.to_original @ np.linalg.inv(scale @ turn),
-    )
+        changed = cv2.resize(pixels, size, interpolation=way)
+    return np.asarray(changed, np.uint8), scale @ turn

@@ -20,6 +20,7 @@ from service.pipeline.native.cutting import (
     Cuts,
     Cutting,
     Grouping,
+    Neighbours,
     crops,
     cut_line,
     erase_neighbours,
@@ -37,21 +38,26 @@ _MID_ROWS = (-0.45, -0.2, 0.0, 0.2, 0.45)
 _SOLID = 60
 _DARK = 0.3
 _LEVEL_STEP = 1e-4
-_EDGE = 4
+_EDGE = 2.0
+_BAR_WIDTH = 0.9
+_BAR_HEIGHT = 0.35
+_BAR_LEAN = 0.25
+_BAR_COVER = 0.5
+_BAR_TALL = 0.3
 _PROMINENCE = 0.5
 _MAX_CUT_INK = 0.40
 _CUT_WIDTHS = (0.40, 0.41, 0.8, 1.0)
 _CUT_STROKES = (0.0, 1.6, 1.8, 2.4)
 _FREE = 1.0
-_DEEP_WIDTH = 0.5
-_DEEP_INK = 0.65
+_DEEP_WIDTH = 0.9
+_DEEP_INK = 0.85
 _CONTOUR_WEIGHT = 0.35
 _CONTOUR_REACH = 0.35
 _LEAST_CLEAR = 0.003
 _LEAST_PIECE = 0.012
 _POINT = 0.45
 _POINT_BELOW = 0.12
-_MIN_CUT_GAP = 0.06
+_MIN_CUT_GAP = 0.03
 _MAX_PIECES = 5
 _MAX_WIDTH = 1.6
 _MAX_APART_WIDTH = 1.1
@@ -62,6 +68,8 @@ _WHOLE_SHARE = 0.85
 _PART = 0.2
 _LARGE = 0.06
 _TALL = 0.6
+_MIDDLE_WIDTH = 1.1
+_MIDDLE_PART = 0.03
 _WIDE = 0.9
 _HIGH = 1.3
 _SPACE_GAPS = (0.45, 1.2)
@@ -113,7 +121,11 @@ class Line:
 def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Line | None:
     """Bring a zone to characters of 40 px on a level line; None where it holds no ink.
 
-    Size is normalised once for the whole zone, so that a comma stays small (section IV-D).
+    Size is normalised once for the whole zone, so that a comma stays small (section IV-D). What
+    begins beyond the line, or at the zone's edge and ends before the line, is not of this line: a
+    comma or the tail of a digit reaches down to 0.8 of the size below the middle. Nor is a long
+    level stroke beneath taller characters, with what stands below it: the bar and the hundred of a
+    fraction, or the line under the cents.
     """
     x0, y0, x1, y1 = box
     zone = ink[y0:y1, x0:x1]
@@ -138,9 +150,15 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     inter = cv2.INTER_AREA if scale < 0.7 else cv2.INTER_LINEAR
     source = zone if scale >= 0.7 else cv2.GaussianBlur(zone, (0, 0), 0.35 / scale)
     line = np.asarray(cv2.warpAffine(source, forward, (out_w, out_h), flags=inter), np.uint8)
-    # A comma or the tail of a digit reaches down to 0.8 of the size below the middle, but what
-    # begins beyond the line, or at the zone's edge and ends before the line, is not of this line.
-    erase_neighbours(line, level=_SOLID, centre=float(centre), size=LINE_SIZE, edge=_EDGE)
+    top = forward[1, 2] - forward[1, 0] / scale * 2.0
+    erase_neighbours(
+        line,
+        Neighbours(
+            centre=centre, size=LINE_SIZE, slope=slope, top=top, bottom=top + scale * height,
+            edge=_EDGE, bar_width=_BAR_WIDTH, bar_height=_BAR_HEIGHT, bar_lean=_BAR_LEAN,
+            bar_cover=_BAR_COVER, bar_tall=_BAR_TALL, solid=_SOLID,
+        ),
+    )  # fmt: skip
     back = np.asarray(cv2.invertAffineTransform(forward), np.float64)
     back[:, 2] += (x0, y0)
     return Line(ink=line, centre=float(centre), to_working=back)
@@ -151,9 +169,10 @@ def find_cuts(line: Line) -> Cuts | None:
 
     Cuts lead through the minima of ink at several heights, past both sides of every component, and
     from the valleys of the upper contour straight to the peaks of the lower one, where two round
-    characters touch. They may cross no ink in a narrow component and two strokes in a wide one; the
-    cheapest are kept, none that parts too little from another. Slivers that a cut took off a stroke
-    go back to it, and small low components are pieces of their own.
+    characters touch, or straight up from a peak with no valley near. They may cross no ink in a
+    narrow component and two strokes in a wide one; the cheapest are kept, none that parts too
+    little from another. Slivers that a cut took off a stroke go back to it, and small low
+    components are pieces of their own.
     """
     return cut_line(line.ink, _cutting(line.centre))
 
@@ -212,13 +231,15 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
 
     Those of few pieces that are narrow enough, apart only by small gaps; and, however wide it is
     and however often it was cut, what is little else but one component. None is of a part of one
-    component and much of another, or of two whole ones as tall as digits.
+    component and much of another, or of two whole ones as tall as digits, or of the middle of a
+    component that is too narrow for three characters.
     """
     rules = Grouping(
         centre=line.centre, size=LINE_SIZE, widest=_MAX_WIDTH, widest_apart=_MAX_APART_WIDTH,
         clear_gap=_CLEAR_GAP, inner_gap=_MAX_INNER_GAP, whole_width=_WHOLE_WIDTH,
-        whole_share=_WHOLE_SHARE, part=_PART, large=_LARGE, tall=_TALL, wide_from=_WIDE,
-        tall_from=_HIGH, to_working=tuple(line.to_working.ravel()), solid=_SOLID, most=_MAX_PIECES,
+        whole_share=_WHOLE_SHARE, part=_PART, large=_LARGE, tall=_TALL,
+        middle_width=_MIDDLE_WIDTH, middle_part=_MIDDLE_PART, wide_from=_WIDE, tall_from=_HIGH,
+        to_working=tuple(line.to_working.ravel()), solid=_SOLID, most=_MAX_PIECES,
     )  # fmt: skip
     found = group_pieces(line.ink, cuts, rules)
     own = placement

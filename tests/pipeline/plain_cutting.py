@@ -20,8 +20,8 @@ def least_ink(
 ) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
     """Least ink from the top row to every pixel, f32 [H, W], and the steps taken, i8 [H, W].
 
-    lateral: penalty of a step that goes sideways too. Steps: 0 straight down, 1 from the left,
-    2 from the right.
+    lateral: penalty of a pixel that a step goes sideways too, two at most. Steps: 0 straight down,
+    1 from the left, 2 from the right, 3 and 4 from two pixels left and right.
     """
     ink = np.ascontiguousarray(ink)
     total, step = np.empty_like(ink), np.empty(ink.shape, np.int8)

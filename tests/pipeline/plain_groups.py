@@ -13,6 +13,8 @@ _WHOLE_SHARE = 0.85
 _PART = 0.2
 _LARGE = 0.06
 _TALL = 0.6
+_MIDDLE_WIDTH = 1.1
+_MIDDLE_PART = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ def plausible(
     """Which groupings could be one character; bool [S].
 
     None is of a part of one component and much of another, or of two whole ones as tall as digits;
-    single pieces always may be. first, last: i32 [S]; size: px of the line's size.
+    single pieces always may be, but for those of the middle of a component that is too narrow for
+    three characters. first, last: i32 [S]; size: px of the line's size.
     """
     running = np.pad(np.cumsum(held.pixels, axis=1), ((0, 0), (1, 0)))
     inside = running[:, last] - running[:, first]
@@ -73,4 +76,9 @@ def plausible(
     whole = large & (share >= 1 - _PART)
     mixed = part.any(axis=0) & ((part | whole).sum(axis=0) > 1)
     several = (whole & (held.height >= _TALL)[:, None]).sum(axis=0) > 1
-    return np.asarray(~(mixed | several) | (last - first == 1), np.bool_)
+    least = _MIDDLE_PART * running[:, -1:]
+    middle = (running[:, first] >= least) & (running[:, -1:] - running[:, last] >= least)
+    middle &= (inside >= least) & (held.width < _MIDDLE_WIDTH)[:, None]
+    middle &= running[:, -1:] >= _LARGE * size**2
+    possible = ~(mixed | several) | (last - first == 1)
+    return np.asarray(possible & ~middle.any(axis=0), np.bool_)

@@ -38,19 +38,24 @@ LINE_SIZE = 40
 _LATERAL = 0.08
 _MID_ROWS = (-0.45, -0.2, 0.0, 0.2, 0.45)
 _SOLID = 60
-_EDGE = 4
+_EDGE = 2.0
+_BAR_WIDTH = 0.9
+_BAR_HEIGHT = 0.35
+_BAR_LEAN = 0.25
+_BAR_COVER = 0.5
+_BAR_TALL = 0.3
 _PROMINENCE = 0.5
 _MAX_CUT_INK = 0.40
 _CUT_WIDTHS = (0.40, 0.41, 0.8, 1.0)
 _CUT_STROKES = (0.0, 1.6, 1.8, 2.4)
 _FREE = 1.0
-_DEEP_WIDTH = 0.5
-_DEEP_INK = 0.65
+_DEEP_WIDTH = 0.9
+_DEEP_INK = 0.85
 _CONTOUR_WEIGHT = 0.35
 _CONTOUR_REACH = 0.35
 _LEAST_CLEAR = 0.003
 _LEAST_PIECE = 0.012
-_MIN_CUT_GAP = 0.06
+_MIN_CUT_GAP = 0.03
 _MAX_PIECES = 5
 _MAX_WIDTH = 1.6
 _MAX_APART_WIDTH = 1.1
@@ -104,31 +109,52 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     inter = cv2.INTER_AREA if scale < 0.7 else cv2.INTER_LINEAR
     source = zone if scale >= 0.7 else cv2.GaussianBlur(zone, (0, 0), 0.35 / scale)
     line = cv2.warpAffine(source, forward, (out_w, out_h), flags=inter)
-    line = _without_neighbours(line.astype(np.uint8), float(centre))
+    top = forward[1, 2] - forward[1, 0] / scale * 2.0
+    edges = (slope, top, top + scale * height)
+    line = _without_neighbours(line.astype(np.uint8), float(centre), edges)
     back = np.asarray(cv2.invertAffineTransform(forward), np.float64)
     back[:, 2] += (x0, y0)
     return Line(ink=line, centre=float(centre), to_working=back)
 
 
-def _without_neighbours(line: NDArray[np.uint8], centre: float) -> NDArray[np.uint8]:
+def _without_neighbours(
+    line: NDArray[np.uint8], centre: float, edges: tuple[float, float, float]
+) -> NDArray[np.uint8]:
     """Erase what stands above or below the line: parts of other writing that reach into the zone.
 
     A comma or the tail of a digit reaches down to 0.8 of the size below the middle, but what begins
-    beyond the line, or begins at the zone's edge and ends before the line, is not of this line.
+    beyond the line, or begins at the zone's edge and ends before the line, is not of this line;
+    nor are bars and what stands below them. edges: the zone's slope, and its top and bottom at 0.
     """
     solid = (line > _SOLID).astype(np.uint8)
     labels, stats, _ = connected_components(solid)
-    top = (stats[:, cv2.CC_STAT_TOP] - centre) / LINE_SIZE
-    bottom = top + stats[:, cv2.CC_STAT_HEIGHT] / LINE_SIZE
-    reach_up = stats[:, cv2.CC_STAT_TOP] <= _EDGE
-    reach_down = stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT] >= len(line) - _EDGE
-    foreign = (top > 0.62) | (bottom < -0.62)
-    foreign |= (reach_down & (top > 0.40)) | (reach_up & (bottom < -0.30))
+    slope, top, bottom = edges
+    left, high, wide, tall = stats[:, :4].T.astype(np.float64)
+    x = left + 0.5 * wide
+    near = 0.5 * wide * abs(slope) + _EDGE
+    above, below = (high - centre) / LINE_SIZE, (high - centre) / LINE_SIZE + tall / LINE_SIZE
+    foreign = (above > 0.62) | (below < -0.62)
+    foreign |= (above > 0.40) & (high + tall >= bottom - slope * x - near)
+    foreign |= (below < -0.30) & (high <= top - slope * x + near)
+    for c in range(1, len(stats)):
+        if _is_bar(labels, stats, c):
+            foreign |= (high >= high[c]) & (x >= left[c]) & (x < left[c] + wide[c])
     foreign[0] = False
     if not foreign.any():
         return line
     erased = cv2.dilate(foreign[labels].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     return np.where(erased & ((solid == 0) | foreign[labels]), 0, line).astype(np.uint8)
+
+
+def _is_bar(labels: NDArray[np.int32], stats: NDArray[np.int32], c: int) -> bool:
+    """Whether component c is a long level stroke beneath others that are taller."""
+    left, _, wide, tall = stats[c, :4].tolist()
+    if wide < _BAR_WIDTH * LINE_SIZE or tall > min(_BAR_HEIGHT * LINE_SIZE, _BAR_LEAN * wide):
+        return False
+    part = labels[:, left : left + wide]
+    above = np.cumsum(part == c, axis=0) == 0
+    others = (stats[:, cv2.CC_STAT_HEIGHT] >= _BAR_TALL * LINE_SIZE) & (np.arange(len(stats)) > 0)
+    return bool((others[part] & above).any(axis=0).sum() >= _BAR_COVER * wide)
 
 
 def _weighted_quantile(
@@ -245,6 +271,7 @@ def _contour_paths(
     """Cuts from the valleys of the upper contour straight to the lower peaks; i32 [P, H].
 
     Where two round characters touch side by side no cut crosses little ink, but the contours meet.
+    From a peak with no valley near, as below a stroke that joins two zeros, straight up.
     """
     height = len(solid)
     inked = np.asarray(solid.any(axis=0), np.bool_)
@@ -252,11 +279,15 @@ def _contour_paths(
     bottom = np.where(inked, height - 1 - solid[::-1].argmax(axis=0), 0)
     valleys = _minima((height - top).astype(np.float32) * _CONTOUR_WEIGHT)
     peaks = _minima(bottom.astype(np.float32) * _CONTOUR_WEIGHT)
+    valleys, peaks = valleys[inked[valleys]], peaks[inked[peaks]]
+    ends = []
+    for x in valleys.tolist():
+        near = peaks[np.abs(peaks - x) <= _CONTOUR_REACH * LINE_SIZE]
+        ends.append((x, int(near[np.abs(near - x).argmin()]) if len(near) else x))
+    lonely = (np.abs(valleys[:, None] - peaks) > _CONTOUR_REACH * LINE_SIZE).all(axis=0)
+    ends += [(x, x) for x in peaks[lonely].tolist()]
     found = []
-    for x in valleys[inked[valleys]].tolist():
-        near = peaks[inked[peaks]]
-        near = near[np.abs(near - x) <= _CONTOUR_REACH * LINE_SIZE]
-        end = int(near[np.abs(near - x).argmin()]) if len(near) else x
+    for x, end in ends:
         first, last = max(int(top[x]) - 1, 0), min(int(bottom[end]) + 1, height - 1)
         if last <= first:
             continue

@@ -10,11 +10,13 @@ import pytest
 from service.errors import ModelError
 from service.pipeline.card import (
     Calibration,
+    Doubts,
     Fitted,
     RecordRule,
     Tally,
     load_card,
     recalibrate,
+    write_doubts,
     write_record_rule,
     write_version,
 )
@@ -127,6 +129,18 @@ def test_a_rule_for_records_is_kept_in_the_card(model: Path) -> None:
     raw = json.loads((model / "card.json").read_text())
     assert raw["calibrated_on"]["record_rule"] == {"items": 700}
     raw["record_rule"]["prior"] = 1.5
+    (model / "card.json").write_text(json.dumps(raw))
+    with pytest.raises(ModelError, match="malformed"):
+        load_card(model)
+
+
+def test_doubts_are_kept_in_the_card(model: Path) -> None:
+    doubts = Doubts(1.4, 0.9, -6.5, (2.25, 2.0, 0.25, 2.5, 2.0))
+    write_doubts(model, doubts, {"images": 4000})
+    assert load_card(model).doubts == doubts
+    raw = json.loads((model / "card.json").read_text())
+    assert raw["calibrated_on"]["doubts"] == {"images": 4000}
+    del raw["doubts"]["weights"]["plain"]
     (model / "card.json").write_text(json.dumps(raw))
     with pytest.raises(ModelError, match="malformed"):
         load_card(model)

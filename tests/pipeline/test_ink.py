@@ -131,3 +131,17 @@ def test_a_hairline_beside_the_amount_of_a_page_goes_and_a_tall_one_stays() -> N
     mask = extract_ink(page).mask
     assert mask[145:195, 996:1005].mean() < 0.02
     assert kept(mask, page == 40) > 0.9
+
+
+def test_the_feet_of_zeros_in_a_row_are_no_line() -> None:
+    page = paper(46, 170)
+    for x in (70, 94, 118):
+        cv2.ellipse(page, (x, 28), (14, 10), 0, 0, 360, 50, 5, cv2.LINE_AA)
+    cv2.line(page, (60, 38), (128, 38), 50, 5)
+    ink = page < 128
+    assert kept(extract_ink(page).mask, ink) > 0.97
+    cv2.line(page, (0, 44), (169, 44), 120, 2)
+    found = extract_ink(page)
+    assert kept(found.mask, ink) > 0.97
+    assert len(found.rules) == 1
+    assert not found.mask[43:, :50].any()

@@ -6,7 +6,7 @@ import numpy as np
 from service.pipeline.field import FieldCandidate, Zone
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage
-from service.pipeline.looks import LOOKS, closer, further_looks
+from service.pipeline.looks import CLOSER, LOOKS, closer_looks, further_looks
 
 
 def _page(spot: tuple[int, int]) -> ChequeImage:
@@ -36,22 +36,28 @@ def test_looks_differ_and_keep_the_paper() -> None:
     assert all(one.grey.flags["C_CONTIGUOUS"] for one in seen)
 
 
-def test_what_is_seen_closer_lies_where_it_lay() -> None:
+def test_closer_looks_are_at_the_same_place() -> None:
     page = _page((560, 120))
     ink = np.asarray(255 - page.grey, np.uint8)
-    rule = np.array([[100, 200, 300, 202, 0]], np.int32)
-    zone = Zone("amount", (553, 113, 567, 127))
-    field = FieldCandidate((zone,), 0.5, np.zeros(1, np.float32))
-    near, larger, (found,) = closer(page, InkImage(ink, ink > 0, rule), [field])
-    assert larger.ink.shape == (375, 875)
-    x0, y0, x1, y1 = found.zones[0].box
-    outside = larger.ink.copy()
-    outside[y0:y1, x0:x1] = 0
-    assert larger.ink[y0:y1, x0:x1].any()
-    assert not outside.any()
-    middle = np.array([(x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2, 1.0])
-    x, y, _ = near.to_original @ middle
-    assert np.hypot(x - (2 * 559.5 + 10), y - (2 * 119.5 + 20)) < 1.5
-    assert larger.rules.tolist() == [[125, 250, 375, 252, 0]]
-    assert found.penalty == field.penalty
-    assert ink.shape == (300, 700)
+    near_by = FieldCandidate((Zone("amount", (553, 113, 567, 127)),), 0.5, np.zeros(1, np.float32))
+    far = FieldCandidate((Zone("amount", (10, 250, 60, 280)),), 2.5, np.zeros(1, np.float32))
+    found = InkImage(ink, ink > 0, np.array([[100, 200, 300, 202, 0]], np.int32))
+    seen = list(closer_looks(page, found, [near_by, far], [0]))
+    assert len(seen) == CLOSER
+    assert len({one.ink.ink.tobytes() for one in seen}) == CLOSER
+    for near in seen:
+        assert [one.penalty for one in near.fields] == [0.5, 2.5]
+        x0, y0, x1, y1 = near.fields[0].zones[0].box
+        outside = near.ink.ink.copy()
+        outside[y0:y1, x0:x1] = 0
+        assert near.ink.ink[y0:y1, x0:x1].any()
+        assert not outside.any()
+        for (left, top, right, bottom), number in (
+            ((553, 113, 567, 127), 0),
+            ((10, 250, 60, 280), 1),
+        ):
+            a, b, c, d = near.fields[number].zones[0].box
+            x, y, _ = near.to_original @ np.array([(a + c - 1) / 2, (b + d - 1) / 2, 1.0])
+            assert abs(x - (left + right - 1 + 10)) < 3
+            assert abs(y - (top + bottom - 1 + 20)) < 3
+    assert (ink == 255 - page.grey).all()

@@ -172,6 +172,45 @@ def test_neighbouring_writing_at_the_edge_is_left_out() -> None:
     assert zone.boxes[:, 3].max() < 66
 
 
+def test_a_bar_and_what_stands_below_it_are_left_out() -> None:
+    page = np.zeros((90, 260), np.uint8)
+    for x in (40, 90):
+        ring(page, x, 40)
+    for x in (140, 170):
+        ring(page, x, 28, (10, 12))
+    cv2.line(page, (200, 40), (245, 40), 255, 4)
+    cv2.line(page, (126, 49), (184, 47), 255, 3)
+    for x in (135, 155, 175):
+        ring(page, x, 67, (6, 8))
+    zone = segment_zone(page, (0, 0, 260, 90), PLACEMENT)
+    assert zone is not None
+    raised = (zone.boxes[:, 0] > 120) & (zone.boxes[:, 2] < 190)
+    assert zone.boxes[raised, 3].max() < 48
+    assert (zone.boxes[:, 0] > 190).any()
+
+
+def test_writing_at_the_edge_of_a_leaning_zone_is_left_out() -> None:
+    page = np.zeros((130, 420), np.uint8)
+    for n in range(8):
+        ring(page, 40 + 45 * n, 70 - 3 * n)
+    for n in range(7):
+        cv2.rectangle(page, (52 + 45 * n, 118 - n), (74 + 45 * n, 129), 255, -1)
+    zone = segment_zone(page, (0, 0, 420, 130), PLACEMENT)
+    assert zone is not None
+    assert zone.boxes[:, 3].max() < 100
+
+
+def test_the_middle_of_a_component_for_two_is_no_segment() -> None:
+    page = np.zeros((60, 150), np.uint8)
+    for x in (40, 58):
+        ring(page, x, 30, (8, 18))
+    ring(page, 120, 30)
+    boxes = graph_of(page).boxes
+    assert closest(boxes, (30, 10, 50, 50)) > 0.75
+    inner = (boxes[:, 0] > 33) & (boxes[:, 2] < 65)
+    assert not inner.any()
+
+
 def test_hostile_ink_stays_bounded() -> None:
     rng = np.random.default_rng(0)
     page = (rng.random((200, 1200)) < 0.5).astype(np.uint8) * 255

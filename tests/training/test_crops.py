@@ -29,6 +29,20 @@ def test_every_character_is_matched_by_a_segment() -> None:
     assert matched == {0, 1}
 
 
+def test_ink_of_two_characters_counts_for_either() -> None:
+    page, owner = two_digits()
+    second = np.zeros_like(owner)
+    cv2.line(page, (30, 12), (75, 12), 40, 4)
+    cv2.line(owner, (30, 12), (75, 12), 1, 4)
+    cv2.line(second, (30, 12), (75, 12), 2, 4)
+    second[owner == 2] = 0
+    zone = segment_zone(extract_ink(page).ink, (0, 0, 110, 60), PLACEMENT)
+    assert zone is not None
+    plain, shared = (match_segments(zone, owner, 2, other).best for other in (None, second))
+    assert (plain < 0.9).any()
+    assert (shared > 0.9).all()
+
+
 def test_labels_are_the_characters_and_rubbish() -> None:
     page, owner = two_digits()
     crops, labels = field_crops(extract_ink(page), owner, "10", LABELS, PLACEMENT)

@@ -55,8 +55,10 @@ def test_lost_ink_is_told() -> None:
 
 def test_causes_are_counted() -> None:
     nothing = np.zeros(1, np.float32)
-    one = Found(0, "0", nothing, nothing, 4, (Miss("0", 0.3, "not cut"),), None)
-    two = Found(1, "0", nothing, nothing, 4, (*one.misses, Miss("0", 0.85, "cut askew")), None)
+    one = Found(0, "0", nothing, nothing, nothing, 4, (Miss("0", 0.3, "not cut"),), None)
+    two = Found(
+        1, "0", nothing, nothing, nothing, 4, (*one.misses, Miss("0", 0.85, "cut askew")), None
+    )
     rows = {cause: (characters, alone) for cause, characters, alone, _ in causes([one, two])}
     assert rows["not cut"] == (2, 1)
     assert rows["cut askew"] == (1, 0)

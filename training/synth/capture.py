@@ -79,10 +79,11 @@ def capture(
 ) -> tuple[Image, NDArray[np.uint8]]:
     """Return the image as captured, and the owner map moved along with it.
 
-    image, owner: u8 [H, W] of one shape. The result has both at the captured size; the owner map
-    goes through the same geometry with nearest neighbours. Ink stays dark on light.
+    image: u8 [H, W]; owner: u8 of the same height and width, of one map or [H, W, 2] of two. The
+    result has both at the captured size; the owner map goes through the same geometry with nearest
+    neighbours. Ink stays dark on light.
     """
-    if image.shape != owner.shape:
+    if image.shape != owner.shape[:2]:
         raise ValueError("image and owner map differ in shape")
     how = settings if settings is not None else sample_settings(rng)
     grey, owner = _move(image, owner, how)

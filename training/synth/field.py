@@ -42,7 +42,8 @@ class SyntheticField:
     image: u8 [H, W], ink dark on light. owner: u8 [H, W] in the same frame, 0 = no character,
     i + 1 = character i of text. text: one recognizer symbol a character, SPACE left out.
     amount_minor: hundredths. currency: ISO 4217 code, None where the writing does not say.
-    hand: whether it was written by hand, or in a font that looks so.
+    hand: whether it was written by hand, or in a font that looks so. second: as in InkLayer, in the
+    frame of the image; None where no pixel is of two characters.
     """
 
     image: NDArray[np.uint8]
@@ -51,6 +52,7 @@ class SyntheticField:
     amount_minor: int
     currency: str | None
     hand: bool
+    second: NDArray[np.uint8] | None = None
 
     def boxes(self) -> NDArray[np.int32]:
         """Return the box of every character: i32 [len(text), 4], x0, y0, x1, y1, half open."""
@@ -114,8 +116,10 @@ class FieldMaker:
         taken = photograph(rng, ink, height, how, hand)
         if taken is None:
             return None
-        image, owner = taken
-        return SyntheticField(image, owner, ink.text, written.amount_minor, written.currency, hand)
+        image, owner, second = taken
+        return SyntheticField(
+            image, owner, ink.text, written.amount_minor, written.currency, hand, second
+        )
 
     def _by_hand(self, rng: np.random.Generator, written: WrittenAmount, height: float) -> InkLayer:
         """Write the amount; the currency sign before it is often a printed one."""
@@ -129,19 +133,20 @@ class FieldMaker:
 
 def photograph(
     rng: np.random.Generator, ink: InkLayer, height: float, how: Settings, hand: bool
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]] | None:
     """Lay ink with digits ``height`` pixels tall on a cheque's paper, crop and capture it.
 
-    Returns the image u8 [H, W] with the owner map in its frame; None where some owner's ink came
-    to be hidden, cut away or too pale to be seen.
+    Returns the image u8 [H, W] with the first and the second owner of each pixel in its frame; None
+    where some owner's ink came to be hidden, cut away or too pale to be seen.
     """
     owners = max(len(ink.text), int(ink.owner.max()))
     drawn = _pixels(ink.owner, owners)
-    image, owner = _compose(rng, ink, height, how, hand)
-    image, owner = capture(rng, image, owner, how)
+    image, truth = _compose(rng, ink, height, how, hand)
+    image, truth = capture(rng, image, truth, how)
+    owner, second = (np.ascontiguousarray(plane) for plane in np.moveaxis(truth, -1, 0))
     seen = _pixels(owner, owners)
     if _visible(drawn, seen, how.scale) and _legible(image, owner, bool(how.binarizer)):
-        return image, owner
+        return image, owner, second
     return None
 
 
@@ -162,22 +167,25 @@ def _split_sign(written: WrittenAmount) -> tuple[str, WrittenAmount]:
 def _beside(rng: np.random.Generator, left: InkLayer, right: InkLayer, height: float) -> InkLayer:
     """Put two layers side by side, about level with each other, as one text."""
     shift = len(left.text)
-    moved = np.where(right.owner > 0, right.owner + shift, 0).astype(np.uint8)
     gap = left.coverage.shape[1] + round(rng.uniform(-0.05, 0.9) * height)
     drop = round((left.coverage.shape[0] - right.coverage.shape[0]) / 2)
     drop += round(rng.normal(0, 0.12) * height)
     text = left.text + right.text
-    patches = [(left.coverage, 0, 0, left.owner), (right.coverage, gap, drop, moved)]
     top = min(0, drop)
     rows = max(left.coverage.shape[0], drop + right.coverage.shape[0]) - top
     shape = (rows, max(left.coverage.shape[1], gap + right.coverage.shape[1]))
-    coverage, owner = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-    for ink, x, y, owned in patches:
-        place = np.s_[y - top : y - top + ink.shape[0], x : x + ink.shape[1]]
-        darker = ink > coverage[place]
-        coverage[place][darker] = ink[darker]
-        owner[place][darker] = owned[darker]
-    return InkLayer(coverage, owner, text)
+    coverage, *truth = (np.zeros(shape, np.uint8) for _ in range(3))
+    for ink, x, y, first in ((left, 0, 0, 0), (right, gap, drop, shift)):
+        place = np.s_[y - top : y - top + ink.coverage.shape[0], x : x + ink.coverage.shape[1]]
+        darker = ink.coverage > coverage[place]
+        coverage[place][darker] = ink.coverage[darker]
+        for whole, own in zip(truth, _truth(ink), strict=True):
+            whole[place][darker] = np.where(own > 0, own + first, 0)[darker]
+    return InkLayer(coverage, truth[0], text, truth[1])
+
+
+def _truth(ink: InkLayer) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    return ink.owner, np.zeros_like(ink.owner) if ink.second is None else ink.second
 
 
 def _typed(
@@ -239,11 +247,12 @@ def _margins(rng: np.random.Generator, height: float) -> tuple[int, int, int, in
 def _compose(
     rng: np.random.Generator, ink: InkLayer, height: float, how: Settings, hand: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Lay ink on paper: the ink darkens what is under it."""
+    """Lay ink on paper: the ink darkens what is under it. The owners are u8 [H, W, 2]."""
     left, top, right, bottom = _margins(rng, height)
     rows, columns = ink.coverage.shape
     shape = (max(8, rows + top + bottom), max(8, columns + left + right))
-    coverage, owner = _canvas(ink.coverage, shape, left, top), _canvas(ink.owner, shape, left, top)
+    coverage = _canvas(ink.coverage, shape, left, top)
+    truth = np.stack([_canvas(plane, shape, left, top) for plane in _truth(ink)], axis=-1)
     plane = paper(rng, *shape, 1 / how.scale)
     box = (max(0, left), max(0, top), min(shape[1], left + columns), min(shape[0], top + rows))
     plane *= form(rng, *shape, box, 1 / how.scale)
@@ -253,7 +262,7 @@ def _compose(
     depth *= np.float32(density / 255)
     plane *= 1 - depth
     plane *= 255
-    return np.clip(plane, 0, 255).astype(np.uint8), owner
+    return np.clip(plane, 0, 255).astype(np.uint8), truth
 
 
 def _canvas(

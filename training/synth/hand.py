@@ -151,17 +151,20 @@ class _Page:
         assert hand.chain is not None
         size = hand.zero_size * float(np.exp(rng.normal(0, hand.size_spread)))
         stretch = size * float(np.clip(hand.stretch, 0.8, 1.5)) * hand.zero_width
-        drawn = []
-        for points in chain_points(rng, hand.chain, count):
+        before = len(self.text)
+        self.text.extend("0" * count)
+        pen = replace(hand.pen, taper=0.0)
+        drawn: list[tuple[Coverage, int, int, int]] = []
+        for points, zeros in chain_points(rng, hand.chain, count):
             points[:, 0] = unit * (stretch * points[:, 0] - size * hand.slant * points[:, 1])
             points[:, 1] = unit * size * points[:, 1] + y
-            drawn.append(draw_strokes(rng, points, (0,), hand.pen))
-        whole = compose_ink([(*patch, 0) for patch in drawn], "", margin=0)
-        least, top = min(left for _, left, _ in drawn), min(top for _, _, top in drawn)
+            patch = draw_strokes(rng, points, (0,), pen)
+            drawn.extend((*patch, before + 1 + zero) for zero in zeros)
+        whole = compose_ink(drawn, "", margin=0)
+        least, top = min(left for _, left, _, _ in drawn), min(top for _, _, top, _ in drawn)
         x, left, right = front.place(whole.coverage, top, gap * unit, unit, hand.tuck)
-        for coverage, beside, high in drawn:
-            self.text.append("0")
-            self.patches.append((coverage, beside - least + x, high, len(self.text)))
+        for coverage, beside, high, owner in drawn:
+            self.patches.append((coverage, beside - least + x, high, owner))
         return _Box("0", max(left, right - int(unit)), right, top, len(self.text))
 
     def _after(self, box: _Box, before: _Box | None, unit: float) -> None:
@@ -229,8 +232,8 @@ class _Page:
         way = np.array(begin) * (1 - t) + np.array(end) * t
         way[:, 1:] += 4 * t * (1 - t) * rng.uniform(0.0, 0.18) * unit
         points = np.concatenate([way, np.full((9, 1), 0.6)], axis=1).astype(np.float32)
-        for part, owner in ((points[:5], before.owner), (points[4:], box.owner)):
-            self.patches.append((*draw_strokes(rng, part, (0,), self.hand.pen), owner))
+        stroke = draw_strokes(rng, points, (0,), self.hand.pen)
+        self.patches.extend((*stroke, owner) for owner in (before.owner, box.owner))
 
     def _draw(self, symbol: str, unit: float, y: float, follows: str) -> tuple[Coverage, int, int]:
         """Draw one symbol about x = 0 with its baseline at y, px."""
@@ -350,4 +353,4 @@ def faded(rng: np.random.Generator, layer: InkLayer, pen: Pen, height: float) ->
     knots = rng.random((int(3 * high / height) + 2, int(3 * wide / height) + 2), np.float32)
     ink = cv2.resize(pen.ink * (1.0 - pen.fade * knots), (wide, high))
     coverage = cv2.multiply(layer.coverage, ink, dtype=cv2.CV_8U)
-    return InkLayer(coverage=np.asarray(coverage, np.uint8), owner=layer.owner, text=layer.text)
+    return replace(layer, coverage=np.asarray(coverage, np.uint8))

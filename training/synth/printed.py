@@ -97,7 +97,7 @@ class Machine:
 
 def _print(rng: np.random.Generator, written: WrittenAmount, look: _Look) -> InkLayer:
     layer = _lay_out(rng, written, look)
-    return InkLayer(_wear(rng, layer.coverage, look), layer.owner, layer.text)
+    return replace(layer, coverage=_wear(rng, layer.coverage, look))
 
 
 def _look(rng: np.random.Generator, font: Font, symbols: str, height: float) -> _Look:

@@ -10,6 +10,9 @@ Floats = NDArray[np.float32]
 _STEPS = 26
 _SMALLEST = 0.3
 _STRAIGHT = 0.55
+_ROOM_SHARES = (0.65, 0.35)
+# Share of hands whose zeros reach into each other; most only touch.
+_CROSSING = 0.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,13 @@ class Chain:
 
 def sample_chain(rng: np.random.Generator) -> Chain:
     """Draw a hand's way with zeros in a row."""
-    closed = rng.random() < 0.8
+    closed = rng.random() < 0.88
     wavy = rng.random() < 0.15
     return Chain(
         width=float(rng.uniform(0.65, 1.3)),
-        room=float(rng.choice([rng.uniform(-0.12, 0.1), rng.uniform(0.1, 0.4)], p=[0.65, 0.35])),
+        room=float(rng.choice([rng.uniform(-0.02, 0.1), rng.uniform(0.1, 0.4)], p=_ROOM_SHARES))
+        if rng.random() > _CROSSING
+        else float(rng.uniform(-0.1, -0.02)),
         shrink=float(rng.choice([rng.uniform(0.9, 1.02), rng.uniform(0.68, 0.9)], p=[0.5, 0.5])),
         hang=float(rng.choice([0.0, rng.uniform(0.2, 1.0)], p=[0.55, 0.45])),
         loose=float(rng.uniform(0.0, 0.25) if closed else rng.uniform(0.35, 0.7)),
@@ -47,17 +52,20 @@ def sample_chain(rng: np.random.Generator) -> Chain:
     )
 
 
-def chain_points(rng: np.random.Generator, chain: Chain, count: int) -> list[Floats]:
-    """The strokes of ``count`` zeros, each with its half of the strokes that join it to the next.
+def chain_points(
+    rng: np.random.Generator, chain: Chain, count: int
+) -> list[tuple[Floats, tuple[int, ...]]]:
+    """The strokes of ``count`` zeros and those that join them, each with the zeros it belongs to.
 
-    Returns f32 [n, 3] a zero: x from 0 rightwards, y downward from the baseline (the first zero's
-    top at -1), pen speed. Each begins where the one before ends.
+    Returns f32 [n, 3] a stroke: x from 0 rightwards, y downward from the baseline (the first zero's
+    top at -1), pen speed. Each begins where the one before ends. A joining stroke belongs to both
+    zeros: wherever it is cut, neither loses what makes it a zero.
     """
     k = np.arange(count + 1)
     size = np.maximum(chain.shrink**k * np.exp(rng.normal(0, 0.05, count + 1)), _SMALLEST)
     wide = chain.width * size * np.maximum(chain.flat**k, 0.25)
     pitch = (chain.width + chain.room) * 0.5 * (size[:-1] + size[1:])
-    pitch = np.maximum(pitch, 0.22) * np.exp(rng.normal(0, 0.06, count))
+    pitch = np.maximum(pitch, 0.22) * np.exp(rng.normal(0, 0.04, count))
     x = np.concatenate([[0.0], np.cumsum(pitch)])
     y = -0.5 * size - chain.hang * np.maximum(0.0, 1.0 - size) + rng.normal(0, 0.02, count + 1)
     u = np.linspace(0.0, count, count * _STEPS + 1)[:-1]
@@ -73,8 +81,13 @@ def chain_points(rng: np.random.Generator, chain: Chain, count: int) -> list[Flo
     points = np.stack([across, down, np.full(len(u), 0.6)], axis=1).astype(np.float32)
     # The last zero ends closed, or with the beginning of one more joining stroke.
     last = len(points) - int(rng.choice([2, 5]) * (1.0 - chain.loose))
-    seams = [0, *(int((i + 0.5 * (1 + closing)) * _STEPS) for i in range(count - 1)), last]
-    return [points[seams[i] : seams[i + 1] + 1].copy() for i in range(count)]
+    found: list[tuple[Floats, tuple[int, ...]]] = []
+    for i in range(count):
+        closed = int((i + closing) * _STEPS) if i + 1 < count else last
+        found.append((points[i * _STEPS : closed + 1].copy(), (i,)))
+        if i + 1 < count:
+            found.append((points[closed : (i + 1) * _STEPS + 1].copy(), (i, i + 1)))
+    return found
 
 
 def is_slashed(points: Floats, starts: tuple[int, ...]) -> bool:

@@ -15,6 +15,7 @@ from service.pipeline.native.compiler import build
 __all__ = ["LIBRARY", "address", "checked"]
 
 LIBRARY: Final = ctypes.CDLL(str(build()))
+LIBRARY.keep_memory()
 
 
 def address(array: NDArray[Any], dtype: type[np.generic]) -> ctypes.c_void_p:

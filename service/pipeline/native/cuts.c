@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int32_t STEP[3] = {0, -1, 1};
+static const int32_t STEP[5] = {0, -1, 1, -2, 2};
 
 /* Least ink from the top row to every pixel, and the steps taken: 0 straight, 1 from the left, 2
- * from the right; the first of equals. */
+ * from the right, 3 and 4 from two pixels left and right, over the one between; the first of equals. */
 void least_ink(
     const float *ink, int64_t height, int64_t width, float lateral, float *total, int8_t *step)
 {
@@ -29,6 +29,12 @@ void least_ink(
             best = left < best ? left : best;
             way = right < best ? 2 : way;
             best = right < best ? right : best;
+            float far_left = x > 1 ? above[x - 2] + 2 * lateral + own[x - 1] : INFINITY;
+            float far_right = x < width - 2 ? above[x + 2] + 2 * lateral + own[x + 1] : INFINITY;
+            way = far_left < best ? 3 : way;
+            best = far_left < best ? far_left : best;
+            way = far_right < best ? 4 : way;
+            best = far_right < best ? far_right : best;
             out[x] = own[x] + best;
             taken[x] = way;
         }

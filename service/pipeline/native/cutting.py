@@ -32,13 +32,25 @@ class Cutting(ctypes.Structure):
     )  # fmt: skip
 
 
+class Neighbours(ctypes.Structure):
+    """The numbers that `erase_neighbours` goes by (``line.c``)."""
+
+    _fields_ = (
+        *((name, _Double) for name in (
+            "centre", "size", "slope", "top", "bottom", "edge", "bar_width", "bar_height",
+            "bar_lean", "bar_cover", "bar_tall")),
+        ("solid", _Int),
+    )  # fmt: skip
+
+
 class Grouping(ctypes.Structure):
     """The numbers that `group_pieces` goes by (``groups.c``); to_working: row by row."""
 
     _fields_ = (
         *((name, _Double) for name in (
             "centre", "size", "widest", "widest_apart", "clear_gap", "inner_gap", "whole_width",
-            "whole_share", "part", "large", "tall", "wide_from", "tall_from")),
+            "whole_share", "part", "large", "tall", "middle_width", "middle_part", "wide_from",
+            "tall_from")),
         ("to_working", _Double * 6), ("solid", _Int), ("most", _Int),
     )  # fmt: skip
 
@@ -89,16 +101,13 @@ def line_frame(zone: NDArray[np.uint8]) -> tuple[float, float, float] | None:
     return (found[0], found[1], found[2]) if count else None
 
 
-def erase_neighbours(
-    line: NDArray[np.uint8], *, level: int, centre: float, size: float, edge: int
-) -> None:
-    """Erase from a line, in place, what is of other lines above and below it."""
+def erase_neighbours(line: NDArray[np.uint8], rules: Neighbours) -> None:
+    """Erase from a line, in place, what is of other lines above and below it, and bars."""
     checked(
         LIBRARY.erase_neighbours(
-            address(line, np.uint8), _Int(line.shape[0]), _Int(line.shape[1]), ctypes.c_int(level),
-            _Double(centre), _Double(size), _Int(edge),
+            address(line, np.uint8), _Int(line.shape[0]), _Int(line.shape[1]), ctypes.byref(rules)
         )
-    )  # fmt: skip
+    )
 
 
 def cut_line(ink: NDArray[np.uint8], rules: Cutting) -> Cuts | None:

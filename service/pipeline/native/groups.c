@@ -8,7 +8,7 @@
 /* The numbers of segment.py and groups.py; lengths in units of the line's size. */
 typedef struct {
     double centre, size, widest, widest_apart, clear_gap, inner_gap;
-    double whole_width, whole_share, part, large, tall, wide_from, tall_from;
+    double whole_width, whole_share, part, large, tall, middle_width, middle_part, wide_from, tall_from;
     double to_working[6];
     int64_t solid, most;
 } Grouping;
@@ -18,7 +18,7 @@ typedef struct {
     int64_t *area;    /* [pieces + 1]: ink of all pieces before each, in pixels */
     uint8_t *whole;   /* [pieces, pieces + 1]: little else but one component */
     int64_t *running; /* [larges, pieces + 1]: of each large component, its pixels before each piece */
-    double *height;   /* [larges] */
+    double *height, *width; /* [larges] */
     int32_t *memory;
 } Held;
 
@@ -52,9 +52,10 @@ static int hold(
     }
     h->area = calloc((size_t)((h->larges + 1) * (pieces + 1)), sizeof(int64_t));
     h->whole = calloc((size_t)(pieces * (pieces + 1)), 1);
-    h->height = malloc((size_t)(h->larges + 1) * sizeof(double));
+    h->height = malloc((size_t)(2 * h->larges + 1) * sizeof(double));
     if (!h->area || !h->whole || !h->height) { free(parts); free(ends); return 0; }
     h->running = h->area + pieces + 1;
+    h->width = h->height + h->larges;
     for (int64_t i = 0; i < size; i++) {
         int32_t c = labels[i], p = piece[i];
         if (!c) continue;
@@ -68,7 +69,10 @@ static int hold(
             h->area[row * (pieces + 1) + p + 1] += h->area[row * (pieces + 1) + p];
     for (int64_t c = 1; c <= count; c++) {
         const Component *part = parts + c - 1;
-        if (number[c] >= 0) h->height[number[c]] = (part->y1 - part->y0) / rules->size;
+        if (number[c] >= 0) {
+            h->height[number[c]] = (part->y1 - part->y0) / rules->size;
+            h->width[number[c]] = (part->x1 - part->x0) / rules->size;
+        }
         int64_t held = h->area[last[c] + 1] - h->area[first[c]];
         if (last[c] > first[c] && (part->x1 - part->x0) / rules->size <= rules->whole_width
             && (double)part->area >= rules->whole_share * (double)held)
@@ -77,6 +81,20 @@ static int hold(
     free(parts);
     free(ends);
     return 1;
+}
+
+/* Whether pieces first .. last - 1 are of the middle of a component too narrow for three characters. */
+static int middle(const Held *h, int64_t first, int64_t last, const Grouping *rules)
+{
+    for (int64_t l = 0; l < h->larges; l++) {
+        const int64_t *running = h->running + l * (h->pieces + 1);
+        double least = rules->middle_part * (double)running[h->pieces];
+        if (h->width[l] < rules->middle_width && (double)running[first] >= least
+            && (double)(running[last] - running[first]) >= least
+            && (double)(running[h->pieces] - running[last]) >= least)
+            return 1;
+    }
+    return 0;
 }
 
 /* Whether pieces first .. last - 1 could be one character: none is of a part of one component and
@@ -135,7 +153,7 @@ int64_t group_pieces(
                 near = near && box[2] - box[0] <= widest * rules->size && widest_gap <= rules->inner_gap;
             }
             if (!near && !h->whole[i * (pieces + 1) + j]) continue;
-            if (!plausible(h, i, j, rules)) continue;
+            if (!plausible(h, i, j, rules) || middle(h, i, j, rules)) continue;
             if (found == room) { held_free(h); return -2; }
             float *out = features + 8 * found, size = (float)rules->size;
             float left = i ? joint[i - 1] : 0.0f, right = j < pieces ? joint[j - 1] : 0.0f;

@@ -17,7 +17,7 @@ static int add_opened(
     return runs_add_row(runs, dark, y, low, high + 1);
 }
 
-/* Whether the pixels numbered so in a box follow one straight line that leans little: but for a tenth
+/* Whether the pixels numbered so in a box follow one straight line that leans little: but for a quarter
  * of the columns their middles lie within `off` px of it, and it falls by less than `slope`. */
 static int is_straight(
     const uint16_t *labels, int64_t width, const int32_t *box, uint16_t number, double slope, double off,
@@ -43,7 +43,7 @@ static int is_straight(
         xy += at[i] * middle[i];
         xx += at[i] * at[i];
     }
-    double lean = xy / (xx > 1.0 ? xx : 1.0), place = 0.9 * (double)(columns - 1);
+    double lean = xy / (xx > 1.0 ? xx : 1.0), place = 0.75 * (double)(columns - 1);
     if (fabs(lean) >= slope) return 0;
     int64_t below = (int64_t)place, above = below + 1 < columns ? below + 1 : columns - 1;
     double greatest = 0.0, least = INFINITY;

@@ -122,26 +122,71 @@ int64_t line_frame(const uint8_t *ink, int64_t height, int64_t width, int64_t st
     return count;
 }
 
-/* Erases from a line what is of other lines, see segment._without_neighbours. level: ink above it is
- * solid; size: of the line; edge: px. 0 without memory. */
-int erase_neighbours(
-    uint8_t *line, int64_t height, int64_t width, int level, double centre, double size, int64_t edge)
+/* What is of other lines, see segment.normalise_line; lengths in px of the line. */
+typedef struct {
+    double centre, size, slope, top, bottom, edge; /* top, bottom: of the zone, at x = 0 */
+    double bar_width, bar_height, bar_lean, bar_cover, bar_tall;
+    int64_t solid;
+} Neighbours;
+
+/* Whether a component is beyond the line, or begins at the zone's edge and ends before the line. */
+static int beyond(const Component *part, const Neighbours *rules)
+{
+    double x = 0.5 * (part->x0 + part->x1), reach = 0.5 * (part->x1 - part->x0) * fabs(rules->slope);
+    double high = (part->y0 - rules->centre) / rules->size;
+    double low = high + (part->y1 - part->y0) / rules->size;
+    reach += rules->edge;
+    return high > 0.62 || low < -0.62
+        || (high > 0.40 && part->y1 >= rules->bottom - rules->slope * x - reach)
+        || (low < -0.30 && part->y0 <= rules->top - rules->slope * x + reach);
+}
+
+/* Whether component c is a long level stroke beneath others that are taller. */
+static int is_bar(
+    const Component *parts, int64_t c, const int32_t *labels, int64_t width, const Neighbours *rules)
+{
+    const Component *part = parts + c;
+    int64_t wide = part->x1 - part->x0, high = part->y1 - part->y0, covered = 0;
+    if (wide < rules->bar_width * rules->size || high > rules->bar_height * rules->size
+        || high > rules->bar_lean * (double)wide)
+        return 0;
+    for (int64_t x = part->x0; x < part->x1; x++) {
+        int above = 0;
+        for (int64_t y = 0; y < part->y1 && labels[y * width + x] != c + 1; y++) {
+            int32_t other = labels[y * width + x];
+            above |= other && parts[other - 1].y1 - parts[other - 1].y0 >= rules->bar_tall * rules->size;
+        }
+        covered += above;
+    }
+    return (double)covered >= rules->bar_cover * (double)wide;
+}
+
+/* Erases from a line what is of other lines, and strokes beneath characters with what stands below
+ * them. 0 without memory. */
+int erase_neighbours(uint8_t *line, int64_t height, int64_t width, const Neighbours *rules)
 {
     uint8_t *solid = malloc((size_t)(height * width + 1));
     int32_t *labels = malloc((size_t)(height * width + 1) * sizeof(int32_t));
     int64_t count = 0;
     Component *parts = 0;
     if (solid && labels) {
-        for (int64_t i = 0; i < height * width; i++) solid[i] = line[i] > level;
+        for (int64_t i = 0; i < height * width; i++) solid[i] = line[i] > rules->solid;
         parts = label_components(solid, height, width, width, labels, &count);
     }
-    uint8_t *gone = parts ? calloc((size_t)(height * width + 1), 1) : 0;
+    uint8_t *gone = parts ? calloc((size_t)(height * width + count + 1), 1) : 0;
+    uint8_t *foreign = gone ? gone + height * width : 0;
+    for (int64_t c = 0; gone && c < count; c++) {
+        foreign[c] |= beyond(parts + c, rules);
+        if (!is_bar(parts, c, labels, width, rules)) continue;
+        foreign[c] = 1;
+        for (int64_t k = 0; k < count; k++) {
+            double x = 0.5 * (parts[k].x0 + parts[k].x1);
+            foreign[k] |= parts[k].y0 >= parts[c].y0 && x >= parts[c].x0 && x < parts[c].x1;
+        }
+    }
     for (int64_t c = 0; gone && c < count; c++) {
         const Component *part = parts + c;
-        double top = (part->y0 - centre) / size, bottom = top + (part->y1 - part->y0) / size;
-        int foreign = top > 0.62 || bottom < -0.62 || (part->y1 >= height - edge && top > 0.40)
-            || (part->y0 <= edge && bottom < -0.30);
-        if (!foreign) continue;
+        if (!foreign[c]) continue;
         for (int64_t y = part->y0; y < part->y1; y++)
             for (int64_t x = part->x0; x < part->x1; x++) {
                 if (labels[y * width + x] != c + 1) continue;

@@ -106,7 +106,7 @@ static void add_seeds(Zone *z, int64_t row, int64_t count)
 static int find_seeds(Zone *z)
 {
     int64_t height = z->height, width = z->width;
-    z->room = ROWS * width + 2 * z->parts + width;
+    z->room = ROWS * width + 2 * z->parts + 2 * width;
     z->path = malloc((size_t)(z->room * (height + 2) + 4 * width + 1) * sizeof(int32_t));
     if (!z->path) return 0;
     z->seed_row = z->path + z->room * height;
@@ -134,7 +134,27 @@ static int find_seeds(Zone *z)
                      &z->paths);
 }
 
-/* Adds the cuts from valleys of the upper contour straight to near peaks of the lower one. */
+/* Adds a cut from one column above the ink straight to another below it. */
+static void add_contour_path(Zone *z, const int32_t *top, const int32_t *bottom, int32_t x, int32_t end)
+{
+    int64_t height = z->height, width = z->width;
+    int64_t first = within(top[x] - 1, 0, height - 1), last = within(bottom[end] + 1, 0, height - 1);
+    if (last <= first) return;
+    int32_t *path = z->path + (z->paths + z->deep++) * height;
+    trace(z->down, width, first, x, path);
+    trace(z->up, width, height - 1 - last, end, path + last);
+    for (int64_t a = last, b = height - 1; a < b; a++, b--) {
+        int32_t one = path[a];
+        path[a] = path[b];
+        path[b] = one;
+    }
+    double lean = (double)(end - x) / (double)(last - first);
+    for (int64_t y = first; y < last; y++) path[y] = (int32_t)rint((double)(y - first) * lean + x);
+    path[last] = end;
+}
+
+/* Adds the cuts from valleys of the upper contour straight to near peaks of the lower one, and
+ * straight up from peaks that have no valley near. */
 static void add_contour_paths(Zone *z)
 {
     int64_t height = z->height, width = z->width;
@@ -162,19 +182,16 @@ static void add_contour_paths(Zone *z)
             nearest = apart;
             end = peak[k];
         }
-        int64_t first = within(top[x] - 1, 0, height - 1), last = within(bottom[end] + 1, 0, height - 1);
-        if (last <= first) continue;
-        int32_t *path = z->path + (z->paths + z->deep++) * height;
-        trace(z->down, width, first, x, path);
-        trace(z->up, width, height - 1 - last, end, path + last);
-        for (int64_t a = last, b = height - 1; a < b; a++, b--) {
-            int32_t one = path[a];
-            path[a] = path[b];
-            path[b] = one;
+        add_contour_path(z, top, bottom, x, end);
+    }
+    for (int64_t k = 0; k < peaks; k++) {
+        int32_t x = peak[k];
+        int near = bottom[x] < 0;
+        for (int64_t v = 0; v < valleys && !near; v++) {
+            int64_t apart = valley[v] > x ? valley[v] - x : x - valley[v];
+            near = bottom[valley[v]] >= 0 && (double)apart <= z->rules->contour_reach;
         }
-        double lean = (double)(end - x) / (double)(last - first);
-        for (int64_t y = first; y < last; y++) path[y] = (int32_t)rint((double)(y - first) * lean + x);
-        path[last] = end;
+        if (!near) add_contour_path(z, top, bottom, x, x);
     }
 }
 

@@ -20,17 +20,22 @@ def test_zeros_are_joined_and_do_not_share_memory() -> None:
     for seed in range(40):
         rng = np.random.default_rng(seed)
         zeros = chain_points(rng, sample_chain(rng), 4)
-        assert len(zeros) == 4
-        for one, two in pairwise(zeros):
+        assert [of for _, of in zeros] == [(0,), (0, 1), (1,), (1, 2), (2,), (2, 3), (3,)]
+        for (one, _), (two, _) in pairwise(zeros):
             np.testing.assert_array_equal(one[-1], two[0])
             assert not np.shares_memory(one, two)
+        for one, two in pairwise(points for points, of in zeros if len(of) == 1):
             assert two[:, 0].mean() > one[:, 0].mean()
 
 
+def heights(chain: Chain, count: int) -> list[float]:
+    strokes = chain_points(np.random.default_rng(0), chain, count)
+    return [float(np.ptp(points[:, 1])) for points, of in strokes if len(of) == 1]
+
+
 def test_zeros_are_as_high_as_a_digit_or_shrink() -> None:
-    high = [np.ptp(z[:, 1]) for z in chain_points(np.random.default_rng(0), EVEN, 3)]
-    assert high == pytest.approx([1, 1, 1], abs=0.2)
-    high = [np.ptp(z[:, 1]) for z in chain_points(np.random.default_rng(0), SHRINKING, 4)]
+    assert heights(EVEN, 3) == pytest.approx([1, 1, 1], abs=0.2)
+    high = heights(SHRINKING, 4)
     assert high[3] < 0.6 * high[0]
     assert high[3] >= 0.25
 

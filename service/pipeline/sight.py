@@ -1,0 +1,230 @@
+"""One look at an image through all stages: fields, segments, recognizer, search.
+
+What a look finds are amounts with their posteriors. How sure a reader is of several looks, and what
+it makes of that, is decided elsewhere (``reader``).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.automaton import Grammar
+from service.pipeline.card import ModelCard, load_card
+from service.pipeline.chain import against_none, forward_of_all, recognition_graph
+from service.pipeline.decision import posterior
+from service.pipeline.field import Box, FieldCandidate, locate_fields
+from service.pipeline.grammar import free_grammar, grammar_for
+from service.pipeline.image import ChequeImage
+from service.pipeline.ink import InkImage
+from service.pipeline.looks import Near
+from service.pipeline.minus import leaves_out_minus
+from service.pipeline.recognize import OnnxRecognizer, Recognizer
+from service.pipeline.search import (
+    Interpretation,
+    Lattice,
+    best,
+    forward_by_field,
+    forward_of_amounts,
+)
+from service.pipeline.segment import SegmentationGraph, ZoneSegments, segment_fields
+
+_ENOUGH_FIELDS = 1.2
+# A page's likeliest place for the amount is read first. Where that it is the amount is so many
+# times likelier than all else the page may hold, and what it says is as sure, nothing else is read.
+_SURE_OF_FIELD = 1e3
+_SURE_OF_AMOUNT = 0.98
+# A closer look is at the fields that hold at least this share of what the first one found.
+_HOLDS = 0.02
+
+
+class Clock:
+    """Seconds from one lap to the next, added up by name."""
+
+    def __init__(self, laps: dict[str, float]) -> None:
+        self.laps = laps
+        self._last = perf_counter()
+
+    def lap(self, name: str) -> None:
+        """End a lap."""
+        now = perf_counter()
+        self.laps[name] = self.laps.get(name, 0.0) + now - self._last
+        self._last = now
+
+
+@dataclass(slots=True)
+class Sight:
+    """One look at an image, as far as it has come.
+
+    ink: of the image, fields: found in the same frame; to_original: f64 [3, 3], from there to the
+    original image. masses: the forward penalty of each field's amounts, by its number; of one that
+    is not read what is known of it otherwise. read: the fields of graph and lattice; zones: what
+    was segmented; penalties f32 [N, K]: what was recognised.
+    """
+
+    ink: InkImage
+    fields: Sequence[FieldCandidate]
+    to_original: NDArray[np.float64]
+    masses: dict[int, float]
+    read: tuple[int, ...] = ()
+    zones: dict[Box, ZoneSegments | None] = field(default_factory=dict)
+    penalties: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    graph: SegmentationGraph = field(init=False)
+    lattice: Lattice = field(init=False)
+
+    def holding(self) -> list[int]:
+        """The fields that were read and hold nearly all amounts that were found."""
+        likeliest = min((self.masses[number] for number in self.read), default=math.inf)
+        return [n for n in self.read if self.masses[n] <= likeliest - math.log(_HOLDS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A look at an image and what was found: readings of different amounts, the likeliest first.
+
+    posteriors: of their amounts. minus: whether the likeliest one is negative, or leaves out a
+    stroke that could be a minus.
+    """
+
+    sight: Sight
+    found: tuple[Interpretation, ...]
+    posteriors: tuple[float, ...]
+    minus: bool
+
+    @property
+    def posterior(self) -> float:
+        """That of the likeliest amount, 0 where there is none."""
+        return self.posteriors[0] if self.posteriors else 0.0
+
+    def of_amounts(self) -> dict[int, float]:
+        """The posteriors by amount, in minor units."""
+        amounts = (one.amount_minor for one in self.found)
+        return dict(zip(amounts, self.posteriors, strict=True))
+
+
+class Eye:
+    """Looks at images with one model; safe to share between threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.card: ModelCard = load_card(folder)
+        self._recognizer: Recognizer = OnnxRecognizer(folder, self.card)
+        self._weights = np.array(self.card.segment_weights, np.float32)
+        own = self.card.field_weights
+        self._field_weights = np.array(own, np.float32) if own else None
+        self._free = free_grammar(self.card.labels)
+        # What the first reading would otherwise wait for.
+        self.grammar(None, None)
+        self._recognizer.penalties(np.zeros((1, 32, 32), np.uint8))
+
+    def grammar(self, currency: str | None, locale: str | None) -> Grammar:
+        """The grammar of amounts, with the model's weights."""
+        return grammar_for(currency, locale, self.card.labels, self.card.grammar_weights)
+
+    def look(
+        self,
+        image: ChequeImage,
+        ink: InkImage,
+        grammar: Grammar,
+        clock: Clock,
+        *,
+        field_only: bool,
+        number: int,
+    ) -> Seen:
+        """One orientation of an image, with so many amounts."""
+        sight = self._located(image, ink, clock, field_only=field_only)
+        every = range(len(sight.fields))
+        if not field_only and len(every) > 1:
+            self._read(sight, every[:1], grammar, clock)
+            others = forward_of_all(list(sight.masses.values())[1:], self.card.null_penalty)
+            if sight.masses[0] <= others - math.log(_SURE_OF_FIELD):
+                seen = self._seen(sight, grammar, clock, number)
+                if seen.posterior >= _SURE_OF_AMOUNT:
+                    return seen
+        self._read(sight, every, grammar, clock)
+        return self._seen(sight, grammar, clock, number)
+
+    def glance(self, image: ChequeImage, ink: InkImage, grammar: Grammar, clock: Clock) -> Seen:
+        """The likeliest place of a whole image only, and the likeliest amount."""
+        sight = self._located(image, ink, clock, field_only=False, most=1)
+        self._read(sight, range(len(sight.fields)), grammar, clock)
+        return self._seen(sight, grammar, clock, 1)
+
+    def look_closer(
+        self, near: Near, first: Sight, grammar: Grammar, clock: Clock, number: int
+    ) -> Seen:
+        """The fields of a look that hold its amounts, seen another way."""
+        sight = Sight(near.ink, near.fields, near.to_original, dict(first.masses))
+        self._read(sight, first.holding(), grammar, clock)
+        return self._seen(sight, grammar, clock, number)
+
+    def posteriors_of(
+        self, sight: Sight, grammar: Grammar, amounts: Sequence[int]
+    ) -> tuple[float, ...]:
+        """Those of several amounts, in minor units."""
+        everything = forward_of_all(sight.masses.values(), self.card.null_penalty)
+        spelled = forward_of_amounts(sight.lattice, grammar, amounts)
+        return tuple(posterior(one, everything) for one in spelled)
+
+    def look_at_all(self, image: ChequeImage, ink: InkImage, grammar: Grammar, number: int) -> Seen:
+        """A whole image with every field read."""
+        clock = Clock({})
+        sight = self._located(image, ink, clock, field_only=False)
+        self._read(sight, range(len(sight.fields)), grammar, clock)
+        return self._seen(sight, grammar, clock, number)
+
+    def _located(
+        self,
+        image: ChequeImage,
+        ink: InkImage,
+        clock: Clock,
+        *,
+        field_only: bool,
+        most: int | None = None,
+    ) -> Sight:
+        """An image with its fields, none of them read yet; most: of them, where not all."""
+        fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
+        fields = (fields if field_only else enough_fields(fields))[:most]
+        clock.lap("field")
+        masses = {number: against_none(one.penalty) for number, one in enumerate(fields)}
+        return Sight(ink, fields, image.to_original, masses)
+
+    def _read(self, sight: Sight, fields: Sequence[int], grammar: Grammar, clock: Clock) -> None:
+        """Read some of the fields; those that were read before must come first among them."""
+        card = self.card
+        sight.read = tuple(fields)
+        sight.graph = segment_fields(
+            sight.ink, sight.fields, card.placement, self._weights, only=fields, known=sight.zones
+        )
+        clock.lap("segment")
+        more = self._recognizer.penalties(sight.graph.crops[len(sight.penalties) :])
+        sight.penalties = np.concatenate([sight.penalties, more]) if len(sight.penalties) else more
+        clock.lap("recognize")
+        sight.lattice = recognition_graph(
+            sight.graph, sight.fields, sight.penalties, card, self._free
+        )
+        found = forward_by_field(sight.lattice, grammar)
+        sight.masses |= {number: found.get(number, math.inf) for number in fields}
+
+    def _seen(self, sight: Sight, grammar: Grammar, clock: Clock, number: int) -> Seen:
+        found = best(sight.lattice, grammar, number, distinct="amount")
+        posteriors = self.posteriors_of(sight, grammar, [one.amount_minor for one in found])
+        clock.lap("search")
+        minus = bool(found) and (
+            found[0].negative
+            or leaves_out_minus(found[0], sight.graph, sight.lattice, self.card.labels)
+        )
+        return Seen(sight, tuple(found), posteriors, minus)
+
+
+def enough_fields(fields: list[FieldCandidate]) -> list[FieldCandidate]:
+    """The likeliest fields, two at least, until they are together surer than one can be."""
+    sure = 0.0
+    for number, one in enumerate(fields):
+        if number >= 2 and sure >= _ENOUGH_FIELDS:
+            return fields[:number]
+        sure += math.exp(-max(one.penalty, 0.0))
+    return fields

@@ -1,0 +1,94 @@
+"""Signs that a reading leaves something out."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.pipeline.card import SIGNS, Doubts
+from service.pipeline.doubts import measure_signs
+from service.pipeline.ink import InkImage
+from service.pipeline.search import Interpretation
+
+_NONE = np.zeros(0, np.int32)
+READ = Interpretation(
+    _NONE, _NONE, np.zeros(0, np.uint8), 50000, None, False, "500.00", "50000", 0.0
+)
+LEFT, WIDE, HIGH = 300, 24, 40
+
+
+def _page(extra: list[tuple[int, int, int, int]]) -> tuple[InkImage, NDArray[np.float32]]:
+    """Five marks that were read, and others (x, y, width, height); with the boxes of the five."""
+    ink = np.zeros((200, 900), np.uint8)
+    read = [(LEFT + 32 * n, 80, WIDE, HIGH) for n in range(5)]
+    for x, y, wide, high in [*read, *extra]:
+        cv2.rectangle(ink, (x, y), (x + wide - 1, y + high - 1), 255, -1)
+    boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in read], np.float32)
+    return InkImage(ink, ink > 0, np.zeros((0, 5), np.int32)), boxes
+
+
+def _signs(extra: list[tuple[int, int, int, int]], read: Interpretation = READ) -> dict[str, float]:
+    ink, boxes = _page(extra)
+    return dict(zip(SIGNS, measure_signs(read, boxes, ink), strict=True))
+
+
+def test_nothing_is_left_out_of_an_amount_alone() -> None:
+    assert set(_signs([]).values()) == {0.0}
+
+
+def test_letters_before_an_amount_are_counted_as_far_as_they_follow() -> None:
+    near = [(LEFT - 32 * n, 82, WIDE, HIGH - 4) for n in (1, 2)]
+    assert _signs(near)["text_before"] == 2
+    assert _signs([*near, (LEFT - 150, 82, WIDE, HIGH)])["text_before"] == 2
+    assert _signs([(LEFT - 32 * n, 82, WIDE, HIGH) for n in (1, 2, 3, 4)])["text_before"] == 3
+    assert _signs([(LEFT - 80, 82, WIDE, HIGH)])["text_before"] == 0
+
+
+def test_writing_after_and_within_is_counted() -> None:
+    end = LEFT + 32 * 5
+    found = _signs([(end, 84, WIDE, HIGH - 8), (LEFT + 26, 90, 5, 20)])
+    assert (found["text_after"], found["within"]) == (1, 1)
+
+
+def test_rules_specks_and_other_lines_are_no_writing() -> None:
+    end = LEFT + 32 * 5
+    others = [(end, 119, 200, 3), (end + 4, 100, 4, 4), (end, 10, WIDE, HIGH), (end, 20, 3, 160)]
+    assert _signs(others)["text_after"] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "digits", "amount", "no_cents", "plain"),
+    [
+        ("500.00", "50000", 50000, 0, 0),
+        ("500", "500", 50000, 1, 0),
+        ("50000", "50000", 5000000, 1, 1),
+        ("50.000", "50000", 5000000, 1, 0),
+        ("1234/-", "1234", 123400, 1, 1),
+    ],
+)
+def test_cents_and_separators_are_told_from_the_text(
+    text: str, digits: str, amount: int, no_cents: float, plain: float
+) -> None:
+    found = _signs([], replace(READ, text=text, digits=digits, amount_minor=amount))
+    assert (found["no_cents"], found["plain"]) == (no_cents, plain)
+
+
+def test_no_symbols_have_nothing_beside_them() -> None:
+    ink, _ = _page([])
+    assert measure_signs(READ, np.zeros((0, 4), np.float32), ink)[:3] == (0.0, 0.0, 0.0)
+
+
+def test_what_is_left_of_a_posterior_falls_with_signs() -> None:
+    doubts = Doubts(1.2, 0.5, -6.0, (2.0, 1.0, 1.0, 2.0, 2.0))
+    clean = [doubts.believed(p, (0.0,) * 5) for p in (0.0, 0.5, 0.9, 0.999, 1.0)]
+    assert clean == sorted(clean)
+    assert clean[-1] < 1
+    assert doubts.believed(0.999, (2.0, 0, 0, 0, 0)) < doubts.believed(0.999, (1.0, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize("weights", [(1.0,), (float("nan"), 0, 0, 0, 0)])
+def test_doubts_need_a_finite_weight_for_each_sign(weights: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="doubts"):
+        Doubts(1.0, 0.0, -4.0, weights)

@@ -1,4 +1,4 @@
-"""Cents that stand apart from the amount: raised, underlined, or over a fraction bar.
+"""Cents that stand apart from the amount: raised, underlined, over a bar, in a cell.
 
 Source: section X, "field location": dollars and cents may be separate zones in sequence.
 """
@@ -6,6 +6,7 @@ Source: section X, "field location": dollars and cents may be separate zones in 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.ink import VERTICAL
 from service.pipeline.textline import Marks
 
 Box = tuple[int, int, int, int]
@@ -15,6 +16,13 @@ _RAISED = 0.22
 _LEAST_HEIGHT = 0.25
 _BAR_ASPECT = 2.2
 _REACH = 2.0
+# In heights of a digit: how far behind the amount a cell may begin, how wide what it holds may be,
+# what room there is behind that, and the least height of a digit in it.
+_CELL_AFTER = 1.5
+_CELL = 3.0
+_CELL_END = 1.5
+_CELL_DIGIT = 0.4
+_MOST_SIDES = 4
 
 
 def split_apart_cents(box: Box, marks: Marks, page: tuple[int, int]) -> tuple[Box, Box] | None:
@@ -46,6 +54,51 @@ def split_apart_cents(box: Box, marks: Marks, page: tuple[int, int]) -> tuple[Bo
     main = (x0, y0, min(x1, max(edge + air, cents[0] - air)), y1)
     cents = (cents[0] - air, max(y0, cents[1] - air), cents[2] + air, cents[3] + air)
     return main, (max(0, cents[0]), cents[1], min(page[0], cents[2]), min(page[1], cents[3]))
+
+
+def split_cents_cell(
+    box: Box, marks: Marks, rules: NDArray[np.int32], page: tuple[int, int]
+) -> tuple[Box, Box] | None:
+    """The amount zone and the zone of the cents that an upright rule parts from it; None for none.
+
+    rules: i32 [R, 5] as in InkImage; page: its width and height. The cell holds nothing but two
+    digits, and is no wider than they may be.
+    """
+    near = _near(box, marks)
+    if len(near) < 2:
+        return None
+    high = near[:, 3] - near[:, 1]
+    core = _percentile(high[high >= 0.45 * high.max()], 70)
+    upright = rules[rules[:, 4] == VERTICAL, :4]
+    at = (upright[:, 0] + upright[:, 2]) / 2
+    shared = np.minimum(upright[:, 3], box[3]) - np.maximum(upright[:, 1], box[1])
+    inside = (at > box[0] + 0.5 * core) & (at < box[2] + _CELL_AFTER * core)
+    inside &= shared > 0.5 * (box[3] - box[1])
+    # A sign's, the cents', and both sides of the frame; more are cells of single digits.
+    if inside.sum() > _MOST_SIDES:
+        return None
+    level = (marks.boxes[:, 1] < box[3]) & (marks.boxes[:, 3] > box[1])
+    level &= marks.boxes[:, 3] - marks.boxes[:, 1] >= _CELL_DIGIT * core
+    # The last one may be the side of the whole frame.
+    for left, _, right, _ in sorted(upright[inside].tolist(), reverse=True):
+        cents = _cell_after(right, marks.boxes[level], core)
+        if cents is not None:
+            air = max(1, round(0.04 * core))
+            x0, y0, x1, y1 = cents
+            cents = (max(right, x0 - air), max(0, y0 - air), x1 + air, y1 + air)
+            main = (box[0], box[1], left, box[3])
+            return main, (*cents[:2], min(page[0], cents[2]), min(page[1], cents[3]))
+    return None
+
+
+def _cell_after(side: int, tall: NDArray[np.int32], core: float) -> Box | None:
+    """What two digits behind a rule at x = side take up, where nothing follows them; None else."""
+    after = tall[tall[:, 0] >= side - 1]
+    within = after[:, 2] <= side + _CELL * core
+    if not _two_digits(after[within], 1.5 * core):
+        return None
+    end = after[within, 2].max()
+    return None if (after[~within, 0] < end + _CELL_END * core).any() else _around(after[within])
 
 
 def _near(box: Box, marks: Marks) -> NDArray[np.int32]:

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.cents import split_apart_cents
+from service.pipeline.cents import split_apart_cents, split_cents_cell
 from service.pipeline.field_features import FEATURES, field_penalties
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage
@@ -28,6 +28,7 @@ _MOST_VARIANTS = 2
 _MARGIN = 4.0
 _MOST_SPLIT = 2
 _APART_CENTS_PENALTY = 0.7
+_CENTS_CELL_PENALTY = -1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def locate_fields(
             (Zone("amount", (0, 0, width, height)),), 0.0, np.zeros(len(FEATURES), np.float32)
         )
         return (
-            [whole, *_with_cents_apart(whole, marks, (width, height))][:most]
+            [whole, *_with_cents_apart(whole, marks, ink.rules, (width, height))][:most]
             if ink.mask.any()
             else []
         )
@@ -108,7 +109,7 @@ def locate_fields(
     ):
         candidates.append(candidate)
         if rank < _MOST_SPLIT:
-            candidates.extend(_with_cents_apart(candidate, places.marks, (width, height)))
+            candidates += _with_cents_apart(candidate, places.marks, ink.rules, (width, height))
     return sorted(candidates[:most], key=lambda candidate: candidate.penalty)
 
 
@@ -187,11 +188,20 @@ def _tightened(run: NDArray[np.int32], marks: Marks, page: tuple[int, int]) -> B
 
 
 def _with_cents_apart(
-    candidate: FieldCandidate, marks: Marks, page: tuple[int, int]
+    candidate: FieldCandidate, marks: Marks, rules: NDArray[np.int32], page: tuple[int, int]
 ) -> list[FieldCandidate]:
     """The same place read as an amount and cents in sequence, where there are cents apart."""
-    parts = split_apart_cents(candidate.zones[0].box, marks, page)
-    if parts is None:
-        return []
-    zones = (Zone("amount", parts[0]), Zone("cents", parts[1]))
-    return [replace(candidate, zones=zones, penalty=candidate.penalty + _APART_CENTS_PENALTY)]
+    box = candidate.zones[0].box
+    found = (
+        (split_apart_cents(box, marks, page), _APART_CENTS_PENALTY),
+        (split_cents_cell(box, marks, rules, page), _CENTS_CELL_PENALTY),
+    )
+    return [
+        replace(
+            candidate,
+            zones=(Zone("amount", parts[0]), Zone("cents", parts[1])),
+            penalty=candidate.penalty + penalty,
+        )
+        for parts, penalty in found
+        if parts is not None
+    ]

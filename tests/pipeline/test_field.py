@@ -138,6 +138,26 @@ def test_cents_that_stand_apart_make_a_second_zone() -> None:
     assert apart.zones[0].box[2] <= apart.zones[1].box[0] + 2
 
 
+def test_cents_in_a_cell_of_their_own_come_first() -> None:
+    page = np.full((90, 400), 255, np.uint8)
+    main_end = 180
+    main, cents = _put(page, "5,335", 30, 60), _put(page, "80", main_end, 60)
+    rules = np.array([[main_end - 12, 5, main_end - 10, 85, 1], [380, 5, 382, 85, 1]], np.int32)
+    whole, apart = _locate(page, rules, field_only=True)
+    assert [zone.kind for zone in apart.zones] == ["amount", "cents"]
+    assert apart.penalty < whole.penalty
+    assert main[2] <= apart.zones[0].box[2] <= main_end - 12
+    assert _covers(apart.zones[1].box, cents)
+
+
+def test_single_digits_in_cells_are_no_cents() -> None:
+    page = np.full((90, 400), 255, np.uint8)
+    for n in range(8):
+        _put(page, "4", 20 + 30 * n, 60)
+    rules = np.array([[12 + 30 * n, 5, 14 + 30 * n, 85, 1] for n in range(9)], np.int32)
+    assert len(_locate(page, rules, field_only=True)) == 1
+
+
 @pytest.mark.parametrize("cents", ["00", "56", "xx"])
 def test_raised_cents_on_a_cheque_are_offered_both_ways(cents: str) -> None:
     page, main = _us_cheque("$ 1250")

@@ -159,6 +159,7 @@ def split_cents(written: WrittenAmount) -> tuple[WrittenAmount, WrittenAmount]:
     The units keep their separators, without fillers; the cents are two digits.
     """
     line = "".join(symbols for symbols, style in written.parts if style == "line")
+    line = re.sub(r" \d\d/100.*", "", line)
     found = re.search(r"\d[\d., ]*", line)
     units = found.group() if found else str(written.amount_minor // 100)
     apart = any(style in ("superscript", "numerator") for _, style in written.parts)

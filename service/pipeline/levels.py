@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 from service.pipeline.native.inking import histogram
 
+_VALUES = np.arange(256)
+_LEAST_SHARE = np.finfo(np.float32).eps
+
 
 def percentile(values: NDArray[np.uint8], percent: float) -> float:
     """A percentile of grey values, linear between neighbours; 50 is the median."""
@@ -15,8 +18,8 @@ def otsu(counts: NDArray[np.int64]) -> int:
     """Otsu's threshold of a histogram, i64 [256], as OpenCV finds it."""
     share = counts / counts.sum()
     below = np.cumsum(share)
-    first = np.cumsum(share * np.arange(256))
-    told = np.flatnonzero(np.minimum(below, 1 - below) >= np.finfo(np.float32).eps)
+    first = np.cumsum(share * _VALUES)
+    told = np.flatnonzero(np.minimum(below, 1 - below) >= _LEAST_SHARE)
     if not len(told):
         return 0
     low = first[told] / below[told]
@@ -27,9 +30,11 @@ def otsu(counts: NDArray[np.int64]) -> int:
 
 def percentile_of_counts(counts: NDArray[np.int64], percent: float) -> float:
     """A percentile, linear between neighbours, of values 0..255 that occur so often, i64 [256]."""
-    ends = np.cumsum(counts)
-    place = percent / 100 * float(ends[-1] - 1)
-    below, above = np.searchsorted(ends, [int(place), int(place) + 1], side="right").clip(max=255)
-    if place >= ends[-1] - 1:
-        above = below
-    return float(below + (above - below) * (place - int(place)))
+    ends = counts.cumsum()
+    last = int(ends[-1]) - 1
+    place = percent / 100 * last
+    below = min(int(ends.searchsorted(int(place), "right")), 255)
+    if place >= last:
+        return float(below)
+    above = min(int(ends.searchsorted(int(place) + 1, "right")), 255)
+    return below + (above - below) * (place - int(place))

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.native.inking import component_stats
+from service.pipeline.textline import MOST_MARKS, MOST_WORDS, Marks
 
 IntArray = NDArray[np.int32]
 FloatArray = NDArray[np.float32]
 
-MOST_MARKS = 1500
-MOST_WORDS = 400
 MOST_WORDS_IN_RUN = 12
 
 _LEAST_HEIGHT = 0.0035
@@ -33,18 +32,6 @@ _RUN_GAP = 4.0
 _RUN_OVERLAP = 0.5
 _RUN_ALIKE = 0.32
 _RUN_WIDTH = 0.55
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """Connected components of ink that may be writing, from left to right.
-
-    boxes: i32 [M, 4]; area: i32 [M], ink pixels; word: i32 [M], the word a mark belongs to, or -1.
-    """
-
-    boxes: IntArray
-    area: IntArray
-    word: IntArray
 
 
 @dataclass(frozen=True, slots=True)

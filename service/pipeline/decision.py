@@ -39,7 +39,7 @@ _THRESHOLDS: Final = tuple(round(12 - 0.1 * step, 1) for step in range(151))
 # this share of a small sample's candidates; and of a large sample's at least this share, or number.
 _FIRST_ERRORS: Final = 2
 _FIRST_SHARE: Final = 1 / 3
-_LARGE_SHARE: Final = 1 / 8
+_LARGE_SHARE: Final = 1 / 5
 _LARGE_FIRST: Final = 2500
 _LARGEST_LOGIT = 30.0
 

@@ -40,6 +40,7 @@ _RULE = 1.3
 _RULE_SHARE = 0.65
 _FROM_EDGE = 0.015
 _MOST_OF_WIDTH = 0.65
+_HAIR = 0.055
 _MIN_RULE_CONTRAST = 12.0
 _RULE_CONTRAST = 0.50
 _MAX_THICKNESS = 6
@@ -204,12 +205,18 @@ def _lines(darkness: NDArray[np.uint8], threshold: float, length: int, parts: in
 
 
 def _through(level: _Lines, width: int) -> NDArray[np.bool_]:
-    """Which level lines of an amount cut out of its page come from beyond it, or are most of it.
+    """Which level lines of an amount cut out of its page are no strokes.
 
-    The feet of zeros in a row, or the flags of two fives, are a straight line too.
+    The feet of zeros in a row, or the flags of two fives, are a straight line too; but a ruled one
+    comes from beyond the cut, or is most of it, or thinner than a stroke.
     """
+    height = len(level.labels)
     x0, x1, reach = level.boxes[:, 0], level.boxes[:, 2], _FROM_EDGE * width
-    return np.asarray((x0 <= reach) | (x1 >= width - reach) | (x1 - x0 >= _MOST_OF_WIDTH * width))
+    wanted = (x0 <= reach) | (x1 >= width - reach) | (x1 - x0 >= _MOST_OF_WIDTH * width)
+    if wanted.all():
+        return np.asarray(wanted)
+    areas = np.bincount(level.labels.ravel(), minlength=len(x0) + 1)[1:]
+    return np.asarray(wanted | (areas <= _HAIR * height * (x1 - x0)))
 
 
 def _sides(upright: _Lines, level: _Lines, width: int) -> NDArray[np.bool_]:

@@ -40,6 +40,9 @@ app = typer.Typer(
 )
 
 
+Readers = Annotated[int, typer.Option(help="Processes that read.", min=1)]
+
+
 class Material(StrEnum):
     """What `synth` makes."""
 
@@ -233,7 +236,7 @@ def calibrate(
         typer.Option(help="Folder of a new version. [default: the model's own card is changed]"),
     ] = None,
     runs: Runs = RUNS,
-    workers: Annotated[int, typer.Option(help="Processes that read.", min=1)] = 2,
+    workers: Readers = 2,
     data: Data = None,
     fonts: Fonts = None,
 ) -> None:
@@ -259,7 +262,7 @@ def doubts(
     cheques: Annotated[int, typer.Option(help="Synthetic cheques to read.", min=1)] = 4000,
     seed: Seed = 0,
     runs: Runs = RUNS,
-    workers: Annotated[int, typer.Option(help="Processes that read.", min=1)] = 2,
+    workers: Readers = 2,
     data: Data = None,
     fonts: Fonts = None,
 ) -> None:

@@ -17,7 +17,47 @@ from service.pipeline.components import connected_components
 from service.pipeline.field import FieldCandidate
 from service.pipeline.ink import InkImage
 from service.pipeline.native.cutting import Cuts, crops
-from service.pipeline.segment import CROP, FEATURES, Line, SegmentationGraph, ZoneSegments
+from service.pipeline.segment import (
+    _BAR_COVER,
+    _BAR_HEIGHT,
+    _BAR_LEAN,
+    _BAR_TALL,
+    _BAR_WIDTH,
+    _CLEAR_GAP,
+    _CONTOUR_REACH,
+    _CONTOUR_WEIGHT,
+    _CUT_STROKES,
+    _CUT_WIDTHS,
+    _DEEP_INK,
+    _DEEP_WIDTH,
+    _EDGE,
+    _FREE,
+    _JOINT_PENALTY,
+    _LATERAL,
+    _LEAST_CLEAR,
+    _LEAST_PIECE,
+    _MAX_APART_WIDTH,
+    _MAX_CUT_INK,
+    _MAX_CUTS,
+    _MAX_INNER_GAP,
+    _MAX_PIECES,
+    _MAX_WIDTH,
+    _MID_ROWS,
+    _MIN_CUT_GAP,
+    _PROMINENCE,
+    _RISE_HEIGHT,
+    _RISE_REACH,
+    _SOLID,
+    _SPACE_GAPS,
+    _SPACE_PENALTIES,
+    _SPACE_RISES,
+    CROP,
+    FEATURES,
+    LINE_SIZE,
+    Line,
+    SegmentationGraph,
+    ZoneSegments,
+)
 from tests.pipeline.plain_cutting import (
     choose_cuts,
     crossings,
@@ -34,41 +74,7 @@ from tests.pipeline.plain_cutting import (
 )
 from tests.pipeline.plain_groups import holdings, plausible, whole_components
 
-LINE_SIZE = 40
-_LATERAL = 0.08
-_MID_ROWS = (-0.45, -0.2, 0.0, 0.2, 0.45)
-_SOLID = 60
-_EDGE = 2.0
-_BAR_WIDTH = 0.9
-_BAR_HEIGHT = 0.35
-_BAR_LEAN = 0.25
-_BAR_COVER = 0.5
-_BAR_TALL = 0.3
-_PROMINENCE = 0.5
-_MAX_CUT_INK = 0.40
-_CUT_WIDTHS = (0.40, 0.41, 0.8, 1.0)
-_CUT_STROKES = (0.0, 1.6, 1.8, 2.4)
-_FREE = 1.0
-_DEEP_WIDTH = 0.9
-_DEEP_INK = 0.85
-_CONTOUR_WEIGHT = 0.35
-_CONTOUR_REACH = 0.35
-_LEAST_CLEAR = 0.003
-_LEAST_PIECE = 0.012
-_MIN_CUT_GAP = 0.03
-_MAX_PIECES = 5
-_MAX_WIDTH = 1.6
-_MAX_APART_WIDTH = 1.1
-_CLEAR_GAP = 0.06
-_MAX_INNER_GAP = 0.25
 _WHOLE = 0.5
-_SPACE_GAPS = (0.45, 1.2)
-_SPACE_PENALTIES = (1.0, -1.5)
-_SPACE_RISES = (0.12, 0.40)
-_RISE_REACH = 1.0
-_RISE_HEIGHT = 0.35
-_JOINT_PENALTY = -1.0
-_MAX_CUTS = 64
 
 
 def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Line | None:

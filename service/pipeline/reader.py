@@ -17,6 +17,7 @@ from service.pipeline.evidence import Chain, Evidence, Found, gather, seal
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.looks import closer_looks, further_looks
+from service.pipeline.minus import stands_before
 from service.pipeline.search import Interpretation
 from service.pipeline.segment import SegmentationGraph
 from service.pipeline.sight import Clock, Eye, Seen
@@ -232,12 +233,14 @@ class ChequeReader:
         amount = max(means, key=means.__getitem__) if means else None
         chosen, first = _surest(looks, amount)
         graph = chosen.sight.graph
+        minus = False
         signs: tuple[float, ...] = ()
         symbols: tuple[SymbolBox, ...] = ()
         sure: dict[int, float] = {}
         if first is not None:
             boxes, labels = _written(first, graph, wanted.grammar)
             signs = measure_signs(first, boxes, chosen.sight.ink)
+            minus = not wanted.field_only and stands_before(first, boxes, chosen.sight.ink)
             sure = self._believed(means, first.amount_minor, signs, wanted)
             outlines = polygons(boxes, chosen.sight.to_original)
             symbols = tuple(map(SymbolBox, labels, outlines))
@@ -247,7 +250,7 @@ class ChequeReader:
             confidence,
             wanted.max_error,
             calibration,
-            negative=looks[0].minus or chosen.minus,
+            negative=looks[0].minus or chosen.minus or minus,
             blank=len(graph.crops) == 0,
         )
         reading = Reading(

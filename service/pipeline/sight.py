@@ -38,6 +38,8 @@ _ENOUGH_FIELDS = 1.2
 # times likelier than all else the page may hold, and what it says is as sure, nothing else is read.
 _SURE_OF_FIELD = 1e3
 _SURE_OF_AMOUNT = 0.98
+# So much likelier, as a log odds, a place must be than any beside it: a letter has many alike.
+_LIKELIER = 3.0
 # A closer look is at the fields that hold at least this share of what the first one found.
 _HOLDS = 0.02
 
@@ -137,7 +139,7 @@ class Eye:
         """One orientation of an image, with so many amounts."""
         sight = self._located(image, ink, clock, field_only=field_only)
         every = range(len(sight.fields))
-        if not field_only and len(every) > 1:
+        if not field_only and len(every) > 1 and _stands_alone(sight.fields):
             self._read(sight, every[:1], grammar, clock)
             others = forward_of_all(list(sight.masses.values())[1:], self.card.null_penalty)
             if sight.masses[0] <= others - math.log(_SURE_OF_FIELD):
@@ -218,6 +220,17 @@ class Eye:
             or leaves_out_minus(found[0], sight.graph, sight.lattice, self.card.labels)
         )
         return Seen(sight, tuple(found), posteriors, minus)
+
+
+def _stands_alone(fields: Sequence[FieldCandidate]) -> bool:
+    """Whether no other place for the amount is nearly as likely as the first."""
+    a = fields[0].zones[0].box
+    return all(
+        (a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3])
+        or other.penalty > fields[0].penalty + _LIKELIER
+        for other in fields[1:]
+        for b in [other.zones[0].box]
+    )
 
 
 def enough_fields(fields: list[FieldCandidate]) -> list[FieldCandidate]:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from service.pipeline.minus import leaves_out_minus
+from service.pipeline.ink import InkImage
+from service.pipeline.minus import leaves_out_minus, stands_before
 from service.pipeline.search import Interpretation, Lattice
 from service.pipeline.segment import FEATURES, SegmentationGraph
 
@@ -56,3 +57,44 @@ def test_what_is_read_is_not_left_out() -> None:
     assert not _read(labels=(2, 1, 0))
     assert not _read(labels=(1, 1, 0))
     assert not _read(labels=(4, 4, 4))
+
+
+def _dashed(*dashes: tuple[int, int, int, int], text: str = "500.00") -> bool:
+    """Whether a minus stands before five marks, with dashes x, y, width, height beside them."""
+    ink = np.zeros((200, 900), np.uint8)
+    read = [(300 + 32 * n, 80, 24, 40) for n in range(5)]
+    for x, y, wide, high in [*read, *dashes]:
+        ink[y : y + high, x : x + wide] = 255
+    boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in read], np.float32)
+    none = np.zeros(0, np.int32)
+    reading = Interpretation(
+        none, none, np.zeros(0, np.uint8), 50000, None, False, text, "50000", 0.0
+    )
+    return stands_before(reading, boxes, InkImage(ink, ink > 0, np.zeros((0, 5), np.int32)))
+
+
+def test_a_lone_dash_before_an_amount_is_a_minus() -> None:
+    assert _dashed((250, 98, 24, 5))
+    assert _dashed((215, 95, 24, 6))
+
+
+@pytest.mark.parametrize(
+    "dashes",
+    [
+        [],
+        [(250, 98, 24, 5), (215, 98, 24, 5)],  # a filled line
+        [(250, 98, 24, 5), (470, 98, 24, 5)],
+        [(250, 117, 24, 3)],  # on the base line
+        [(250, 84, 24, 5)],
+        [(250, 90, 12, 24)],
+        [(100, 98, 24, 5)],
+        [(225, 98, 24, 5), (260, 80, 24, 40)],  # a letter between
+    ],
+)
+def test_other_dashes_and_marks_are_none(dashes: list[tuple[int, int, int, int]]) -> None:
+    assert not _dashed(*dashes)
+
+
+@pytest.mark.parametrize("text", ["$500.00", "500.00-", "500.00*"])
+def test_lines_before_signs_and_of_filled_amounts_are_no_minus(text: str) -> None:
+    assert not _dashed((250, 98, 24, 5), text=text)

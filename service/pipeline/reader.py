@@ -165,7 +165,10 @@ class ChequeReader:
         reading = self._reading(data, page, looks, wanted, turned=turned)
         if stated is not None:
             pages = [image, page] if turned else [image]
-            reading = replace(reading, stated=self._stated(first, stated, pages, wanted))
+            judged = self._stated(first, stated, pages, wanted)
+            if judged.looks == 1 and stated == reading.amount_minor:
+                judged = replace(judged, confidence=reading.confidence)
+            reading = replace(reading, stated=judged)
             clock.lap("looks")
         usability: tuple[Measured, ...] = ()
         if stated is not None and not field_only:

@@ -319,7 +319,7 @@ def test_evidence_of_a_batch_lies_with_its_items(start: Callable[..., httpx.Clie
     assert service.get(f"{location}/items/1").status_code == 404
     service.post(
         "/v1/readings",
-        params={"desk": "true"},
+        params={"desk": "true", "max_error": "0.0001"},
         content=data,
         headers={"Content-Type": "image/tiff"},
     )

@@ -49,14 +49,22 @@ def measure_signs(
     return float(before), float(after), float(within), float(not cents), float(plain)
 
 
+def line_of(boxes: NDArray[np.float32]) -> tuple[float, float, float]:
+    """The height of the characters of a line, and its top and bottom, in the pixels of boxes.
+
+    boxes: f32 [S, 4] of its symbols, one at least.
+    """
+    heights = boxes[:, 3] - boxes[:, 1]
+    size = float(np.percentile(heights, 80))
+    tall = boxes[heights > 0.6 * size]
+    return size, float(np.median(tall[:, 1])), float(np.median(tall[:, 3]))
+
+
 def _marks_beside(boxes: NDArray[np.float32], ink: InkImage) -> tuple[int, int, int]:
     """How many marks of writing stand before, after and within the symbols that were read."""
     if not len(boxes):
         return 0, 0, 0
-    heights = boxes[:, 3] - boxes[:, 1]
-    size = float(np.percentile(heights, 80))
-    tall = boxes[heights > 0.6 * size]
-    top, bottom = float(np.median(tall[:, 1])), float(np.median(tall[:, 3]))
+    size, top, bottom = line_of(boxes)
     left, right = float(boxes[:, 0].min()), float(boxes[:, 2].max())
     x0, y0 = max(0, int(left - _AROUND * size)), max(0, int(top - size))
     x1, y1 = int(right + _AROUND * size), int(bottom + size)

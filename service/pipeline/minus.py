@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.components import connected_components
+from service.pipeline.doubts import line_of
 from service.pipeline.ink import InkImage
 from service.pipeline.search import Interpretation, Lattice
 from service.pipeline.segment import SegmentationGraph
@@ -67,11 +68,8 @@ def stands_before(reading: Interpretation, boxes: NDArray[np.float32], ink: InkI
     """
     if not len(boxes) or not reading.text[:1].isdigit() or _FILLED.search(reading.text):
         return False
-    heights = boxes[:, 3] - boxes[:, 1]
-    size = float(np.percentile(heights, 80))
-    tall = boxes[heights > 0.6 * size]
-    top, left = float(np.median(tall[:, 1])), float(boxes[:, 0].min())
-    right = float(boxes[:, 2].max())
+    size, top, _ = line_of(boxes)
+    left, right = float(boxes[:, 0].min()), float(boxes[:, 2].max())
     x0, y0 = max(0, int(left - _BEFORE * size)), max(0, int(top))
     part = ink.ink[y0 : math.ceil(top + size), x0 : math.ceil(right + _BEFORE * size)] > _SOLID
     _, statistics, _ = connected_components(part.astype(np.uint8))
@@ -82,7 +80,7 @@ def stands_before(reading: Interpretation, boxes: NDArray[np.float32], ink: InkI
     dash &= (level >= _LEVEL[0]) & (level <= _LEVEL[1])
     before = start + wide + x0 <= left
     after = start + x0 >= right
-    beyond = (before & (high >= _THICK * size)).nonzero()[0]
-    nearest = max((float(start[n] + wide[n]) for n in beyond), default=-1.0)
+    beyond = before & (high >= _THICK * size)
+    nearest = (start + wide)[beyond].max(initial=-1.0)
     lone = dash & before & (start >= nearest)
     return int((dash & before).sum()) == 1 and bool(lone.any()) and not (dash & after).any()

@@ -154,7 +154,6 @@ class ChequeReader:
             self._eye.grammar(currency, locale),
             field_only,
             self._max_error if max_error is None else max_error,
-            stated,
             evidence,
         )
         image = load_cheque(data, field_only=field_only, limits=self._limits)
@@ -350,7 +349,7 @@ class ChequeReader:
 
         Minor units. To fit `card.RecordRule` to. Raises InputError as `read` does.
         """
-        wanted = _Wanted(self._eye.grammar(currency, None), False, self._max_error, None, False)
+        wanted = _Wanted(self._eye.grammar(currency, None), False, self._max_error, False)
         image = load_cheque(data, limits=self._limits)
         _, turned = self._first_look(image, wanted, Clock({}))
         pages = [image, image.turned()] if turned else [image]
@@ -384,7 +383,6 @@ class _Wanted:
     grammar: Grammar
     field_only: bool
     max_error: float
-    stated: int | None
     evidence: bool
 
 

@@ -43,6 +43,7 @@ _MOST_OF_WIDTH = 0.65
 _HAIR = 0.055
 _MIN_RULE_CONTRAST = 12.0
 _RULE_CONTRAST = 0.50
+_LIGHT_CONTRAST = 0.28
 _MAX_THICKNESS = 6
 _PAGE_THICKNESS = 0.0065
 _EDGE = 0.02
@@ -157,11 +158,25 @@ def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDAr
     # The dark edge of a scan says nothing about the ink.
     inner = round(_EDGE * width) if page else 0
     within = np.ascontiguousarray(darkness[inner : height - inner, inner : width - inner])
-    threshold = max(_MIN_RULE_CONTRAST, _RULE_CONTRAST * _ink_level(within))
+    level = _ink_level(within)
+    heavy = max(_MIN_RULE_CONTRAST, _RULE_CONTRAST * level)
+    if not page:
+        return _without(darkness, heavy, _MAX_THICKNESS)
+    # A heavy line is found without the blur around it, a light one once the heavy ones are gone.
+    thickest = max(_MAX_THICKNESS, round(_PAGE_THICKNESS * width))
+    rules, darkness = _without(darkness, heavy, thickest)
+    light = max(_MIN_RULE_CONTRAST, _LIGHT_CONTRAST * level)
+    more, darkness = _without(darkness, light, _MAX_THICKNESS)
+    return np.concatenate([rules, more]), darkness
+
+
+def _without(
+    darkness: NDArray[np.uint8], threshold: float, thickest: int
+) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """The rules that are darker than a threshold, no thicker, and the darkness without them."""
+    height, width = int(darkness.shape[0]), int(darkness.shape[1])
     columns = np.asarray(cv2.transpose(darkness), np.uint8)
-    thickest = _MAX_THICKNESS
-    if page:
-        thickest = max(thickest, round(_PAGE_THICKNESS * width))
+    if min(height, width) > _PAGE:
         level = _lines(darkness, threshold, int(_PAGE_RULE * width), 2, thickest)
         upright = _lines(columns, threshold, int(_BOX_SIDE * width), 2, thickest)
         upright.keep(_sides(upright, level, width))

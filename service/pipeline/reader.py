@@ -17,7 +17,7 @@ from service.pipeline.evidence import Chain, Evidence, Found, gather, seal
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.looks import closer_looks, further_looks
-from service.pipeline.minus import stands_before
+from service.pipeline.minus import stands_beside, trails
 from service.pipeline.search import Interpretation
 from service.pipeline.segment import SegmentationGraph
 from service.pipeline.sight import Clock, Eye, Seen
@@ -242,7 +242,9 @@ class ChequeReader:
         if first is not None:
             boxes, labels = _written(first, graph, wanted.grammar)
             signs = measure_signs(first, boxes, chosen.sight.ink)
-            minus = not wanted.field_only and stands_before(first, boxes, chosen.sight.ink)
+            minus = trails(first)
+            if not wanted.field_only:
+                minus |= stands_beside(first, boxes, labels, chosen.sight.ink)
             sure = self._believed(means, first.amount_minor, signs, wanted)
             outlines = polygons(boxes, chosen.sight.to_original)
             symbols = tuple(map(SymbolBox, labels, outlines))

@@ -60,12 +60,14 @@ class Places:
     """Every run of words of a page, before any is chosen.
 
     boxes: i32 [R, 4], a currency sign that adjoins taken in; features: f32 [R, len(FEATURES)].
-    marks: the page's marks of ink; page: its width and height.
+    marks: the page's marks of ink; words: i32 [W, 4], boxes of its words; page: its width and
+    height.
     """
 
     boxes: NDArray[np.int32]
     features: NDArray[np.float32]
     marks: Marks
+    words: NDArray[np.int32]
     page: tuple[int, int]
 
     def zone(self, run: int) -> Zone:
@@ -101,15 +103,23 @@ def locate_fields(
             else []
         )
     places = find_places(ink)
-    if places is None:
-        return []
+    return [] if places is None else fields_of(places, ink.rules, most, weights)
+
+
+def fields_of(
+    places: Places,
+    rules: NDArray[np.int32],
+    most: int = 4,
+    weights: NDArray[np.float32] | None = None,
+) -> list[FieldCandidate]:
+    """Candidate fields among the places of a page; arguments as in `locate_fields`."""
     candidates: list[FieldCandidate] = []
     for rank, candidate in enumerate(
         choose(places, field_penalties(places.features, weights), most)
     ):
         candidates.append(candidate)
         if rank < _MOST_SPLIT:
-            candidates += _with_cents_apart(candidate, places.marks, ink.rules, (width, height))
+            candidates += _with_cents_apart(candidate, places.marks, rules, places.page)
     return sorted(candidates[:most], key=lambda candidate: candidate.penalty)
 
 
@@ -122,7 +132,7 @@ def find_places(ink: InkImage) -> Places | None:
         return None
     signs = sign_likeness(mask, marks.boxes[words.ends.ravel()]).reshape(-1, 2)
     boxes, features = compiled.find_places(marks.boxes, words, ink.rules, signs, (width, height))
-    return Places(boxes, features, marks, (width, height))
+    return Places(boxes, features, marks, words.boxes, (width, height))
 
 
 def choose(places: Places, penalties: NDArray[np.float32], most: int) -> list[FieldCandidate]:

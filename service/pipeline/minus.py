@@ -1,4 +1,4 @@
-"""A minus that the cheapest reading left out, that stands beside its field or passes for a filler."""
+"""A minus that the cheapest reading left out, or that stands beside what was read."""
 
 import math
 import re
@@ -99,6 +99,7 @@ def stands_beside(
         return len(after) == 1 and bool(near) and _CENTS.search(reading.text) is not None
     if _CENTS.search(reading.text) and _letters_follow(others, right, top, size):
         return True
+    others = np.concatenate([others, boxes[:first].astype(np.float64)])
     if _lone(dashes, others, left, _BEFORE * size):
         return True
     # Before a currency sign, be it read or not, the line that leads to it may end as well.
@@ -139,8 +140,9 @@ def _marks(
     found = found[found[:, 0] > 0] + [x0, y0, 0, 0]
     found[:, 2:] += found[:, :2]
     middle = (found[:, :2] + found[:, 2:]) / 2
-    held = (middle[:, None] >= boxes[:, :2]) & (middle[:, None] < boxes[:, 2:])
-    return np.asarray(found[~held.all(axis=2).any(axis=1)])
+    inside = (middle[:, None] >= boxes[:, :2]) & (middle[:, None] < boxes[:, 2:])
+    held = (inside[..., 0] & inside[..., 1]).sum(axis=1) > 0
+    return np.asarray(found[~held])
 
 
 def _are_dashes(marks: NDArray[np.float64], top: float, size: float) -> NDArray[np.bool_]:

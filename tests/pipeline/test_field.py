@@ -80,7 +80,8 @@ def test_extents_that_differ_by_a_digit_are_both_candidates() -> None:
     nobody = Marks(np.zeros((0, 4), np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32))
     short, long, hardly = (511, 27, 611, 47), (479, 27, 611, 47), (509, 27, 613, 47)
     boxes = np.array([short, long, hardly], np.int32)
-    places = Places(boxes, np.zeros((3, len(FEATURES)), np.float32), nobody, (800, 300))
+    features = np.zeros((3, len(FEATURES)), np.float32)
+    places = Places(boxes, features, nobody, np.zeros((0, 4), np.int32), (800, 300))
     penalties = np.array([0.4, 0.6, 0.5], np.float32)
     chosen = [one.zones[0].box for one in choose(places, penalties, 4)]
     assert chosen == [(510, 26, 612, 48), (478, 26, 612, 48)]

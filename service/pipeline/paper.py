@@ -85,13 +85,15 @@ def cells_with(amount: NDArray[np.floating], rules: NDArray[np.int32]) -> int:
     own = level[below[np.argmin(y[below])]]
     ends = (np.abs(level[:, [0, 2]] - own[[0, 2]]) < _SAME_ENDS * size).all(axis=1)
     sides = _apart(y[ends], _ONE_RULE * size)
-    at = int(np.argmin(np.abs(sides - (own[1] + own[3]) / 2)))
-    if at == 0:
+    if len(sides) < 2:
         return 0
-    gaps = np.diff(sides) / (sides[at] - sides[at - 1])
+    at = int(np.argmin(np.abs(sides - (own[1] + own[3]) / 2)))
+    # The uppermost cell of a grid is often open above.
+    gaps = np.diff(sides)
+    gaps /= gaps[max(at - 1, 0)]
     alike = (gaps <= _AS_HIGH) & (gaps >= 1 / _AS_HIGH)
-    before, after = alike[: at - 1][::-1], alike[at:]
-    return 1 + sum(int(np.argmin(np.append(part, False))) for part in (before, after))
+    parts = (alike[:at][::-1], alike[at:])
+    return sum(int(np.argmin(np.append(part, False))) for part in parts)
 
 
 def _apart(values: NDArray[np.float64], least: float) -> NDArray[np.float64]:

@@ -118,6 +118,7 @@ def test_a_cropped_amount_has_no_page_to_judge(reader: ChequeReader) -> None:
         ((70, 130, 190, 250, 310), 4),
         ((10, 40, 130, 190), 1),  # a date's box above the amount's
         ((10, 70, 130, 190), 3),
+        ((190, 250, 310, 370), 3),  # the uppermost, open above
         ((190,), 0),
         ((), 0),
     ],

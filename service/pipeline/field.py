@@ -63,12 +63,20 @@ class Places:
 
     boxes: i32 [R, 4], a currency sign that adjoins taken in; features: f32 [R, len(FEATURES)].
     marks: the page's marks of ink, cut open along the rules; ink: as it was before.
+    words: i32 [W, 4], boxes of the page's words.
     """
 
     boxes: NDArray[np.int32]
     features: NDArray[np.float32]
     marks: Marks
     ink: InkImage
+    words: NDArray[np.int32]
+
+    @property
+    def page(self) -> tuple[int, int]:
+        """Width and height of the page, in pixels."""
+        height, width = self.ink.mask.shape
+        return width, height
 
     def zone(self, run: int) -> Zone:
         """The zone that a run becomes as a candidate."""
@@ -103,15 +111,23 @@ def locate_fields(
             else []
         )
     places = find_places(ink)
-    if places is None:
-        return []
+    return [] if places is None else fields_of(places, ink.rules, most, weights)
+
+
+def fields_of(
+    places: Places,
+    rules: NDArray[np.int32],
+    most: int = 4,
+    weights: NDArray[np.float32] | None = None,
+) -> list[FieldCandidate]:
+    """Candidate fields among the places of a page; arguments as in `locate_fields`."""
     candidates: list[FieldCandidate] = []
     for rank, candidate in enumerate(
         choose(places, field_penalties(places.features, weights), most)
     ):
         candidates.append(candidate)
         if rank < _MOST_SPLIT:
-            candidates += _with_cents_apart(candidate, places.marks, ink.rules, (width, height))
+            candidates += _with_cents_apart(candidate, places.marks, rules, places.page)
     return sorted(candidates[:most], key=lambda candidate: candidate.penalty)
 
 
@@ -124,7 +140,7 @@ def find_places(ink: InkImage) -> Places | None:
         return None
     signs = sign_likeness(mask, marks.boxes[words.ends.ravel()]).reshape(-1, 2)
     boxes, features = compiled.find_places(marks.boxes, words, ink.rules, signs, (width, height))
-    return Places(boxes, features, marks, ink)
+    return Places(boxes, features, marks, ink, words.boxes)
 
 
 def choose(places: Places, penalties: NDArray[np.float32], most: int) -> list[FieldCandidate]:

@@ -89,7 +89,7 @@ def test_extents_that_differ_by_a_digit_are_both_candidates() -> None:
     boxes = np.array([short, long, hardly], np.int32)
     blank = np.zeros((300, 800), np.uint8)
     ink = InkImage(blank, blank > 0, NO_RULES)
-    places = Places(boxes, np.zeros((3, len(FEATURES)), np.float32), nobody, ink)
+    places = Places(boxes, np.zeros((3, len(FEATURES)), np.float32), nobody, ink, boxes[:0])
     penalties = np.array([0.4, 0.6, 0.5], np.float32)
     chosen = [one.zones[0].box for one in choose(places, penalties, 4)]
     assert chosen == [(510, 26, 612, 48), (478, 26, 612, 48)]

@@ -42,6 +42,11 @@ class Words:
     ends: _Ints
     numbers: tuple[NDArray[np.int32] | NDArray[np.float32], ...]
 
+    @property
+    def boxes(self) -> _Ints:
+        """Their boxes, i32 [W, 4]."""
+        return np.asarray(self.numbers[0][: len(self.ends)], np.int32)
+
 
 def find_marks(mask: NDArray[np.bool_], *, page: bool, most: int) -> tuple[_Ints, _Ints]:
     """The components of an ink mask, bool [H, W], that may be writing, from left to right.

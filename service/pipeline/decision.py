@@ -26,7 +26,7 @@ UNSUPPORTED = "error_bound_unsupported"
 NEGATIVE = "negative_amount"
 ZERO = "zero_amount"
 UNREADABLE = "unreadable_image"
-SEVERAL_FIELDS = "several_amounts"
+NO_CHEQUE = "no_cheque"
 
 DEFAULT_MAX_ERROR: Final = 0.01
 # Chance that a calibration sample makes the reader accept more errors than the bound.
@@ -187,10 +187,12 @@ def decide(
     *,
     negative: bool,
     blank: bool,
+    other_paper: bool = False,
 ) -> tuple[Decision, str | None]:
     """Accept, or say why not, so that at most max_error of what is accepted is wrong.
 
     negative: the amount was written as a negative one. blank: the image holds no ink at all.
+    other_paper: the page is no cheque.
     """
     if blank:
         return "reject", UNREADABLE
@@ -200,6 +202,8 @@ def decide(
         return "reject", NEGATIVE
     if amount_minor == 0:
         return "reject", ZERO
+    if other_paper:
+        return "reject", NO_CHEQUE
     if calibration.tally is None:
         return "reject", NOT_CALIBRATED
     acceptance = largest_acceptance(calibration, max_error)

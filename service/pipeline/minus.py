@@ -1,4 +1,4 @@
-"""A minus that the cheapest reading left out as stray ink, or that stands before its field."""
+"""A minus that the cheapest reading left out, or that stands beside what was read."""
 
 import math
 import re
@@ -19,12 +19,26 @@ _FLAT: Final = 1.2
 # Its distance from the first symbol and the place of its middle, in that symbol's heights.
 _NEAR: Final = 0.8
 _LEVEL: Final = (0.25, 0.8)
+_LOWEST: Final = 1.0
 # How far before the amount a minus may stand, how long and how thick it is, in heights.
 _BEFORE: Final = 2.5
-_LONG: Final = (0.2, 1.3)
+_LONG: Final = (0.2, 1.8)
 _THICK: Final = 0.35
 _SOLID: Final = 60
 _FILLED = re.compile(r"[-=*#/x]$")
+_TRAILS = re.compile(r"[^-=*#x+|]*[., ]\d\d ?-")
+_SIGN: Final = frozenset("$£€₹RS.")
+# A dash before a currency sign is shorter than what is left of a line that leads there. How far
+# before the amount ink is looked at, so that none nearer is cut off.
+_SHORT: Final = 0.9
+_AROUND: Final = 6.0
+_CENTS = re.compile(r"[., ]\d\d$")
+# Height and width of a letter, how far it may be off the line, and the gaps before and between.
+_LETTER: Final = (0.75, 1.2)
+_LETTER_WIDE: Final = (0.3, 1.1)
+_OFF: Final = 0.2
+_APART: Final = 1.6
+_TOGETHER: Final = 0.4
 # As a minus a piece is at most so much dearer than as no symbol at all.
 _DEAREST: Final = 3.0
 
@@ -59,28 +73,107 @@ def leaves_out_minus(
     )
 
 
-def stands_before(reading: Interpretation, boxes: NDArray[np.float32], ink: InkImage) -> bool:
-    """Whether a lone dash stands before an amount, apart from it.
+def stands_beside(
+    reading: Interpretation,
+    boxes: NDArray[np.float32],
+    labels: Sequence[str],
+    ink: InkImage,
+) -> bool:
+    """Whether what was not read makes an amount a negative one: a lone dash or CR beside it.
 
-    boxes: f32 [S, 4] of the symbols read, in pixels of ink. It is none where more than one stands
-    there, where the amount is followed by one too or by what fills a line, and before a currency
-    sign, where forms have lines.
+    boxes: f32 [S, 4] of the symbols read, in pixels of ink; labels: those symbols. A dash may stand
+    before the figures, with a currency sign before it or none, right before such a sign, and right
+    after cents; so may CR or DR. It is none where it is not alone, or where the amount has fillers.
     """
-    if not len(boxes) or not reading.text[:1].isdigit() or _FILLED.search(reading.text):
+    first = next((n for n, label in enumerate(labels) if label.isdigit()), None)
+    if first is None or not _SIGN.issuperset(labels[:first]) or _FILLED.search(reading.text):
         return False
     size, top, _ = line_of(boxes)
-    left, right = float(boxes[:, 0].min()), float(boxes[:, 2].max())
-    x0, y0 = max(0, int(left - _BEFORE * size)), max(0, int(top))
-    part = ink.ink[y0 : math.ceil(top + size), x0 : math.ceil(right + _BEFORE * size)] > _SOLID
+    left, right = float(boxes[first, 0]), float(boxes[:, 2].max())
+    marks = _marks(ink, boxes, (left - _AROUND * size, right + _AROUND * size), top, size)
+    dashes = marks[_are_dashes(marks, top, size)]
+    others = marks[marks[:, 3] - marks[:, 1] >= _THICK * size]
+    after = dashes[dashes[:, 0] >= right - 1]
+    if len(after[after[:, 0] <= right + _BEFORE * size]):
+        near = after[0, 0] <= right + _NEAR * size
+        return len(after) == 1 and bool(near) and _CENTS.search(reading.text) is not None
+    if _CENTS.search(reading.text) and _letters_follow(others, right, top, size):
+        return True
+    others = np.concatenate([others, boxes[:first].astype(np.float64)])
+    if _lone(dashes, others, left, _BEFORE * size):
+        return True
+    # Before a currency sign, be it read or not, the line that leads to it may end as well.
+    ends = others[others[:, 2] <= left]
+    signs = boxes[:first] if first else ends[np.argsort(ends[:, 2])][-1:]
+    if not len(signs) or signs[:, 2].max() < left - _BEFORE * size:
+        return False
+    left = float(signs[:, 0].min())
+    return _lone(dashes[dashes[:, 2] - dashes[:, 0] <= _SHORT * size], others, left, _NEAR * size)
+
+
+def _letters_follow(others: NDArray[np.float64], right: float, top: float, size: float) -> bool:
+    """Whether just two marks follow an amount, together and as tall as its figures: CR, DR."""
+    tall = others[:, 3] - others[:, 1]
+    after = others[(others[:, 0] >= right) & (tall <= _LETTER[1] * size)]
+    after = after[np.argsort(after[:, 0])]
+    if len(after) < 2 or (len(after) > 2 and after[2, 0] < after[1, 2] + size):
+        return False
+    pair = after[:2]
+    return bool(
+        (pair[:, 3] - pair[:, 1] >= _LETTER[0] * size).all()
+        and (np.abs(pair[:, 1] - top) <= _OFF * size).all()
+        and (pair[:, 2] - pair[:, 0] >= _LETTER_WIDE[0] * size).all()
+        and (pair[:, 2] - pair[:, 0] <= _LETTER_WIDE[1] * size).all()
+        and pair[0, 0] - right <= _APART * size
+        and pair[1, 0] - pair[0, 2] <= _TOGETHER * size
+    )
+
+
+def _marks(
+    ink: InkImage, boxes: NDArray[np.float32], across: tuple[float, float], top: float, size: float
+) -> NDArray[np.float64]:
+    """Boxes f64 [M, 4] of the ink along a line that no symbol has; none that is cut off."""
+    x0, y0 = max(0, int(across[0])), max(0, int(top - size / 2))
+    part = ink.ink[y0 : math.ceil(top + 1.5 * size), x0 : math.ceil(across[1])] > _SOLID
     _, statistics, _ = connected_components(part.astype(np.uint8))
-    start, upper, wide, high, _ = statistics[1:].astype(np.float64).T
-    level = (upper + high / 2 + y0 - top) / size
-    dash = (wide >= _FLAT * high) & (high <= _THICK * size)
-    dash &= (wide >= _LONG[0] * size) & (wide <= _LONG[1] * size)
-    dash &= (level >= _LEVEL[0]) & (level <= _LEVEL[1])
-    before = start + wide + x0 <= left
-    after = start + x0 >= right
-    beyond = before & (high >= _THICK * size)
-    nearest = (start + wide)[beyond].max(initial=-1.0)
-    lone = dash & before & (start >= nearest)
-    return int((dash & before).sum()) == 1 and bool(lone.any()) and not (dash & after).any()
+    found = statistics[1:, :4].astype(np.float64)
+    found = found[found[:, 0] > 0] + [x0, y0, 0, 0]
+    found[:, 2:] += found[:, :2]
+    middle = (found[:, :2] + found[:, 2:]) / 2
+    inside = (middle[:, None] >= boxes[:, :2]) & (middle[:, None] < boxes[:, 2:])
+    held = (inside[..., 0] & inside[..., 1]).sum(axis=1) > 0
+    return np.asarray(found[~held])
+
+
+def _are_dashes(marks: NDArray[np.float64], top: float, size: float) -> NDArray[np.bool_]:
+    wide, high = marks[:, 2] - marks[:, 0], marks[:, 3] - marks[:, 1]
+    level = ((marks[:, 1] + marks[:, 3]) / 2 - top) / size
+    return np.asarray(
+        (wide >= _FLAT * high)
+        & (high <= _THICK * size)
+        & (wide >= _LONG[0] * size)
+        & (wide <= _LONG[1] * size)
+        & (level >= _LEVEL[0])
+        & (level <= _LOWEST)
+    )
+
+
+def _lone(
+    dashes: NDArray[np.float64], others: NDArray[np.float64], left: float, reach: float
+) -> bool:
+    """Whether one dash alone stands before a place, within reach of it and next to it."""
+    near = dashes[(dashes[:, 2] <= left + 1) & (dashes[:, 2] >= left - reach)]
+    if len(near) != 1:
+        return False
+    start, _, end, _ = near[0].tolist()
+    behind = (others[:, 2] > end) & (others[:, 0] < left) & (others[:, 2] <= left + 1)
+    alone = (dashes[:, 2] < start) & (dashes[:, 2] >= start - 2 * reach)
+    return not behind.any() and not alone.any()
+
+
+def trails(reading: Interpretation) -> bool:
+    """Whether a lone dash follows cents: how accounts write a negative amount.
+
+    After an amount without cents it stands for them, and a second one anywhere fills the line.
+    """
+    return _TRAILS.fullmatch(reading.text) is not None

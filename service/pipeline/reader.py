@@ -18,10 +18,11 @@ from service.pipeline.evidence import Chain, Evidence, Found, gather, seal
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.looks import closer_looks, further_looks
-from service.pipeline.minus import stands_before
+from service.pipeline.minus import stands_beside, trails
+from service.pipeline.paper import is_other_paper
 from service.pipeline.search import Interpretation
 from service.pipeline.segment import SegmentationGraph
-from service.pipeline.sight import Clock, Eye, Seen
+from service.pipeline.sight import Clock, Eye, Seen, Sight
 from service.pipeline.stated import CONCLUSIVE, Look, Stated, judge
 from service.pipeline.usability import Measured, UsabilityLimits, legibility, measure_image
 
@@ -237,14 +238,17 @@ class ChequeReader:
         amount = max(means, key=means.__getitem__) if means else None
         chosen, first = surest(looks, amount)
         graph = chosen.sight.graph
-        minus = False
+        minus = other = False
         signs: tuple[float, ...] = ()
         symbols: tuple[SymbolBox, ...] = ()
         sure: dict[int, float] = {}
         if first is not None:
             boxes, labels = _written(first, graph, wanted.grammar)
             signs = measure_signs(first, boxes, chosen.sight.ink)
-            minus = not wanted.field_only and stands_before(first, boxes, chosen.sight.ink)
+            minus = trails(first)
+            if not wanted.field_only:
+                minus |= stands_beside(first, boxes, labels, chosen.sight.ink)
+                other = _on_other_paper(boxes, chosen.sight, looks[0].sight)
             sure = self._believed(means, first.amount_minor, signs, wanted)
             outlines = polygons(boxes, chosen.sight.to_original)
             symbols = tuple(map(SymbolBox, labels, outlines))
@@ -256,6 +260,7 @@ class ChequeReader:
             calibration,
             negative=looks[0].minus or chosen.minus or minus,
             blank=len(graph.crops) == 0,
+            other_paper=other,
         )
         reading = Reading(
             amount_minor=amount,
@@ -393,6 +398,19 @@ def _others(pages: Sequence[ChequeImage]) -> Iterator[ChequeImage]:
     yield from pages[:-1]
     for page in pages:
         yield from further_looks(page)
+
+
+def _on_other_paper(boxes: NDArray[np.float32], chosen: Sight, page: Sight) -> bool:
+    """Whether an amount, boxes f32 [S, 4] in the frame of one look, is on a page that is no cheque.
+
+    page: the first look, which is at all of it.
+    """
+    if page.places is None or not len(boxes):
+        return False
+    matrix = np.linalg.inv(page.to_original) @ chosen.to_original
+    corners = np.array(polygons(boxes, matrix))
+    hulls = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    return is_other_paper(hulls, page.places, page.ink.rules)
 
 
 def _alternatives(

@@ -17,7 +17,14 @@ from service.pipeline.automaton import Grammar
 from service.pipeline.card import ModelCard, load_card
 from service.pipeline.chain import against_none, forward_of_all, recognition_graph
 from service.pipeline.decision import posterior
-from service.pipeline.field import Box, FieldCandidate, locate_fields
+from service.pipeline.field import (
+    Box,
+    FieldCandidate,
+    Places,
+    fields_of,
+    find_places,
+    locate_fields,
+)
 from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage
@@ -64,14 +71,16 @@ class Sight:
 
     ink: of the image, fields: found in the same frame; to_original: f64 [3, 3], from there to the
     original image. masses: the forward penalty of each field's amounts, by its number; of one that
-    is not read what is known of it otherwise. read: the fields of graph and lattice; zones: what
-    was segmented; penalties f32 [N, K]: what was recognised.
+    is not read what is known of it otherwise. places: of a whole page, all its words. read: the
+    fields of graph and lattice; zones: what was segmented; penalties f32 [N, K]: what was
+    recognised.
     """
 
     ink: InkImage
     fields: Sequence[FieldCandidate]
     to_original: NDArray[np.float64]
     masses: dict[int, float]
+    places: Places | None = None
     read: tuple[int, ...] = ()
     zones: dict[Box, ZoneSegments | None] = field(default_factory=dict)
     penalties: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
@@ -188,11 +197,14 @@ class Eye:
         most: int | None = None,
     ) -> Sight:
         """An image with its fields, none of them read yet; most: of them, where not all."""
-        fields = locate_fields(image, ink, field_only=field_only, weights=self._field_weights)
-        fields = (fields if field_only else enough_fields(fields))[:most]
+        places = None if field_only else find_places(ink)
+        if places is not None:
+            fields = enough_fields(fields_of(places, ink.rules, weights=self._field_weights))[:most]
+        else:
+            fields = locate_fields(image, ink, field_only=True) if field_only else []
         clock.lap("field")
         masses = {number: against_none(one.penalty) for number, one in enumerate(fields)}
-        return Sight(ink, fields, image.to_original, masses)
+        return Sight(ink, fields, image.to_original, masses, places)
 
     def _read(self, sight: Sight, fields: Sequence[int], grammar: Grammar, clock: Clock) -> None:
         """Read some of the fields; those that were read before must come first among them."""

@@ -90,6 +90,12 @@ def test_decisions(
     assert hangs_on_confidence(expected[1]) is hangs
 
 
+def test_a_page_that_is_no_cheque_is_rejected_however_sure_its_amount_is() -> None:
+    decision = decide(1000, 1.0, 0.01, CERTAIN, negative=False, blank=False, other_paper=True)
+    assert decision == ("reject", "no_cheque")
+    assert not hangs_on_confidence("no_cheque")
+
+
 def test_nothing_is_accepted_without_evidence_for_it() -> None:
     def decided(max_error: float, calibration: Calibration) -> tuple[str, str | None]:
         return decide(1000, 1.0, max_error, calibration, negative=False, blank=False)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from service.pipeline.ink import InkImage
-from service.pipeline.minus import leaves_out_minus, stands_before
+from service.pipeline.minus import leaves_out_minus, stands_beside, trails
 from service.pipeline.search import Interpretation, Lattice
 from service.pipeline.segment import FEATURES, SegmentationGraph
 
@@ -59,42 +59,101 @@ def test_what_is_read_is_not_left_out() -> None:
     assert not _read(labels=(4, 4, 4))
 
 
-def _dashed(*dashes: tuple[int, int, int, int], text: str = "500.00") -> bool:
-    """Whether a minus stands before five marks, with dashes x, y, width, height beside them."""
+READ = [(300 + 32 * n, 80, 24, 40) for n in range(5)]
+END = 300 + 32 * 4 + 24
+SIGN = (230, 80, 24, 40)
+Boxes = list[tuple[int, int, int, int]]
+
+
+def _reading(text: str) -> Interpretation:
+    none = np.zeros(0, np.int32)
+    return Interpretation(none, none, np.zeros(0, np.uint8), 50000, None, False, text, "50000", 0.0)
+
+
+def _beside(marks: Boxes, text: str = "50000", read: Boxes = READ) -> bool:
+    """Whether marks x, y, width, height beside the symbols read make the amount a negative one."""
     ink = np.zeros((200, 900), np.uint8)
-    read = [(300 + 32 * n, 80, 24, 40) for n in range(5)]
-    for x, y, wide, high in [*read, *dashes]:
+    for x, y, wide, high in [*read, *marks]:
         ink[y : y + high, x : x + wide] = 255
     boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in read], np.float32)
-    none = np.zeros(0, np.int32)
-    reading = Interpretation(
-        none, none, np.zeros(0, np.uint8), 50000, None, False, text, "50000", 0.0
-    )
-    return stands_before(reading, boxes, InkImage(ink, ink > 0, np.zeros((0, 5), np.int32)))
-
-
-def test_a_lone_dash_before_an_amount_is_a_minus() -> None:
-    assert _dashed((250, 98, 24, 5))
-    assert _dashed((215, 95, 24, 6))
+    image = InkImage(ink, ink > 0, np.zeros((0, 5), np.int32))
+    return stands_beside(_reading(text), boxes, list(text.replace(" ", ""))[: len(read)], image)
 
 
 @pytest.mark.parametrize(
-    "dashes",
+    "dash",
+    [(250, 98, 24, 5), (215, 95, 24, 6), (240, 98, 50, 5), (250, 114, 24, 5)],
+    ids=["near", "far", "long", "low"],
+)
+def test_a_lone_dash_before_an_amount_is_a_minus(dash: tuple[int, int, int, int]) -> None:
+    assert _beside([dash])
+
+
+def test_so_is_one_between_a_currency_sign_and_the_figures() -> None:
+    dash = (266, 98, 22, 5)
+    assert _beside([SIGN, dash])
+    assert _beside([dash], "$50000", [SIGN, *READ])
+    # The sign's foot is no dash, wherever it is cut.
+    foot = [(190, 80, 8, 34), (190, 114, 26, 6)]
+    assert _beside([*foot, (250, 98, 24, 5)])
+
+
+def test_and_one_right_before_a_currency_sign_but_not_the_end_of_a_line_there() -> None:
+    near, line = (200, 98, 24, 5), (185, 98, 40, 5)
+    assert _beside([near], "$50000", [SIGN, *READ])
+    assert _beside([SIGN, near])
+    assert not _beside([line], "$50000", [SIGN, *READ])
+    assert not _beside([near, (160, 98, 24, 5)], "$50000", [SIGN, *READ])
+
+
+@pytest.mark.parametrize(
+    "marks",
     [
         [],
         [(250, 98, 24, 5), (215, 98, 24, 5)],  # a filled line
         [(250, 98, 24, 5), (470, 98, 24, 5)],
-        [(250, 117, 24, 3)],  # on the base line
+        [(250, 126, 24, 3)],  # below the line
         [(250, 84, 24, 5)],
         [(250, 90, 12, 24)],
         [(100, 98, 24, 5)],
-        [(225, 98, 24, 5), (260, 80, 24, 40)],  # a letter between
+        [(190, 98, 24, 5), (225, 80, 24, 40), (260, 80, 24, 40)],  # letters between
     ],
 )
-def test_other_dashes_and_marks_are_none(dashes: list[tuple[int, int, int, int]]) -> None:
-    assert not _dashed(*dashes)
+def test_other_dashes_and_marks_are_none(marks: Boxes) -> None:
+    assert not _beside(marks)
 
 
-@pytest.mark.parametrize("text", ["$500.00", "500.00-", "500.00*"])
-def test_lines_before_signs_and_of_filled_amounts_are_no_minus(text: str) -> None:
-    assert not _dashed((250, 98, 24, 5), text=text)
+@pytest.mark.parametrize("text", ["*5000", "500.00-", "500.00*"])
+def test_lines_of_filled_amounts_are_no_minus(text: str) -> None:
+    assert not _beside([(250, 98, 24, 5)], text)
+
+
+def test_a_dash_that_follows_cents_is_one_and_where_cents_are_missing_stands_for_them() -> None:
+    dash = (END + 8, 98, 24, 5)
+    assert _beside([dash], "500.00")
+    assert not _beside([dash], "50000")
+    assert not _beside([(END + 60, 98, 24, 5)], "500.00")
+    assert not _beside([dash, (END + 40, 98, 24, 5)], "500.00")
+
+
+def test_two_letters_that_follow_cents_are_credit_or_debit() -> None:
+    pair = [(END + 30, 80, 24, 40), (END + 60, 80, 24, 40)]
+    assert _beside(pair, "500.00")
+    assert _beside([*pair, (END + 90, 60, 4, 90)], "500.00")  # the side of a box
+    assert not _beside(pair[:1], "500.00")
+    assert not _beside([*pair, (END + 90, 80, 24, 40)], "500.00")
+    assert not _beside([(x, 95, w, 25) for x, _, w, _ in pair], "500.00")
+
+
+@pytest.mark.parametrize(
+    ("text", "negative"),
+    [
+        ("500.00-", True), ("$ 1,234.56-", True), ("50 00 -", True),
+        ("500.00", False), ("500-", False), ("500.-", False), ("1.500-", False),
+        ("-500.00-", False), ("*500.00-", False), ("500.00--", False), ("500.00=-", False),
+    ],
+)  # fmt: skip
+def test_a_dash_after_cents_is_read_as_a_minus_where_no_other_filler_is(
+    text: str, negative: bool
+) -> None:
+    assert trails(_reading(text)) == negative

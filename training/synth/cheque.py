@@ -27,8 +27,10 @@ from training.synth.lettering import (
     write_text,
 )
 from training.synth.page import BLACK, Colour, Page, shelf, text_mask, text_width
-from training.synth.pages import cheque_back, letter, noise, photograph
+from training.synth.pages import cheque_back, noise, photograph
 from training.synth.paint import blank_page, paint_form, stamp
+from training.synth.papers import letter, receipt, slip, statement
+from training.synth.pins import pin_fonts
 from training.synth.printed import Printer
 from training.synth.scene import (
     WAY_SHARES,
@@ -43,7 +45,8 @@ from training.synth.scene import (
 Box = tuple[int, int, int, int]
 Writer = Callable[[np.random.Generator, WrittenAmount, float], InkLayer]
 
-_OTHER_PAGES = ("back", "letter", "photo", "noise")
+_PAPERS = {"letter": letter, "receipt": receipt, "slip": slip, "statement": statement}
+_OTHER_PAGES = ("back", *_PAPERS, "photo", "noise")
 KINDS = ("cheque", "blank", "void", "negative", "struck", *_OTHER_PAGES)
 """What make_cheque can make: a cheque to be read, and things that must not be accepted."""
 
@@ -78,7 +81,8 @@ _DPI_SHARES = (0.45, 0.15, 0.15, 0.12, 0.13)
 class Filling:
     """What is written on a form, and with what: the courtesy amount (None: left blank), the other
     slots' texts by name, the drawer's hand, whether a machine fills the form in (the signature is
-    always by hand), its font, the ink, the height of the amount's digits in mm."""
+    always by hand), its font, the ink, the height of the amount's digits in mm, what is written
+    before and after the amount to make it a negative one."""
 
     amount: WrittenAmount | None
     texts: dict[str, str]
@@ -89,6 +93,7 @@ class Filling:
     digits: float
     signed: bool = True
     struck: bool = False
+    around: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +102,8 @@ class SyntheticCheque:
 
     image: u8 [H, W], or [H, W, 3] RGB; turned by 180 degrees where ``turned``.
     text: the courtesy amount's symbols as written, SPACE where parts stand apart; "" if none.
-    amount_minor: hundredths, below zero where written with a minus, None where none may be accepted
-        but for that. currency: ISO 4217, the form's.
+    amount_minor: hundredths, below zero where a minus or brackets say so, None where none may be
+        accepted but for that. currency: ISO 4217, the form's.
     amount_box: tight around the courtesy amount's ink without cents that have a field of their
         own, None if there is none; cents_box: those cents; area_box: the form's place for them.
     character_boxes: i32 [N, 4], one for each symbol of text but SPACE.
@@ -136,7 +141,8 @@ class Filled:
 
 @lru_cache(maxsize=4)
 def _printer(split: str) -> Printer:
-    return Printer(load_fonts(split=split, kinds=("machine", "dots", "protector")))
+    fonts = load_fonts(split=split, kinds=("machine", "dots", "protector"))
+    return Printer([*fonts, *pin_fonts(split)])
 
 
 def without_sign(written: WrittenAmount) -> WrittenAmount:
@@ -170,6 +176,16 @@ def split_cents(written: WrittenAmount) -> tuple[WrittenAmount, WrittenAmount]:
     cents = f"{written.amount_minor % 100:02d}"
     head = WrittenAmount(((units, "line"),), written.amount_minor, written.currency, units)
     return head, WrittenAmount(((cents, "line"),), written.amount_minor, written.currency, cents)
+
+
+def enclosed(written: WrittenAmount, front: str, back: str) -> WrittenAmount:
+    """Return the amount with symbols before and after it, on its line."""
+    (symbols, style), *others = written.parts
+    parts: tuple[Part, ...] = ((front + symbols, style), *others)
+    if back:
+        (symbols, style), *others = reversed(parts)
+        parts = (*reversed(others), (symbols + back, style))
+    return replace(written, parts=parts, text=text_of(parts))
 
 
 _STYLES = {
@@ -404,10 +420,13 @@ class _Filler:
         slot, cents = self.form.slot("amount"), self.form.slot("cents")
         if self.filling.amount is None or slot is None:
             return "", 0
+        front, back = self.filling.around
         if cents is None:
-            layer = self._fit(self.filling.amount, slot)
-            return self.filling.amount.text, len(layer.text)
+            written = enclosed(self.filling.amount, front, back)
+            layer = self._fit(written, slot)
+            return written.text, len(layer.text)
         head, tail = split_cents(self.filling.amount)
+        head, tail = enclosed(head, front, ""), enclosed(tail, "", back)
         first = self._fit(head, slot)
         tall = (
             self.filling.digits
@@ -556,6 +575,8 @@ def truth(filled: Filled, shot: Shot, form: Form, filling: Filling, kind: str) -
             shot, tuple(filled.page.px(v) for v in (slot.x0, slot.y0, right, slot.y1))
         )
     sign = {"cheque": 1, "negative": -1}.get(kind)
+    if kind == "negative" and filling.around[1] not in ("", ")"):
+        sign = None  # what follows an amount may as well fill its line
     amount = None if filling.amount is None or sign is None else sign * filling.amount.amount_minor
     return SyntheticCheque(
         shot.image,
@@ -659,7 +680,7 @@ def _attempt(
     writer = hand or by_hand
     if filling.machine and filling.amount is not None:
         # One machine prints the amount and the cents that stand apart.
-        symbols = "".join(part for part, _ in filling.amount.parts)
+        symbols = "".join([*(part for part, _ in filling.amount.parts), *filling.around])
         writer = _printer(split).machine(rng, symbols + "0123456789").write
     filled = draw(rng, form, filling, dpi, writer, plain=rng.random() < 0.1)
     _mark(rng, filled.page, form, kind)
@@ -673,9 +694,12 @@ REFUSED = {
     "blank": 0.28,
     "struck": 0.1,
     "back": 0.1,
-    "letter": 0.07,
-    "photo": 0.03,
-    "noise": 0.02,
+    "letter": 0.03,
+    "receipt": 0.02,
+    "statement": 0.02,
+    "slip": 0.02,
+    "photo": 0.02,
+    "noise": 0.01,
 }
 
 
@@ -725,7 +749,7 @@ def _other_page(rng: np.random.Generator, kind: str, way: str, dpi: float) -> Sy
     elif kind == "back":
         page = cheque_back(rng, dpi, hand, ink)
     else:
-        page = letter(rng, dpi, hand, ink)
+        page = _PAPERS[kind](rng, dpi, hand, ink)
     shot = _picture(rng, page, way)
     none = np.zeros((0, 4), np.int32)
     return SyntheticCheque(
@@ -739,22 +763,42 @@ def _for_kind(rng: np.random.Generator, filling: Filling, kind: str) -> Filling:
         kept = {"payee": filling.texts["payee"]} if rng.random() < 0.3 else {}
         return replace(filling, amount=None, texts=kept, signed=bool(rng.random() < 0.3))
     if kind == "negative" and filling.amount is not None:
-        written = _negative(filling.amount, "-" if rng.random() < 0.6 else "- ")
-        return replace(filling, amount=written)
+        return _negative(rng, filling, filling.amount)
     if kind == "struck":
         return replace(filling, struck=True)
     return filling
 
 
-def _negative(written: WrittenAmount, sign: str) -> WrittenAmount:
-    """The amount with a minus before it; without fillers, of which a dash might be one."""
-    if written.text[0] in "*#=-" or written.text[-1] in "*#=-":
+_SIGNED = {
+    ("-", ""): 0.42,
+    ("- ", ""): 0.24,
+    ("(", ")"): 0.14,
+    ("-(", ")"): 0.02,
+    ("", "-"): 0.1,
+    ("", " CR"): 0.08,
+}
+
+
+def _negative(rng: np.random.Generator, filling: Filling, written: WrittenAmount) -> Filling:
+    """The filling with a minus, brackets or the like around its amount.
+
+    It has no fillers, of which a dash might be one; machines alone write CR.
+    """
+    signs = [sign for sign in _SIGNED if filling.machine or "CR" not in sign[1]]
+    shares = np.array([_SIGNED[sign] for sign in signs])
+    front, back = signs[int(rng.choice(len(signs), p=shares / shares.sum()))]
+    body = written.parts[0][0]
+    if back or body[0] in "*#=-" or written.text[-1] in "*#=-":
         major, cents = divmod(written.amount_minor, 100)
-        parts: tuple[Part, ...] = ((f"{sign}{major:,}.{cents:02d}", "line"),)
+        parts: tuple[Part, ...] = ((f"{major:,}.{cents:02d}", "line"),)
+    elif (sign := re.match(r"[$£€₹] ?|RS\.? ?", body)) and rng.random() < 0.5:
+        # Between the currency's sign and the figures.
+        parts = ((f"{sign.group()}{front}{body[sign.end() :]}", "line"), *written.parts[1:])
+        front = ""
     else:
-        (symbols, style), *others = written.parts
-        parts = ((sign + symbols, style), *others)
-    return replace(written, parts=parts, text=text_of(parts))
+        parts = written.parts
+    written = replace(written, parts=parts, text=text_of(parts))
+    return replace(filling, amount=written, around=(front, back))
 
 
 _STAMPS = (

@@ -6,14 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.synth import words
-from training.synth.layout import MONO, SANS, SERIFS
+from training.synth.layout import SANS
 from training.synth.lettering import Hand, signature, smooth_noise, write_text
 from training.synth.page import BLACK, Colour, Page, shelf
 from training.synth.paint import blank_page, stamp
 
 Floats = NDArray[np.float64]
-
-_LANGUAGES = ("en", "en-GB", "en-IN", "es", "fr", "de", "pt")
 
 
 def cheque_back(rng: np.random.Generator, dpi: float, hand: Hand, ink: Colour) -> Page:
@@ -43,52 +41,6 @@ def cheque_back(rng: np.random.Generator, dpi: float, hand: Hand, ink: Colour) -
             (0.2, 0.2, 0.5),
         )
     return page
-
-
-def letter(rng: np.random.Generator, dpi: float, hand: Hand, ink: Colour) -> Page:
-    """Draw a letter or an invoice: paragraphs, often a table of amounts, a signature."""
-    width, height = (210.0, 297.0) if rng.random() < 0.4 else (210.0, float(rng.uniform(90, 150)))
-    page = blank_page(rng, width, height, dpi, plain=True)
-    language = words.pick(rng, _LANGUAGES)
-    font = shelf()[words.pick(rng, SERIFS + SANS + MONO)]
-    size = float(rng.uniform(8.5, 11.5))
-    step, y = size * 0.48, 18.0
-    page.text(font, words.firm(rng, language), 20.0, y, size * 1.5, BLACK)
-    for line in words.address(rng, language):
-        y += step
-        page.text(font, line, 20.0, y, size, BLACK)
-    y += 2 * step
-    page.text(font, words.written_date(rng, language), 190.0, y, size, BLACK, "right")
-    while y < height - 45.0:
-        y += step
-        kind = rng.random()
-        if kind < 0.1:
-            y = _table(rng, page, y, size, height - 40.0)
-        elif kind < 0.85:
-            count = int(rng.integers(4, 13))
-            text = " ".join(
-                words.number_in_words(int(n), language) for n in rng.integers(2, 99, count)
-            )
-            page.text(font, text[:88], 20.0, y, size, BLACK)
-    _write(rng, page, hand, words.person(rng), 25.0, y + 14.0, ink)
-    return page
-
-
-def _table(rng: np.random.Generator, page: Page, y: float, size: float, bottom: float) -> float:
-    """Print rows of an invoice with their sum; return where they end."""
-    font = shelf()[words.pick(rng, SANS + MONO)]
-    values = rng.integers(100, 900_000, int(rng.integers(2, 6)))
-    rows = [("Total", int(values.sum()))]
-    rows = [
-        (f"{words.number(rng, 4)} {words.pick(rng, MONO)}", int(value)) for value in values
-    ] + rows
-    for name, value in rows:
-        y += size * 0.5
-        if y > bottom:
-            return y
-        page.text(font, name, 25.0, y, size, BLACK)
-        page.text(font, f"{value // 100:,}.{value % 100:02d}", 180.0, y, size, BLACK, "right")
-    return y + size
 
 
 def noise(rng: np.random.Generator, dpi: float) -> Page:

@@ -15,7 +15,7 @@ _Int = ctypes.c_int64
 _Ints = NDArray[np.int32]
 _Floats = NDArray[np.float32]
 _SUMS: Final = 7
-_MOST_IN_RUN: Final = 12
+_MOST_IN_RUN: Final = 24
 _MOST_BOXES: Final = 60
 _FEATURES: Final = 43
 _MOST_CELLS: Final = 16
@@ -41,6 +41,11 @@ class Words:
 
     ends: _Ints
     numbers: tuple[NDArray[np.int32] | NDArray[np.float32], ...]
+
+    @property
+    def boxes(self) -> _Ints:
+        """Their boxes, i32 [W, 4]."""
+        return np.asarray(self.numbers[0][: len(self.ends)], np.int32)
 
 
 def find_marks(mask: NDArray[np.bool_], *, page: bool, most: int) -> tuple[_Ints, _Ints]:

@@ -1,5 +1,6 @@
 """Whole cheques, with the font inside Pillow standing in for every font of the table."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,14 @@ from PIL import Image, ImageFont, ImageSequence
 from training.data.fonts import SOURCES, FontError
 from training.synth import cheque as cheque_module
 from training.synth.amounts import WrittenAmount
-from training.synth.cheque import KINDS, make_cheque, split_cents, turn_over, without_sign
+from training.synth.cheque import (
+    KINDS,
+    enclosed,
+    make_cheque,
+    split_cents,
+    turn_over,
+    without_sign,
+)
 from training.synth.forms import FORMS, sample_form
 from training.synth.ink import InkLayer
 from training.synth.page import shelf
@@ -108,17 +116,35 @@ def test_a_cheque_turned_over_twice_is_itself() -> None:
 def test_what_must_not_be_accepted_has_no_positive_amount(kind: str) -> None:
     made = make_cheque(2, kind=kind, layout="us-personal", dpi=100.0)
     assert made.kind == kind
-    if kind == "negative":
-        assert made.amount_minor is not None
-        assert made.amount_minor < 0
-        assert "-" in made.text
-    else:
+    if kind != "negative":
         assert made.amount_minor is None
-    if kind in ("blank", "back", "letter", "noise"):
+    if kind not in ("negative", "struck", "void"):
         assert made.text == ""
         assert made.amount_box is None
-    if kind == "negative":
-        assert made.text.startswith("-")
+
+
+@pytest.mark.parametrize("layout", ["us-personal", "latin"])
+def test_a_negative_amount_shows_it_in_one_of_the_customary_ways(layout: str) -> None:
+    ways = {"-": 0, "(": 0, "": 0}
+    for seed in range(24):
+        made = make_cheque(seed, kind="negative", layout=layout, dpi=60.0, way="cut")
+        first = re.sub(r"^[$£€₹RS.]* ?", "", made.text)[0]
+        if first in "-(":
+            assert made.amount_minor is not None
+            assert made.amount_minor < 0
+            ways[first] += 1
+        else:
+            assert made.amount_minor is None
+            assert re.search(r"\d(-| CR)$", made.text)
+            ways[""] += 1
+    assert all(ways.values())
+
+
+def test_what_encloses_an_amount_stands_on_its_line() -> None:
+    fraction = WrittenAmount((("12 ", "line"), ("50", "numerator")), 1250, None, "12 50")
+    around = enclosed(fraction, "(", ")")
+    assert around.parts == (("(12 ", "line"), ("50)", "numerator"))
+    assert enclosed(written("123.45"), "- ", "").text == "- 123.45"
 
 
 def test_a_cheque_in_fonts_needs_no_writer_but_takes_one() -> None:
@@ -135,7 +161,7 @@ def test_a_cheque_in_fonts_needs_no_writer_but_takes_one() -> None:
 
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(ValueError, match="kind"):
-        make_cheque(0, kind="receipt")
+        make_cheque(0, kind="poem")
     with pytest.raises(KeyError):
         make_cheque(0, layout="atlantis")
     with pytest.raises(ValueError, match="way"):

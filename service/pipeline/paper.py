@@ -1,0 +1,105 @@
+"""Whether a page is another paper than a cheque: a letter, a list, a receipt, a deposit slip.
+
+An amount on such a paper reads as surely as a cheque's. But a cheque is wider than high, has one
+amount, and that stands out: most print of a form is small, while figures in a letter or a statement
+are as large as its text, and in a list or a grid of cells others stand above and below them.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.doubts import line_of
+from service.pipeline.field import Places
+from service.pipeline.ink import HORIZONTAL
+
+# Cheques, even photographed at an angle, are wider, in heights of the page.
+_NARROWEST: Final = 1.5
+# The amount's characters are taller than a usual word, in heights of that.
+_LEAST: Final = 1.1
+# Rows of a list beside the amount's own, and cells of a grid with its own.
+_ROWS: Final = 2
+_CELLS: Final = 3
+# A word of figures has so many marks, is as high as the amount, and ends where it does, in heights.
+_FIGURES: Final = 3
+_HEIGHT: Final = (0.75, 1.35)
+_END: Final = 0.6
+_NEXT_ROW: Final = 0.7
+# What counts for one rule, how far a cell's lower side is below the amount, how much of the amount
+# it runs along, how far the ends of other sides are from its own, in heights of the amount.
+_ONE_RULE: Final = 0.5
+_BELOW: Final = 1.2
+_ALONG: Final = 0.6
+_SAME_ENDS: Final = 0.8
+# Cells of a grid are about as high as each other.
+_AS_HIGH: Final = 1.35
+
+
+def is_other_paper(amount: NDArray[np.floating], places: Places, rules: NDArray[np.int32]) -> bool:
+    """Whether the page that an amount stands on is no cheque.
+
+    amount: [S, 4], boxes of its symbols in pixels of the page, one at least; rules: i32 [R, 5], as
+    in InkImage.
+    """
+    width, height = places.page
+    if width < _NARROWEST * height:
+        return True
+    size = line_of(amount)[0]
+    usual = float(np.median(places.words[:, 3] - places.words[:, 1]))
+    return (
+        size < _LEAST * usual
+        or rows_beside(amount, places) >= _ROWS
+        or cells_with(amount, rules) >= _CELLS
+    )
+
+
+def rows_beside(amount: NDArray[np.floating], places: Places) -> int:
+    """How many other rows of a page have a word that is like an amount and ends where it does."""
+    size, top, bottom = line_of(amount)
+    end = float(amount[:, 2].max())
+    held = places.marks.word[places.marks.word >= 0]
+    count = np.bincount(held, minlength=len(places.words))
+    upper, right, lower = places.words[:, 1:].T.astype(np.float64)
+    alike = (
+        (count >= _FIGURES)
+        & (lower - upper > _HEIGHT[0] * size)
+        & (lower - upper < _HEIGHT[1] * size)
+        & (np.abs(right - end) < _END * size)
+        & ((upper > bottom - 0.3 * size) | (lower < top + 0.3 * size))
+    )
+    return len(_apart((upper + lower)[alike] / 2, _NEXT_ROW * size))
+
+
+def cells_with(amount: NDArray[np.floating], rules: NDArray[np.int32]) -> int:
+    """How many cells of about the same height, the amount's among them, lie on one another."""
+    size, top, bottom = line_of(amount)
+    left, right = float(amount[:, 0].min()), float(amount[:, 2].max())
+    level = rules[rules[:, 4] == HORIZONTAL, :4].astype(np.float64)
+    along = np.minimum(level[:, 2], right) - np.maximum(level[:, 0], left)
+    level = level[along > _ALONG * (right - left)]
+    y = (level[:, 1] + level[:, 3]) / 2
+    below = np.flatnonzero((y > (top + bottom) / 2) & (y < bottom + _BELOW * size))
+    if not len(below):
+        return 0
+    own = level[below[np.argmin(y[below])]]
+    ends = (np.abs(level[:, [0, 2]] - own[[0, 2]]) < _SAME_ENDS * size).all(axis=1)
+    sides = _apart(y[ends], _ONE_RULE * size)
+    if len(sides) < 2:
+        return 0
+    at = int(np.argmin(np.abs(sides - (own[1] + own[3]) / 2)))
+    # The uppermost cell of a grid is often open above.
+    gaps = np.diff(sides)
+    gaps /= gaps[max(at - 1, 0)]
+    alike = (gaps <= _AS_HIGH) & (gaps >= 1 / _AS_HIGH)
+    parts = (alike[:at][::-1], alike[at:])
+    return sum(int(np.argmin(np.append(part, False))) for part in parts)
+
+
+def _apart(values: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+    """Values in order, without those that follow on one that is kept by no more than `least`."""
+    kept: list[float] = []
+    for value in np.sort(values).tolist():
+        if not kept or value - kept[-1] > least:
+            kept.append(value)
+    return np.array(kept)

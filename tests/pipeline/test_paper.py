@@ -1,0 +1,132 @@
+"""Papers with an amount on them that are no cheques, drawn."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.pipeline.ink import HORIZONTAL
+from service.pipeline.paper import cells_with
+from service.pipeline.reader import ChequeReader
+from service.settings import load_settings
+
+AMOUNT = "$1,234.56"
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+Grey = NDArray[np.uint8]
+
+
+def _sheet(width: int, height: int) -> Grey:
+    return np.full((height, width), 255, np.uint8)
+
+
+def _print(page: Grey, text: str, x: int, y: int, scale: float, right: bool = False) -> None:
+    """Print a text on its baseline; right: it ends at x."""
+    wide = cv2.getTextSize(text, FONT, scale, 2)[0][0]
+    cv2.putText(page, text, (x - wide if right else x, y), FONT, scale, 0, 2, cv2.LINE_AA)
+
+
+def _cheque() -> Grey:
+    page = _sheet(1200, 540)
+    for y, text in ((50, "Evergreen Pharmacy"), (80, "17 Maple Street"), (110, "Salem OR 97301")):
+        _print(page, text, 40, y, 0.6)
+    _print(page, "12 May 2021", 850, 110, 0.8)
+    for y, label in ((200, "PAY TO THE ORDER OF"), (290, "DOLLARS"), (430, "MEMO")):
+        _print(page, label, 40, y, 0.5)
+        cv2.line(page, (230, y), (840, y), 0, 2)
+    _print(page, "Daniela Evans", 260, 192, 1.0)
+    _print(page, "One thousand two hundred thirty four 56/100", 230, 282, 0.8)
+    cv2.rectangle(page, (880, 150), (1160, 215), 0, 2)
+    _print(page, AMOUNT, 905, 200, 1.3)
+    _print(page, "123456789 0012345678 0101", 100, 510, 0.8)
+    return page
+
+
+def _letter() -> Grey:
+    page = _sheet(1200, 700)
+    for row in range(14):
+        _print(page, "thank you for your order of last week which we have", 60, 60 + 45 * row, 1.0)
+    page[400:470] = 255
+    _print(page, "Amount due", 60, 445, 1.0)
+    _print(page, AMOUNT, 1100, 445, 1.0, right=True)
+    return page
+
+
+def _list() -> Grey:
+    page = _sheet(1200, 540)
+    for row in range(40):
+        _print(page, "small print", 40 + 130 * (row % 4), 40 + 22 * (row // 4), 0.4)
+    for row, value in enumerate(("18.00", "640.50", "576.06", AMOUNT)):
+        _print(page, value, 1150, 150 + 90 * row, 1.3, right=True)
+    return page
+
+
+def _slip() -> Grey:
+    page = _sheet(1200, 540)
+    for row in range(40):
+        _print(page, "deposit ticket", 40 + 130 * (row % 4), 40 + 22 * (row // 4), 0.4)
+    for row in range(6):
+        cv2.line(page, (820, 60 + 70 * row), (1170, 60 + 70 * row), 0, 2)
+    for x in (820, 1170):
+        cv2.line(page, (x, 60), (x, 60 + 350), 0, 2)
+    _print(page, AMOUNT, 850, 395, 1.3)
+    return page
+
+
+def _receipt() -> Grey:
+    page = _sheet(500, 700)
+    for row, name in enumerate(("bread", "milk", "coffee")):
+        _print(page, name, 40, 80 + 40 * row, 0.6)
+        _print(page, f"{row + 1}.50", 440, 80 + 40 * row, 0.6, right=True)
+    _print(page, "Total", 40, 330, 1.2)
+    _print(page, AMOUNT, 440, 330, 1.2, right=True)
+    return page
+
+
+PAPERS = {"letter": _letter, "list": _list, "slip": _slip, "receipt": _receipt}
+
+
+@pytest.fixture(scope="module")
+def reader() -> ChequeReader:
+    return ChequeReader(load_settings().model_dir)
+
+
+def _read(reader: ChequeReader, page: Grey, field_only: bool = False) -> tuple[int | None, str]:
+    found = reader.read(cv2.imencode(".png", page)[1].tobytes(), field_only=field_only)
+    return found.amount_minor, found.reject_reason or "accepted"
+
+
+@pytest.mark.parametrize("name", sorted(PAPERS))
+def test_an_amount_on_another_paper_is_not_accepted(reader: ChequeReader, name: str) -> None:
+    assert _read(reader, PAPERS[name]())[1] == "no_cheque"
+
+
+def test_the_same_amount_on_a_cheque_is_judged_by_its_confidence(reader: ChequeReader) -> None:
+    amount, reason = _read(reader, _cheque())
+    assert amount == 123456
+    assert reason in ("accepted", "low_confidence")
+
+
+def test_a_cropped_amount_has_no_page_to_judge(reader: ChequeReader) -> None:
+    crop = _cheque()[145:220, 875:1165]
+    assert _read(reader, crop, field_only=True)[1] != "no_cheque"
+
+
+@pytest.mark.parametrize(
+    ("levels", "cells"),
+    [
+        ((130, 190), 1),
+        ((70, 130, 190, 250, 310), 4),
+        ((10, 40, 130, 190), 1),  # a date's box above the amount's
+        ((10, 70, 130, 190), 3),
+        ((190, 250, 310, 370), 3),  # the uppermost, open above
+        ((190,), 0),
+        ((), 0),
+    ],
+)
+def test_cells_are_counted_where_they_lie_on_one_another(
+    levels: tuple[int, ...], cells: int
+) -> None:
+    amount = np.array([(320 + 30 * n, 140, 344 + 30 * n, 180) for n in range(6)], np.float32)
+    rules = [(300, y, 560, y + 2, HORIZONTAL) for y in levels]
+    others = [(40, 250, 900, 252, HORIZONTAL), (300, 120, 302, 200, 1 - HORIZONTAL)]
+    assert cells_with(amount, np.array([*rules, *others], np.int32)) == cells

@@ -98,11 +98,13 @@ int64_t find_lines(
     Runs runs = {0};
     uint8_t *rows = calloc((size_t)(3 * width + 1), 1);
     int failed = !rows;
+    /* Bytes alone, so that they are compared sixteen at once. */
+    uint8_t level = (uint8_t)(threshold < 0 ? 0 : threshold > 255 ? 255 : threshold), all = threshold < 0;
     for (int64_t y = 0; y < height && !failed; y++) {
         uint8_t *dark = rows + (y & 1) * width, *above = rows + (~y & 1) * width;
         uint8_t *joined = rows + 2 * width;
         const uint8_t *row = darkness + y * width;
-        for (int64_t x = 0; x < width; x++) dark[x] = row[x] > threshold;
+        for (int64_t x = 0; x < width; x++) dark[x] = (row[x] > level) | all;
         for (int64_t x = 0; x < width; x++) joined[x] = dark[x] | above[x];
         for (int64_t x0 = next_stretch(joined, 0, length, width); x0 < width && !failed;) {
             int64_t x1 = runs_next(joined, x0, width, 0), more = runs_next(joined, x1, width, 1);

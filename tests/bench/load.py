@@ -155,7 +155,7 @@ def queued(service: Service, load: Workload, count: int) -> float:
     with urllib.request.urlopen(request, timeout=60) as answer:
         batch = answer.headers["Location"]
     while time.perf_counter() - began < _BATCH_SECONDS:
-        time.sleep(0.1)
+        time.sleep(0.2)
         with urllib.request.urlopen(url + batch, timeout=60) as answer:
             found = json.load(answer)
         if found["state"] == "completed":

@@ -221,6 +221,7 @@ def serve(
 
     with _explained():
         settings = load_settings(host, port)
+        family = Processes(settings) if settings.processes > 1 else None
         logs.configure(settings.log_level, settings.log_format)
         sockets.tls_context(settings)
         keys = None
@@ -228,7 +229,7 @@ def serve(
             from service.access.stores import open_keys
 
             keys = open_keys(settings)
-        if settings.processes == 1:
+        if family is None:
             # Not where other processes serve: they import it all while this one listens.
             from service import api, tracing
             from service.jobs.runtime import isolated
@@ -261,8 +262,8 @@ def serve(
         )
     if operations is not None:
         typer.echo(f"Health and metrics on http://{_address(operations)}", err=True)
-    if settings.processes > 1:
-        raise typer.Exit(Processes(settings, sock, operations).run())
+    if family is not None:
+        raise typer.Exit(family.run(sock, operations))
     with contextlib.suppress(KeyboardInterrupt), for_batches:
         api.serve(service, settings, sock, operations)
 

@@ -1,12 +1,15 @@
 """Serves with several processes on the same sockets: starts them, replaces the dead, ends them.
 
-The parent holds the sockets and reads nothing itself. Every child is a service of its own with a
-share of the readers and of what waits for them, so that the limits hold for all of them together;
-keys, rates, the audit log and the batches are in files that they share, and so are the metrics.
+The parent holds the sockets and reads nothing itself. The children are forked from a process that
+has imported what they need (``forked``), so that this is done once. Every child is a service of its
+own with a share of the readers and of what waits for them, so that the limits hold for all of them
+together; keys, rates, the audit log and the batches are in files that they share, and so are the
+metrics.
 """
 
 import logging
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import signal
 import socket
@@ -16,7 +19,7 @@ import threading
 import time
 from collections.abc import MutableSequence
 from multiprocessing.connection import wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -27,7 +30,7 @@ from service.settings import Settings, keep_metrics_in
 
 logger = logging.getLogger(__name__)
 
-_SPAWN: Final = multiprocessing.get_context("spawn")
+_FORKS: Final = multiprocessing.get_context("forkserver")
 _LIVED_SECONDS: Final = 20.0
 _LONGEST_PAUSE: Final = 30.0
 _MARGIN_SECONDS: Final = 15.0
@@ -58,21 +61,28 @@ def share(settings: Settings, slot: int) -> Settings:
 class Processes:
     """The children, each in a slot of its own; a child that dies is replaced in its slot."""
 
-    def __init__(
-        self, settings: Settings, sock: socket.socket, operations: socket.socket | None
-    ) -> None:
-        """sock: listens; operations: listens for health and metrics alone."""
+    def __init__(self, settings: Settings) -> None:
+        """Begin to import what the children need, in a process of its own; this one goes on."""
         self._settings = settings
-        self._sockets = sock, operations
         self._occupancy = make_occupancy(settings.processes)
-        self._running: dict[int, tuple[SpawnProcess, float]] = {}
+        self._running: dict[int, tuple[ForkServerProcess, float]] = {}
         self._pauses = dict.fromkeys(range(settings.processes), 0.0)
         self._stopping = False
+        # What the process that they come from says of itself is nobody's: it is kept apart.
+        self._folder = tempfile.TemporaryDirectory(prefix="cheque-metrics-")
+        keep_metrics_in(self._folder.name)
+        _FORKS.set_forkserver_preload(["__main__", "service.forked"])
+        multiprocessing.forkserver.ensure_running()
 
-    def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; the exit code, CANNOT_START where no child can."""
-        with tempfile.TemporaryDirectory(prefix="cheque-metrics-") as folder:
-            keep_metrics_in(folder)
+    def run(self, sock: socket.socket, operations: socket.socket | None) -> int:
+        """Serve until SIGTERM or SIGINT; the exit code, CANNOT_START where no child can.
+
+        sock: listens; operations: listens for health and metrics alone.
+        """
+        self._sockets = sock, operations
+        with self._folder as apart:
+            folder = str(Path(apart, "served"))
+            Path(folder).mkdir()
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._stop)
             for slot in self._pauses:
@@ -86,9 +96,9 @@ class Processes:
 
     def _start(self, slot: int, folder: str) -> None:
         _forget_gauges(folder, slot)
-        child = _SPAWN.Process(
+        child = _FORKS.Process(
             target=_child,
-            args=(share(self._settings, slot), slot, *self._sockets, self._occupancy),
+            args=(share(self._settings, slot), slot, folder, *self._sockets, self._occupancy),
             name=f"cheque-reader-{slot}",
         )
         child.start()
@@ -137,12 +147,14 @@ def _forget_gauges(folder: str, slot: int) -> None:
 def _child(
     settings: Settings,
     slot: int,
+    folder: str,
     sock: socket.socket,
     operations: socket.socket | None,
     occupancy: MutableSequence[int],
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to end
-    _count_in_slot(slot)
+    from service import forked
+
+    forked.take_slot(slot, folder)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     from service import logs
     from service.api.serving import run
@@ -153,17 +165,6 @@ def _child(
     except ChequeReaderError as error:
         logger.critical("%s", error.message)
         sys.exit(CANNOT_START)
-
-
-def _count_in_slot(slot: int) -> None:
-    """Keep the metrics of this process in files named by its slot, not by its process id.
-
-    So a process goes on with what the one before it in its slot had counted, and however many
-    die, there are no more files than slots. Must come before any metric is made.
-    """
-    from prometheus_client import values
-
-    values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
 
 
 def _end_with_parent() -> None:

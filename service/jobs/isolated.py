@@ -6,6 +6,7 @@ another one, and whoever asked learns what became of the first. Each process rea
 time, so that they share no interpreter either.
 """
 
+import gc
 import logging
 import multiprocessing
 import queue
@@ -207,6 +208,9 @@ def _serve(pipe: Connection, load: Callable[[], Reader], seconds: float, memory:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold a cheque
     cv2.setNumThreads(1)
     reader = load()
+    # What is loaded by now stays: the collector need not go over it again and again.
+    gc.collect()
+    gc.freeze()
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     pipe.send(True)
     while True:

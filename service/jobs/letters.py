@@ -144,16 +144,24 @@ def accept(connection: sa.Connection, batch: str, items: "Sequence[NewItem]") ->
         connection.execute(letter_items.insert(), rows[first : first + _INSERT_AT_ONCE])
 
 
-def stated_item(store: "Store", batch: str, number: int) -> StatedItem | None:
-    """What a record states of an item; None for one that is of no cash letter."""
+def stated_items(store: "Store", batch: str, first: int, count: int) -> dict[int, StatedItem]:
+    """What records state of some items, by number; nothing of those that are of no cash letter."""
     table = letter_items
-    query = table.select().where(table.c.batch == batch, table.c.number == number)
+    query = table.select().where(
+        table.c.batch == batch,
+        table.c.number >= first,
+        table.c.number < first + count,
+        table.c.amount.is_not(None),
+    )
     with store.reading() as connection:
-        row = connection.execute(query).one_or_none()
-    if row is None or row.amount is None:
-        return None
-    back = None if row.back_start is None else (row.back_start, row.back_size)
-    return StatedItem(row.amount, back, tuple(row.item["micr_numbers"]))
+        return {
+            row.number: StatedItem(
+                row.amount,
+                None if row.back_start is None else (row.back_start, row.back_size),
+                tuple(row.item["micr_numbers"]),
+            )
+            for row in connection.execute(query)
+        }
 
 
 def letters_of(store: "Store", batch: str) -> list[Letter]:

@@ -239,8 +239,9 @@ class Worker:
         if batch is None or batch.state != "running":
             return
         again = self._persist(lambda: self._work.store.begin_chunk(id, first))
+        stated = self._persist(lambda: letters.stated_items(self._work.store, id, first, count))
         for item in self._persist(lambda: self._work.store.waiting(id, first, count)):
-            if not self._read_item(batch, item, again):
+            if not self._read_item(batch, item, stated.get(item.number), again):
                 return
         self._persist(lambda: self._work.store.complete(id))
 
@@ -261,7 +262,9 @@ class Worker:
             metrics.WEBHOOKS.labels("given_up").inc()
             logger.error("a webhook was not received in %d attempts", attempt + 1)
 
-    def _read_item(self, batch: Batch, item: Item, again: bool) -> bool:
+    def _read_item(
+        self, batch: Batch, item: Item, stated: letters.StatedItem | None, again: bool
+    ) -> bool:
         """Read and record one item; False where its batch has ended meanwhile."""
         load = partial(self._work.bodies.read, batch.body, item.start, item.size)
         data: bytes | None = self._persist(load)
@@ -277,7 +280,7 @@ class Worker:
                     "cheque.item": item.number,
                 }
                 with tracing.span("item", about) as made:
-                    outcome = self._outcome(batch, item, data)
+                    outcome = self._outcome(batch, item, stated, data)
                     made.set_attribute("cheque.state", outcome.state)
             except BaseException:
                 self._leave()
@@ -314,13 +317,14 @@ class Worker:
             entrance.count(batch.owner, outcome.reading, field_only=batch.options.field_only)
         return done
 
-    def _outcome(self, batch: Batch, item: Item, data: bytes | None) -> Outcome:
+    def _outcome(
+        self, batch: Batch, item: Item, stated: letters.StatedItem | None, data: bytes | None
+    ) -> Outcome:
         options = replace(
             batch.options,
             reference=item.reference,
             evidence=self._persist(lambda: self._work.entrance.wants_evidence(batch)),
         )
-        stated = self._persist(lambda: letters.stated_item(self._work.store, batch.id, item.number))
         if stated is not None:
             options = item_options(options, stated.amount_minor)
         if data is None:

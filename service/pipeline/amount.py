@@ -16,6 +16,11 @@ class Role(IntEnum):
     DENOMINATOR = 3
 
 
+# As integers: a member of an enumeration is slow to look up.
+_MAJOR, _CENTS = int(Role.MAJOR), int(Role.CENTS)
+_ROLES, _DIGITS = tuple(map(int, Role)), (_MAJOR, _CENTS)
+
+
 @dataclass(frozen=True, slots=True)
 class Amount:
     """An amount as written.
@@ -36,11 +41,14 @@ def amount_of(symbols: Sequence[str], roles: Sequence[int], *, negative: bool = 
     cents the amount is whole. Raises ValueError where roles and symbols differ in number, or
     there are neither no nor two digits of cents.
     """
-    pairs = list(zip(symbols, roles, strict=True))
-    major = "".join(s for s, role in pairs if role == Role.MAJOR)
-    cents = "".join(s for s, role in pairs if role == Role.CENTS)
+    written: dict[int, list[str]] = {role: [] for role in _ROLES}
+    digits = []
+    for symbol, role in zip(symbols, roles, strict=True):
+        written[role].append(symbol)
+        if role in _DIGITS:
+            digits.append(symbol)
+    major, cents = "".join(written[_MAJOR]), "".join(written[_CENTS])
     if len(cents) not in (0, 2):
         raise ValueError("amount: cents have two digits or none")
-    digits = "".join(s for s, role in pairs if role in (Role.MAJOR, Role.CENTS))
     minor = int(major or "0") * 100 + int(cents or "0")
-    return Amount(-minor if negative else minor, digits, "".join(symbols))
+    return Amount(-minor if negative else minor, "".join(digits), "".join(symbols))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from service.pipeline.cents import split_apart_cents, split_cents_cell
 from service.pipeline.field_features import FEATURES, field_penalties
 from service.pipeline.image import ChequeImage
-from service.pipeline.ink import InkImage
+from service.pipeline.ink import VERTICAL, InkImage
 from service.pipeline.native import places as compiled
 from service.pipeline.signs import sign_likeness
 from service.pipeline.textline import Marks, find_marks, find_words, without_rules
@@ -25,6 +25,8 @@ _SAME_END = 0.35
 _VARIANT = 0.55
 _VARIANT_MARGIN = 2.5
 _MOST_VARIANTS = 2
+_THROUGH = 0.6
+_AT_RULE = 2
 _MARGIN = 4.0
 _MOST_SPLIT = 2
 _APART_CENTS_PENALTY = 0.7
@@ -60,19 +62,25 @@ class Places:
     """Every run of words of a page, before any is chosen.
 
     boxes: i32 [R, 4], a currency sign that adjoins taken in; features: f32 [R, len(FEATURES)].
-    marks: the page's marks of ink; words: i32 [W, 4], boxes of its words; page: its width and
-    height.
+    marks: the page's marks of ink, cut open along the rules; ink: as it was before.
+    words: i32 [W, 4], boxes of the page's words.
     """
 
     boxes: NDArray[np.int32]
     features: NDArray[np.float32]
     marks: Marks
+    ink: InkImage
     words: NDArray[np.int32]
-    page: tuple[int, int]
+
+    @property
+    def page(self) -> tuple[int, int]:
+        """Width and height of the page, in pixels."""
+        height, width = self.ink.mask.shape
+        return width, height
 
     def zone(self, run: int) -> Zone:
         """The zone that a run becomes as a candidate."""
-        return Zone("amount", _tightened(self.boxes[run], self.marks, self.page))
+        return Zone("amount", _tightened(self.boxes[run], self.marks, self.ink))
 
 
 def locate_fields(
@@ -132,7 +140,7 @@ def find_places(ink: InkImage) -> Places | None:
         return None
     signs = sign_likeness(mask, marks.boxes[words.ends.ravel()]).reshape(-1, 2)
     boxes, features = compiled.find_places(marks.boxes, words, ink.rules, signs, (width, height))
-    return Places(boxes, features, marks, words.boxes, (width, height))
+    return Places(boxes, features, marks, ink, words.boxes)
 
 
 def choose(places: Places, penalties: NDArray[np.float32], most: int) -> list[FieldCandidate]:
@@ -184,17 +192,45 @@ def _overlap(a: NDArray[np.int32], b: NDArray[np.int32]) -> tuple[float, float]:
     return shared, min(area_a, area_b)
 
 
-def _tightened(run: NDArray[np.int32], marks: Marks, page: tuple[int, int]) -> Box:
+def _tightened(run: NDArray[np.int32], marks: Marks, ink: InkImage) -> Box:
     """The zone of a run: its box, with the small marks that belong to it, and a little air."""
-    core = run[3] - run[1]
-    box = compiled.widened(run, marks.boxes, marks.word)
-    air = max(1, round(0.04 * float(core)))
-    return (
-        max(0, int(box[0]) - air),
-        max(0, int(box[1]) - air),
-        min(page[0], int(box[2]) + air),
-        min(page[1], int(box[3]) + air),
-    )
+    height, width = ink.mask.shape
+    core = float(run[3] - run[1])
+    x0, y0, x1, y1 = (int(side) for side in compiled.widened(run, marks.boxes, marks.word))
+    reach = round(_THROUGH * core)
+    rows = ink.mask[y0:y1]
+    x0 -= _through(rows[:, max(0, x0 - reach) : x0][:, ::-1], _ruled(ink, y0, y1, x0 - 1, -1))
+    x1 += _through(rows[:, x1 : x1 + reach], _ruled(ink, y0, y1, x1, 1))
+    air = max(1, round(0.04 * core))
+    return max(0, x0 - air), max(0, y0 - air), min(width, x1 + air), min(height, y1 + air)
+
+
+def _ruled(ink: InkImage, y0: int, y1: int, x: int, step: int) -> int:
+    """How far an upright rule along most of the rows y0 .. y1 reaches from column x on; 0: none.
+
+    step: 1 rightwards, -1 leftwards.
+    """
+    upright = ink.rules[ink.rules[:, 4] == VERTICAL]
+    shared = np.minimum(upright[:, 3], y1) - np.maximum(upright[:, 1], y0)
+    left, right = upright[:, 0] - _AT_RULE, upright[:, 2] + _AT_RULE
+    here = (shared > 0.5 * (y1 - y0)) & (left <= x) & (x < right)
+    if not here.any():
+        return 0
+    return int(right[here].max()) - x if step > 0 else x + 1 - int(left[here].min())
+
+
+def _through(beyond: NDArray[np.bool_], ruled: int) -> int:
+    """How many columns of a last character stand in a rule at an end of its run, or beyond it.
+
+    beyond: bool [H, reach], ink outward from that end; ruled: columns that the rule takes up. 0
+    where there is no rule, and where the ink goes on and on, for that is no character's.
+    """
+    inked = np.asarray(beyond.any(axis=0))
+    clear = np.flatnonzero(~inked[ruled:])
+    if not ruled or not len(clear):
+        return 0
+    held = np.flatnonzero(inked[: ruled + int(clear[0])])
+    return int(held[-1]) + 1 if len(held) else 0
 
 
 def _with_cents_apart(

@@ -283,7 +283,7 @@ _TRAIL = {"-": 0.5, "=": 0.2, "*": 0.14, "#": 0.07, "|": 0.03, "x": 0.02, "+": 0
 
 def _number(style: Style) -> Rule:
     """The number with all that follows it, to the end of the field."""
-    tail = _tail(style, dict(style.marks), style.currency)
+    tail = _tail(style, style.marks, style.currency)
     lengths = {
         f"digits{n}": (share, seq(_FIRST, _rest(style, n - 1, frozenset())))
         for n, share in enumerate(_LENGTHS, 1)
@@ -293,19 +293,20 @@ def _number(style: Style) -> Rule:
     padded = seq(zeros, choice("zeros.then", number=(0.9, number), end=(0.1, tail)))
     if not style.only_cents:
         return choice(f"{style.name}.number", plain=(0.998, number), padded=(0.002, padded))
-    marked = seq(_mark(style, dict(style.marks)), _cents(), _after(style, style.currency))
+    marked = seq(_mark(style, style.marks), _cents(), _after(style, style.currency))
     return choice(
         f"{style.name}.number", plain=(0.988, number), padded=(0.002, padded), cents=(0.01, marked)
     )
 
 
+@cache
 def _rest(style: Style, left: int, passed: frozenset[str]) -> Rule:
     """The last ``left`` digits where no separator has been written yet, and what follows.
 
     passed: sizes of groupings that would have had a separator before: a later one is unlikely.
     """
     if left == 0:
-        return _tail(style, dict(style.marks), style.currency)
+        return _tail(style, style.marks, style.currency)
     here = {f"by{i}": g for i, g in enumerate(style.groupings) if g.tells(left)}
     further = seq(_MAJOR, _rest(style, left - 1, passed | {g.sizes for g in here.values()}))
     options: dict[str, tuple[float, Rule]] = {}
@@ -327,15 +328,17 @@ def _rest(style: Style, left: int, passed: frozenset[str]) -> Rule:
     return choice(f"{name}.{min(left, 4)}", **options)
 
 
+@cache
 def _separated(style: Style, grouping: Grouping, left: int) -> Rule:
     """A separator, the last ``left`` digits after it, and what follows."""
     return seq(literal(grouping.separator), _MAJOR, _grouped(style, grouping, left - 1))
 
 
+@cache
 def _grouped(style: Style, grouping: Grouping, left: int) -> Rule:
     """The last ``left`` digits within groups: every further separator stands, as a rule."""
     if left == 0:
-        marks = {mark: 1 / len(grouping.marks) for mark in grouping.marks}
+        marks = tuple((mark, 1 / len(grouping.marks)) for mark in grouping.marks)
         return _tail(style, marks, grouping.currency or style.currency)
     further = seq(_MAJOR, _grouped(style, grouping, left - 1))
     if not grouping.divides(left):
@@ -346,7 +349,8 @@ def _grouped(style: Style, grouping: Grouping, left: int) -> Rule:
     return choice("group.next", yes=(0.99, separated), no=(0.01, further))
 
 
-def _tail(style: Style, marks: dict[str, float], currency: str | None) -> Rule:
+@cache
+def _tail(style: Style, marks: Weights, currency: str | None) -> Rule:
     """Cents in one of the ways of writing them, or none, and what follows."""
     after = _after(style, currency)
     mark = _mark(style, marks)
@@ -361,9 +365,10 @@ def _tail(style: Style, marks: dict[str, float], currency: str | None) -> Rule:
     return choice(f"{style.name}.cents", **{way: (share, ways[way]) for way, share in style.cents})
 
 
-def _mark(style: Style, marks: dict[str, float]) -> Symbol:
-    plain = marks == dict(style.marks)
-    return one_of(f"{style.name}.mark" if plain else f"group.mark{''.join(marks)}", marks)
+def _mark(style: Style, marks: Weights) -> Symbol:
+    name = "".join(mark for mark, _ in marks)
+    plain = dict(marks) == dict(style.marks)
+    return one_of(f"{style.name}.mark" if plain else f"group.mark{name}", dict(marks))
 
 
 def _cents() -> Rule:

@@ -43,7 +43,10 @@ _MOST_OF_WIDTH = 0.65
 _HAIR = 0.055
 _MIN_RULE_CONTRAST = 12.0
 _RULE_CONTRAST = 0.50
+_LIGHT_CONTRAST = 0.28
 _MAX_THICKNESS = 6
+_PAGE_THICKNESS = 0.0065
+_EDGE = 0.02
 _OVER_LINE = 1.35
 _MOST_LEAN = 0.08
 _OFF_LINE = 1.5
@@ -150,24 +153,43 @@ def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDAr
     Lines are found in the grey levels, whatever their own darkness, so that a heavy frame does not
     hide a light pen. A stroke that crosses a line comes out on both sides of it and stays.
     """
-    threshold = max(_MIN_RULE_CONTRAST, _RULE_CONTRAST * _ink_level(darkness))
     height, width = int(darkness.shape[0]), int(darkness.shape[1])
     page = min(height, width) > _PAGE
+    # The dark edge of a scan says nothing about the ink.
+    inner = round(_EDGE * width) if page else 0
+    within = np.ascontiguousarray(darkness[inner : height - inner, inner : width - inner])
+    level = _ink_level(within)
+    heavy = max(_MIN_RULE_CONTRAST, _RULE_CONTRAST * level)
+    if not page:
+        return _without(darkness, heavy, _MAX_THICKNESS)
+    # A heavy line is found without the blur around it, a light one once the heavy ones are gone.
+    thickest = max(_MAX_THICKNESS, round(_PAGE_THICKNESS * width))
+    rules, darkness = _without(darkness, heavy, thickest)
+    light = max(_MIN_RULE_CONTRAST, _LIGHT_CONTRAST * level)
+    more, darkness = _without(darkness, light, _MAX_THICKNESS)
+    return np.concatenate([rules, more]), darkness
+
+
+def _without(
+    darkness: NDArray[np.uint8], threshold: float, thickest: int
+) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """The rules that are darker than a threshold, no thicker, and the darkness without them."""
+    height, width = int(darkness.shape[0]), int(darkness.shape[1])
     columns = np.asarray(cv2.transpose(darkness), np.uint8)
-    if page:
-        level = _lines(darkness, threshold, int(_PAGE_RULE * width), 2)
-        upright = _lines(columns, threshold, int(_BOX_SIDE * width), 2)
+    if min(height, width) > _PAGE:
+        level = _lines(darkness, threshold, int(_PAGE_RULE * width), 2, thickest)
+        upright = _lines(columns, threshold, int(_BOX_SIDE * width), 2, thickest)
         upright.keep(_sides(upright, level, width))
     else:
         least = int(min(_RULE * min(height, width), _RULE_SHARE * width))
-        level = _lines(darkness, threshold, least, 3)
+        level = _lines(darkness, threshold, least, 3, thickest)
         level.keep(_through(level, width))
-        upright = _lines(columns, threshold, height - 2, 3)
+        upright = _lines(columns, threshold, height - 2, 3, thickest)
     if len(level.boxes):
-        darkness = _erase(darkness, level)
+        darkness = _erase(darkness, level, thickest)
         columns = np.asarray(cv2.transpose(darkness), np.uint8)
     if len(upright.boxes):
-        darkness = np.asarray(cv2.transpose(_erase(columns, upright)), np.uint8)
+        darkness = np.asarray(cv2.transpose(_erase(columns, upright, thickest)), np.uint8)
     rules = np.empty((len(level.boxes) + len(upright.boxes), 5), np.int32)
     rules[: len(level.boxes), :4], rules[: len(level.boxes), 4] = level.boxes, HORIZONTAL
     rules[len(level.boxes) :, :4] = upright.boxes[:, [1, 0, 3, 2]]
@@ -192,13 +214,15 @@ class _Lines:
         self.wanted, self.boxes = wanted, self.boxes[wanted]
 
 
-def _lines(darkness: NDArray[np.uint8], threshold: float, length: int, parts: int) -> _Lines:
+def _lines(
+    darkness: NDArray[np.uint8], threshold: float, length: int, parts: int, thickest: int
+) -> _Lines:
     """Straight thin lines along x, `length` px or more, in unbroken runs of a `parts`-th of it."""
     # A line that leans is a stair of runs; two rows together see it as one.
     run = max(6, length // parts)
     return _Lines(
         *find_lines(
-            darkness, threshold, run=run, length=length, thickness=_MAX_THICKNESS,
+            darkness, threshold, run=run, length=length, thickness=thickest,
             slope=_MOST_LEAN, off=_OFF_LINE,
         )
     )  # fmt: skip
@@ -236,9 +260,9 @@ def _sides(upright: _Lines, level: _Lines, width: int) -> NDArray[np.bool_]:
     return np.asarray(wanted)
 
 
-def _erase(darkness: NDArray[np.uint8], lines: _Lines) -> NDArray[np.uint8]:
+def _erase(darkness: NDArray[np.uint8], lines: _Lines, thickest: int) -> NDArray[np.uint8]:
     """Take horizontal lines out of the darkness; what is dark on both sides goes through."""
     pixels, counts = paint_lines(darkness, lines.labels, lines.stats, lines.wanted)
     # What is darker than the line itself was written over it.
     usual = percentile_of_counts(counts, 60) * _OVER_LINE
-    return erase_lines(darkness, pixels, lines.boxes, usual=usual, reach=_MAX_THICKNESS + 3)
+    return erase_lines(darkness, pixels, lines.boxes, usual=usual, reach=thickest + 3)

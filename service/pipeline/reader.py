@@ -8,6 +8,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.agreement import added, decided, surest
 from service.pipeline.automaton import Grammar
 from service.pipeline.card import Calibration
 from service.pipeline.cutlines import Polygon, polygon, polygons
@@ -36,7 +37,7 @@ _SURELY_UPRIGHT = -9.0
 # Below this posterior the amount is looked at more closely: of a whole cheque, where likely amounts
 # are wrong more often, and of a cropped amount.
 _SURE = 0.995
-_SURE_OF_CROP = 0.97
+_SURE_OF_CROP = 0.98
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
 # Before a turned page is read as a whole its likeliest place is: where that is so many times too
@@ -161,7 +162,11 @@ class ChequeReader:
         clock = Clock({"image": perf_counter() - started})
         first, turned = self._first_look(image, wanted, clock)
         page = image.turned() if turned else image
-        looks = [first, *self._closer_looks(page, first, wanted, clock)]
+        looks = [first]
+        for closer in self._closer_looks(page, first, wanted, clock):
+            looks.append(closer)
+            if decided(looks):
+                break
         reading = self._reading(data, page, looks, wanted, turned=turned)
         if stated is not None:
             pages = [image, page] if turned else [image]
@@ -205,7 +210,7 @@ class ChequeReader:
     def _closer_looks(
         self, page: ChequeImage, first: Seen, wanted: "_Wanted", clock: Clock
     ) -> Iterator[Seen]:
-        """Closer looks at the amount of a page, where the first is not sure enough."""
+        """The closer looks at the amount of a page, none where the first is sure enough."""
         sure = _SURE_OF_CROP if wanted.field_only else _SURE
         sight = first.sight
         held = sight.holding()
@@ -228,13 +233,10 @@ class ChequeReader:
 
         The posterior of an amount is the mean of all looks (see `looks`).
         """
-        means: dict[int, float] = {}
-        for seen in looks:
-            for one, share in seen.of_amounts().items():
-                means[one] = means.get(one, 0.0) + share / len(looks)
+        means = {one: share / len(looks) for one, share in added(looks).items()}
         calibration = self.calibration(field_only=wanted.field_only)
         amount = max(means, key=means.__getitem__) if means else None
-        chosen, first = _surest(looks, amount)
+        chosen, first = surest(looks, amount)
         graph = chosen.sight.graph
         minus = other = False
         signs: tuple[float, ...] = ()
@@ -398,20 +400,6 @@ def _others(pages: Sequence[ChequeImage]) -> Iterator[ChequeImage]:
         yield from further_looks(page)
 
 
-def _surest(looks: Sequence[Seen], amount: int | None) -> tuple[Seen, Interpretation | None]:
-    """The look that holds an amount the likeliest, and how it reads it; the first look of none."""
-    if amount is None:
-        return looks[0], None
-    held = [
-        (share, -number, seen, one)
-        for number, seen in enumerate(looks)
-        for one, share in zip(seen.found, seen.posteriors, strict=True)
-        if one.amount_minor == amount
-    ]
-    _, _, seen, one = max(held, key=lambda each: each[:2])
-    return seen, one
-
-
 def _on_other_paper(boxes: NDArray[np.float32], chosen: Sight, page: Sight) -> bool:
     """Whether an amount, boxes f32 [S, 4] in the frame of one look, is on a page that is no cheque.
 
@@ -432,7 +420,7 @@ def _alternatives(
     if first is None:
         return ()
     rest = sorted(sure, key=lambda one: (one != first.amount_minor, -sure[one]))
-    read = [(amount, _surest(looks, amount)[1]) for amount in rest[:ALTERNATIVES]]
+    read = [(amount, surest(looks, amount)[1]) for amount in rest[:ALTERNATIVES]]
     return tuple(
         Alternative(one.text, one.digits, amount, one.currency, sure[amount])
         for amount, one in read

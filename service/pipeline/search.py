@@ -80,11 +80,10 @@ def best(
             bound = near.penalty + beam
             near.look(bound)
             if distinct == "amount":
-                found = _best_amounts(near, grammar, n)
+                found = _best_amounts(near, grammar, n, bound)
             else:
-                found = [_interpretation(grammar, one) for one in near.strings(n)]
-            # Beyond the bound a string may have better paths than those that were kept.
-            if len(found) >= n and found[-1].penalty <= bound:
+                found = [_interpretation(grammar, one) for one in near.strings(n, bound)]
+            if len(found) >= n:
                 break
     return found
 
@@ -116,7 +115,7 @@ def forward_of_amounts(
 ) -> list[float]:
     """The same for each of several amounts."""
     composition = Composition(lattice, grammar.automaton, grammar.rubbish)
-    return [composition.spelled_total(spelled(grammar, one)) for one in amounts_minor]
+    return composition.spelled_totals(spelled(grammar, amounts_minor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +166,8 @@ def _parting(automaton: Automaton) -> Floats:
     return 1e-6 * np.random.default_rng(0).random(len(automaton.src))
 
 
-def _best_amounts(near: Nearest, grammar: Grammar, n: int) -> list[Interpretation]:
-    """The best interpretation of each of the n best amounts.
+def _best_amounts(near: Nearest, grammar: Grammar, n: int, bound: float) -> list[Interpretation]:
+    """The best interpretation of each of the n best amounts of at most a penalty.
 
     Strings of the digits that count are told apart, those with a minus by themselves; the few that
     mean the same (1234 and 1234.00) are sorted out afterwards.
@@ -180,7 +179,9 @@ def _best_amounts(near: Nearest, grammar: Grammar, n: int) -> list[Interpretatio
         enough, wanted = n < 1, n
         readings: list[Interpretation] = []
         while not enough:
-            strings = near.strings(wanted, kind=grammar.negative, own=negative, counts=counts)
+            strings = near.strings(
+                wanted, bound, kind=grammar.negative, own=negative, counts=counts
+            )
             readings = [_interpretation(grammar, one) for one in strings]
             enough = len({r.amount_minor for r in readings}) >= n or len(strings) < wanted
             wanted *= 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,17 +13,22 @@ from service.pipeline.graph import Ints
 from service.pipeline.sweep import Spelled
 
 
-def spelled(grammar: Grammar, amount_minor: int) -> Spelled:
-    """An amount as the compiled search takes it, which makes its automaton itself."""
-    major, cents = divmod(abs(amount_minor), 100)
-    digits = [grammar.labels.index(d) for d in (str(major) if major else "") + f"{cents:02d}"]
+def spelled(grammar: Grammar, amounts_minor: Sequence[int]) -> Spelled:
+    """Amounts as the compiled search takes them, which makes their automata itself."""
     return Spelled(
-        digits=np.array(digits, np.int32),
-        whole=cents == 0,
-        sign=(amount_minor > 0) - (amount_minor < 0),
+        each=tuple(
+            (tuple(_digits(grammar, one)), one % 100 == 0, (one > 0) - (one < 0))
+            for one in amounts_minor
+        ),
         zero=grammar.labels.index("0"),
         negative=grammar.negative,
     )
+
+
+def _digits(grammar: Grammar, amount_minor: int) -> list[int]:
+    """The labels of an amount's digits, without leading zeros, those of the cents last."""
+    major, cents = divmod(abs(amount_minor), 100)
+    return [grammar.labels.index(d) for d in (str(major) if major else "") + f"{cents:02d}"]
 
 
 def spelling(grammar: Grammar, amount_minor: int) -> Automaton:
@@ -32,10 +39,9 @@ def spelling(grammar: Grammar, amount_minor: int) -> Automaton:
     the MAJOR digits without leading zeros, then two CENTS digits.
     """
     automaton = grammar.automaton
-    major, cents = divmod(abs(amount_minor), 100)
-    digits = [grammar.labels.index(d) for d in (str(major) if major else "") + f"{cents:02d}"]
-    written = len(digits) - 2
-    kept, label = _places(automaton, digits, written, cents == 0, grammar.labels.index("0"))
+    digits = _digits(grammar, amount_minor)
+    written, whole = len(digits) - 2, amount_minor % 100 == 0
+    kept, label = _places(automaton, digits, written, whole, grammar.labels.index("0"))
     number = np.cumsum(kept.ravel()).reshape(kept.shape) - 1
     move, place, onto = _moves(automaton, kept)
     states, places = np.nonzero(kept)
@@ -43,7 +49,7 @@ def spelling(grammar: Grammar, amount_minor: int) -> Automaton:
     class_penalty, state_class, group = _narrowed(automaton, states, chosen)
     ends = (automaton.finals[:, None], [[written, written + 2]])
     ending = kept[ends] & _sign(grammar, amount_minor)[:, None]
-    ending[:, 0] &= cents == 0
+    ending[:, 0] &= whole
     final, which = np.nonzero(ending)
     return Automaton(
         state_class=state_class,

@@ -123,16 +123,14 @@ class _Amount(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
-    """An amount as the labels of its digits, see ``spelling``.
+    """Amounts as the labels of their digits, see ``spelling``.
 
-    digits i32[D]: without leading zeros, two for the cents last; whole: the cents are 00 and may be
-    left out; sign: -1 below zero, 1 above, 0 for zero. zero: label of 0; negative bool[F]: per
+    each: of an amount its digits, without leading zeros, two for the cents last; whether the cents
+    are 00 and may be left out; and its sign, 0 for zero. zero: label of 0; negative bool[F]: per
     final of the grammar.
     """
 
-    digits: Ints
-    whole: bool
-    sign: int
+    each: tuple[tuple[tuple[int, ...], bool, int], ...]
     zero: int
     negative: NDArray[np.bool_]
 
@@ -204,38 +202,40 @@ class Composition:
               if weights is not None and known else (None, None)),
         )  # fmt: skip
 
-    def spelled_total(self, amount: Spelled) -> float:
-        """The summed penalty of the paths that spell an amount, +infinity where there is none.
+    def spelled_totals(self, amounts: Spelled) -> list[float]:
+        """The summed penalty of the paths that spell each amount, +infinity where there is none.
 
-        Raises ValueError where the amount is not of this composition's grammar.
+        Raises ValueError where the amounts are not of this composition's grammar.
         """
-        if (
-            len(amount.negative) != len(self.automaton.finals)
-            or amount.digits.max() >= (self.automaton.class_penalty.shape[1])
+        automaton, totals = self.automaton, (ctypes.c_double * len(amounts.each))()
+        if len(amounts.negative) != len(automaton.finals) or any(
+            max(digits) >= automaton.class_penalty.shape[1] for digits, _, _ in amounts.each
         ):
-            raise ValueError("composition: the amount is of another grammar")
-        automaton, total = self.automaton, ctypes.c_double()
+            raise ValueError("composition: the amounts are of another grammar")
         masks = (automaton.majors_before, automaton.majors_after, automaton.cents_after)
         grammar = _Grammar(
             address(automaton.role, np.uint8),
             *(address(mask, np.uint64) for mask in masks),
             address(automaton.only_zeros, np.bool_),
-            address(amount.negative, np.bool_),
+            address(amounts.negative, np.bool_),
             Role.MAJOR,
             Role.CENTS,
-            amount.zero,
+            amounts.zero,
         )
-        digits = address(amount.digits, np.int32)
-        own = _Amount(digits, len(amount.digits), amount.whole, amount.sign)
-        checked(
-            LIBRARY.spelled_total(
-                ctypes.byref(self.problem),
-                ctypes.byref(grammar),
-                ctypes.byref(own),
-                ctypes.byref(total),
+        digits = [(ctypes.c_int32 * len(one))(*one) for one, _, _ in amounts.each]
+        own = (_Amount * len(digits))(
+            *(
+                _Amount(ctypes.addressof(one), len(one), whole, sign)
+                for one, (_, whole, sign) in zip(digits, amounts.each, strict=True)
             )
         )
-        return total.value
+        checked(
+            LIBRARY.spelled_totals(
+                ctypes.byref(self.problem), ctypes.byref(grammar), own,
+                ctypes.c_int64(len(digits)), totals,
+            )
+        )  # fmt: skip
+        return list(totals)
 
     def total(self) -> float:
         """The summed penalty of all paths, +infinity where there is none."""

@@ -1,10 +1,10 @@
 """Marks, words and runs of words: the text-line structure of a page, from its ink alone.
 
 A mark is a connected component of ink, a word a chain of marks with tight gaps, a run one word or
-up to twelve that follow one another on a line, or that a box of rules holds. Every gap is measured
-against the height of the ink beside it, so that the same code holds from 100 to 600 dpi. All boxes
-are x0, y0, x1, y1, half open, in pixels of the ink image. Words and runs are found by compiled
-loops (``native.places``).
+up to twenty-four that follow one another on a line, or that a box of rules holds. Every gap is
+measured against the height of the ink beside it, so that the same code holds from 100 to 600 dpi.
+All boxes are x0, y0, x1, y1, half open, in pixels of the ink image. Words and runs are found by
+compiled loops (``native.places``).
 
 Source: the connected-component analysis of section X ("field location").
 """

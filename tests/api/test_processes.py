@@ -61,13 +61,18 @@ def _serving(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
 
 
 def _children(process: int) -> set[int]:
-    """Those that serve: the helper of multiprocessing is none of them."""
-    found = set()
-    for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
-        command = Path(f"/proc/{child}/cmdline").read_text()
-        if "spawn_main" in command:
-            found.add(int(child))
-    return found
+    """Those that serve, forked from the one of multiprocessing's helpers that imports."""
+    return {
+        child
+        for helper in _started_by(process)
+        if "forkserver" in Path(f"/proc/{helper}/cmdline").read_text()
+        for child in _started_by(helper)
+    }
+
+
+def _started_by(process: int) -> list[int]:
+    children = Path(f"/proc/{process}/task/{process}/children")
+    return [int(child) for child in children.read_text().split()]
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:

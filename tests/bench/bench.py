@@ -4,8 +4,9 @@
 
 Reads the cheques of a folder as bitonal TIFF, as grey JPEG and as cropped amounts: stage by stage
 in this process, in CPU seconds; beside them the floor, decoding the same files and one bare
-onnxruntime call on the same crops; then over HTTP from a service of its own with a process for
-every core. The clients run on the same cores: what they cost is told beside what the service costs.
+onnxruntime call on the same crops; then over HTTP, one by one and as a batch, from a service of its
+own with a process for every core. The clients run on the same cores: what they cost is told beside
+what the service costs.
 Prints tables and writes JSON. Every figure is the median of the runs.
 """
 
@@ -101,20 +102,25 @@ def _floor(load: Workload, crops: list[np.ndarray]) -> dict[str, float]:
 
 
 def over_http(load: Workload, service: http.Service, runs: int, count: int) -> dict[str, Any]:
-    """Readings a second with every core busy; latencies idle, at half and at full load."""
+    """Readings a second with every core busy, and of a batch; latencies idle, at half and at full
+    load."""
     clients = 3 * (os.cpu_count() or 1)
     http.busy(service, load, clients, min(count, 100))
+    http.queued(service, load, min(count, 20))  # starts the processes that read batches
     found = []
     for _ in range(runs):
         before, own = service.cpu_seconds(), time.process_time()
         full = http.busy(service, load, clients, count)
         done = max(1, len(full.seconds))
         cpu, own = (service.cpu_seconds() - before) / done, (time.process_time() - own) / done
+        batch = http.queued(service, load, count)
         half = http.paced(service, load, full.rate / 2, count // 2)
         idle = http.busy(service, load, 1, min(count, 100))
         found.append(
             {
                 "per_second": full.rate,
+                "batch_per_second": batch,
+                "batch_to_http": batch / full.rate,
                 "cpu_ms": 1000 * cpu,
                 "client_cpu_ms": 1000 * own,
                 **{

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +13,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,6 +134,36 @@ def busy(service: Service, load: Workload, clients: int, count: int) -> Outcome:
 def paced(service: Service, load: Workload, rate: float, count: int) -> Outcome:
     """`count` readings that begin at even intervals, `rate` a second, answered or not."""
     return asyncio.run(_paced(service.port, load, rate, count))
+
+
+_SUFFIXES = {"image/tiff": "tif", "image/jpeg": "jpg", "image/png": "png"}
+_BATCH_SECONDS = 600.0
+
+
+def queued(service: Service, load: Workload, count: int) -> float:
+    """Readings a second of `count` cheques sent as one batch, until the last has its result."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for number, data in zip(range(count), cycle(load.files), strict=False):
+            file.writestr(f"{number}.{_SUFFIXES[load.media_type]}", data)
+    query = "?field_only=true" if load.field_only else ""
+    url = f"http://127.0.0.1:{service.port}"
+    request = urllib.request.Request(
+        f"{url}/v1/batches{query}", archive.getvalue(), {"Content-Type": "application/zip"}
+    )
+    began = time.perf_counter()
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        batch = answer.headers["Location"]
+    while time.perf_counter() - began < _BATCH_SECONDS:
+        time.sleep(0.1)
+        with urllib.request.urlopen(url + batch, timeout=60) as answer:
+            found = json.load(answer)
+        if found["state"] == "completed":
+            elapsed = time.perf_counter() - began
+            if found["counts"]["accepted"] + found["counts"]["rejected"] != count:
+                raise SystemExit(f"of a batch of {count} was read: {found['counts']}")
+            return count / elapsed
+    raise SystemExit("a batch does not end")
 
 
 class _Client:

@@ -38,7 +38,8 @@ def n_best(graph: Graph, n: int, *, silent: Collection[int], rest: Floats) -> li
     function = LIBRARY.n_best
     function.restype = _Int
     found = function(
-        ctypes.byref(given), _Int(graph.start), _Int(n), address(penalty, np.float64),
+        ctypes.byref(given), _Int(graph.start), _Int(n), ctypes.c_double(np.inf),
+        address(penalty, np.float64),
         address(final, np.int32), address(length, np.int32), address(arcs, np.int32),
     )  # fmt: skip
     checked(found >= 0)

@@ -19,18 +19,20 @@ from service.pipeline.textline import MOST_MARKS, MOST_WORDS, Marks
 IntArray = NDArray[np.int32]
 FloatArray = NDArray[np.float32]
 
-MOST_WORDS_IN_RUN = 12
+MOST_WORDS_IN_RUN = 24
 
 _LEAST_HEIGHT = 0.0035
 _MOST_HEIGHT = 0.35
 _MOST_WIDTH = 0.5
 _WORD_GAP = 0.45
+_FRAME_INK = 0.3
+_FRAMED = 0.3
 _WORD_OVERLAP = 0.35
 _ALIKE = 0.4
 _ACCENT_GAP = 0.25
 _RUN_GAP = 4.0
 _RUN_OVERLAP = 0.5
-_RUN_ALIKE = 0.32
+_RUN_ALIKE = 0.28
 _RUN_WIDTH = 0.55
 
 
@@ -98,12 +100,24 @@ def find_marks(mask: NDArray[np.bool_], *, page: bool = True, most: int = MOST_M
         keep &= ~((wide < 0.09 * high) & (high > 0.025 * width))
         keep &= ~((wide < 0.22 * high) & (high > 0.03 * width) & (area > 0.8 * wide * high))
     stats = stats[keep]
+    if page:
+        stats = stats[~_is_frame(stats)]
     if len(stats) > most:
         stats = stats[np.argsort(-stats[:, 3], kind="stable")[:most]]
     stats = stats[np.argsort(stats[:, 0], kind="stable")]
     boxes = stats[:, :4].astype(np.int32)
     boxes[:, 2:] += boxes[:, :2]
     return Marks(boxes, stats[:, 4].astype(np.int32), np.full(len(boxes), -1, np.int32))
+
+
+def _is_frame(stats: IntArray) -> NDArray[np.bool_]:
+    """Which components are left of a frame: two others at least stand well within their boxes."""
+    x0, y0, wide, high, area = stats.T
+    x1, y1 = x0 + wide, y0 + high
+    within = (x0[None] > x0[:, None]) & (y0[None] > y0[:, None])
+    within &= (x1[None] < x1[:, None]) & (y1[None] < y1[:, None])
+    within &= high[None] >= _FRAMED * high[:, None]
+    return np.asarray((area < _FRAME_INK * wide * high) & (within.sum(axis=1) >= 2))
 
 
 def find_words(marks: Marks, page_width: int) -> tuple[Marks, Words]:

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.pipeline.field import FieldCandidate, Places, Zone, choose, locate_fields
+from service.pipeline.field import (
+    FieldCandidate,
+    Places,
+    Zone,
+    choose,
+    find_places,
+    locate_fields,
+)
 from service.pipeline.field_features import FEATURES, WEIGHTS, field_penalties
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage
@@ -80,8 +87,9 @@ def test_extents_that_differ_by_a_digit_are_both_candidates() -> None:
     nobody = Marks(np.zeros((0, 4), np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32))
     short, long, hardly = (511, 27, 611, 47), (479, 27, 611, 47), (509, 27, 613, 47)
     boxes = np.array([short, long, hardly], np.int32)
-    features = np.zeros((3, len(FEATURES)), np.float32)
-    places = Places(boxes, features, nobody, np.zeros((0, 4), np.int32), (800, 300))
+    blank = np.zeros((300, 800), np.uint8)
+    ink = InkImage(blank, blank > 0, NO_RULES)
+    places = Places(boxes, np.zeros((3, len(FEATURES)), np.float32), nobody, ink, boxes[:0])
     penalties = np.array([0.4, 0.6, 0.5], np.float32)
     chosen = [one.zones[0].box for one in choose(places, penalties, 4)]
     assert chosen == [(510, 26, 612, 48), (478, 26, 612, 48)]
@@ -116,6 +124,32 @@ def test_amount_in_a_box_in_the_middle_right() -> None:
     rules.extend((x, 35, x + 2, 70, 1) for x in range(890, 1130, 28))
     rules.extend([(890, 33, 1130, 35, 0), (890, 70, 1130, 72, 0)])
     assert _found(_locate(page, np.array(rules, np.int32)), box)
+
+
+def test_what_is_left_of_a_frame_is_no_part_of_the_amount_in_it() -> None:
+    page, (x0, y0, x1, y1) = _us_cheque()
+    page[y0:y1, x0:x1] = 255
+    box = _put(page, "1,234.56", 1000, 200, 1.2)
+    cv2.line(page, (975, 155), (975, 222), 0, 3)
+    cv2.line(page, (975, 222), (1240, 222), 0, 3)
+    best = next(c for c in _locate(page) if _covers(c.zones[0].box, box))
+    assert best.zones[0].box[0] > 978
+
+
+def test_more_stars_than_a_run_of_text_has_words_come_with_the_amount() -> None:
+    page, (x0, y0, x1, y1) = _us_cheque()
+    page[y0:y1, x0:x1] = 255
+    for place in range(9):
+        for x in (900 + 22 * place, 1190 + 22 * (place % 3)):
+            cv2.circle(page, (x, 187), 4, 0, -1)
+    box = _put(page, "26.15", 1100, 200, 0.8)
+    ink = InkImage((255 - page).astype(np.uint8), page < 128, NO_RULES)
+    places = find_places(ink)
+    assert places is not None
+    assert any(
+        run[0] <= 900 and run[2] >= 1234 and run[1] <= box[1] and run[3] >= box[3] - 1
+        for run in places.boxes.tolist()
+    )
 
 
 def test_the_word_below_the_amount_is_not_in_its_zone() -> None:

@@ -123,6 +123,30 @@ def test_a_texture_as_dark_as_faint_print_stays_paper() -> None:
     assert mask[120:230, 930:1050].mean() < 0.02
 
 
+@pytest.mark.parametrize(("level", "thick"), [(40, 5), (150, 2)])
+def test_heavy_and_light_frames_of_a_page_go(level: int, thick: int) -> None:
+    page = paper(560, 1300)
+    for y in range(60, 500, 50):
+        cv2.putText(page, "Words in black", (40, y), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 20, 3)
+    frame = np.zeros_like(page)
+    cv2.rectangle(frame, (960, 140), (1250, 220), 1, thick)
+    page[frame > 0] = level
+    cv2.putText(page, "1,234.56", (1000, 200), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 60, 3)
+    result = extract_ink(page)
+    assert kept(result.mask, frame > 0) < 0.02
+    assert kept(result.mask, page == 60) > 0.9
+
+
+def test_the_dark_edge_of_a_scan_hides_no_line() -> None:
+    page = paper(560, 1300)
+    cv2.rectangle(page, (960, 140), (1250, 220), 140, 2)
+    cv2.putText(page, "1,234.56", (1000, 200), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 100, 3)
+    page[:, 1285:] = 0
+    result = extract_ink(page)
+    assert (result.rules[:, 4] == HORIZONTAL).sum() >= 2
+    assert not result.mask[138:142, 970:1240].any()
+
+
 def test_a_hairline_beside_the_amount_of_a_page_goes_and_a_tall_one_stays() -> None:
     page = paper(560, 1300)
     cv2.line(page, (1000, 140), (1000, 200), 90, 2)

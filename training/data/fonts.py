@@ -27,6 +27,7 @@ DIGIT_HEIGHT = 64
 """Height of the digit 0 in pixels, in every cached glyph."""
 
 _OFL, _APACHE, _UFL, _PUBLIC = "OFL-1.1", "Apache-2.0", "UFL-1.0", "public domain"
+_GUST = "GUST-Font-License"
 
 # name@version[:weight,weight]; version 5.3.0 and weight 400 where nothing is said.
 _TABLE: dict[tuple[str, str], str] = {
@@ -39,7 +40,15 @@ _TABLE: dict[tuple[str, str], str] = {
         inter titillium-web varela-round quicksand:500 quantico rajdhani:500 tinos:400,700
         merriweather lora playfair-display old-standard-tt crimson-text eb-garamond
         libre-baskerville bitter josefin-slab:600 gelasio vollkorn cutive share-tech
-        comic-neue:400,700""",
+        comic-neue:400,700
+        jetbrains-mono:400,700 noto-sans-mono:400,700 fira-code azeret-mono red-hat-mono:400,600
+        martian-mono spline-sans-mono geist-mono chivo-mono m-plus-1-code commit-mono sometype-mono
+        cascadia-code:400,600 noto-sans:400,700 noto-serif:400,700 source-sans-3:400,600
+        source-serif-4 work-sans public-sans:400,600 pt-sans:400,700 pt-serif carlito:400,700
+        caladea fira-sans:400,600 ibm-plex-sans ibm-plex-serif libre-franklin:400,700 nunito-sans
+        fira-sans-condensed:400,600 fira-sans-extra-condensed:400,600 asap-condensed:400,600
+        encode-sans-condensed saira-condensed antonio pathway-gothic-one league-gothic
+        ibm-plex-sans-condensed sofia-sans-extra-condensed:400,600""",
     ("machine", _APACHE): "special-elite roboto-slab",
     ("machine", _UFL): "ubuntu-mono:400,700",
     ("dots", _OFL): """
@@ -68,18 +77,35 @@ _TABLE: dict[tuple[str, str], str] = {
         just-another-hand""",
 }
 
-# Debian package, pinned version, files within it.
+# Debian package, pinned version, licence, file within it ("{}" is the weight's name) and weights.
+_TEX_GYRE = "usr/share/texmf/fonts/opentype/public/tex-gyre/texgyre"
 _DEBIAN = (
-    ("ocr-a", "fonts-ocr-a", "1.0-10", "usr/share/fonts/truetype/ocr-a/OCRA.ttf"),
-    ("ocr-b", "fonts-ocr-b", "0.3~dfsg1-1", "usr/share/fonts/opentype/ocr-b/OCRB.otf"),
-)
+    ("ocr-a", "fonts-ocr-a", "1.0-10", _PUBLIC, "usr/share/fonts/truetype/ocr-a/OCRA.ttf", (400,)),
+    (
+        "ocr-b", "fonts-ocr-b", "0.3~dfsg1-1", _PUBLIC,
+        "usr/share/fonts/opentype/ocr-b/OCRB.otf", (400,),
+    ),
+    *(
+        (
+            f"tex-gyre-{name}", "fonts-texgyre", "20180621-6", _GUST,
+            f"{_TEX_GYRE}{name}-{{}}.otf", weights,
+        )
+        for name, weights in (
+            ("heros", (400, 700)), ("termes", (400, 700)), ("cursor", (400, 700)),
+            ("heroscn", (400,)),
+        )
+    ),
+)  # fmt: skip
+_WEIGHT_NAMES = {400: "regular", 700: "bold"}
 
 _VALID_NAMES = """
     inconsolata barlow-condensed quantico crimson-text b612-mono saira-extra-condensed handjet
-    rozha-one allerta-stencil kalam zeyada nanum-pen-script handlee the-girl-next-door meddon
-    grape-nuts walter-turncoat"""
+    tex-gyre-heros tex-gyre-termes tex-gyre-cursor tex-gyre-heroscn pt-sans source-serif-4
+    cascadia-code rozha-one allerta-stencil kalam zeyada nanum-pen-script handlee
+    the-girl-next-door meddon grape-nuts walter-turncoat"""
 _TEST_NAMES = """
     cousine pt-mono titillium-web gelasio open-sans fjalla-one special-elite silkscreen ewert
+    sometype-mono nunito-sans fira-sans-condensed noto-serif
     anton caveat reenie-beanie homemade-apple over-the-rainbow gochi-hand schoolbell
     sedgwick-ave mynerve liu-jian-mao-cao bilbo"""
 _VALID = frozenset(_VALID_NAMES.split())
@@ -111,8 +137,15 @@ class FontSource:
     def file_name(self, weight: int, *, extended: bool = False) -> str:
         """Return the name of one of the font's files in the cache folder."""
         if self.debian:
-            return Path(self.member).name
+            return Path(self._member(weight)).name
         return f"{self.name}-latin{'-ext' if extended else ''}-{weight}-normal.woff"
+
+    def _member(self, weight: int) -> str:
+        return self.member.format(_WEIGHT_NAMES[weight])
+
+    def members(self) -> dict[str, str]:
+        """Return the wanted files of a Debian package, by their names in the cache folder."""
+        return {self.file_name(weight): self._member(weight) for weight in self.weights}
 
 
 def _parse(kind: str, licence: str, entry: str) -> FontSource:
@@ -127,8 +160,8 @@ SOURCES: tuple[FontSource, ...] = tuple(
     for (kind, licence), entries in _TABLE.items()
     for entry in entries.split()
 ) + tuple(
-    FontSource(name, "machine", package, version, _PUBLIC, (400,), member)
-    for name, package, version, member in _DEBIAN
+    FontSource(name, "machine", package, version, licence, weights, member)
+    for name, package, version, licence, member, weights in _DEBIAN
 )
 
 
@@ -175,10 +208,10 @@ def _unpack_npm(source: FontSource, work: Path) -> dict[str, bytes]:
 
 
 def _unpack_debian(source: FontSource, work: Path) -> dict[str, bytes]:
-    """Fetch a Debian package and return the font file wanted from it, by file name."""
+    """Fetch a Debian package and return the font files wanted from it, by file name."""
     _run(["apt-get", "download", f"{source.package}={source.version}"], work)
     _run(["dpkg-deb", "-x", str(next(work.glob("*.deb"))), str(work / "x")], work)
-    return {source.file_name(400): (work / "x" / source.member).read_bytes()}
+    return {name: (work / "x" / path).read_bytes() for name, path in source.members().items()}
 
 
 def _complete(source: FontSource, folder: Path, known: dict[str, str]) -> bool:

@@ -144,7 +144,8 @@ def _typed_fillers(rng: np.random.Generator, body: str) -> tuple[str, str]:
     if not _chance(rng, 0.35):
         return "", ""
     kind = rng.random()
-    front = "*" * int(rng.integers(1, 5))
+    # Programs that fill the box from the left print as many as there is room for.
+    front = "*" * int(rng.integers(5, 11) if _chance(rng, 0.2) else rng.integers(1, 5))
     if kind > 0.9:
         front = "#"
     elif kind > 0.84:

@@ -30,6 +30,7 @@ from training.synth.page import BLACK, Colour, Page, shelf, text_mask, text_widt
 from training.synth.pages import cheque_back, noise, photograph
 from training.synth.paint import blank_page, paint_form, stamp
 from training.synth.papers import letter, receipt, slip, statement
+from training.synth.pins import pin_fonts
 from training.synth.printed import Printer
 from training.synth.scene import (
     WAY_SHARES,
@@ -140,7 +141,8 @@ class Filled:
 
 @lru_cache(maxsize=4)
 def _printer(split: str) -> Printer:
-    return Printer(load_fonts(split=split, kinds=("machine", "dots", "protector")))
+    fonts = load_fonts(split=split, kinds=("machine", "dots", "protector"))
+    return Printer([*fonts, *pin_fonts(split)])
 
 
 def without_sign(written: WrittenAmount) -> WrittenAmount:

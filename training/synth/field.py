@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.fonts import Font, load_fonts
+from training.data.fonts import load_fonts
 from training.data.glyphs import Split
 from training.synth.amounts import (
     Part,
@@ -23,7 +23,8 @@ from training.synth.amounts import (
 from training.synth.backgrounds import form, paper
 from training.synth.capture import Settings, capture, sample_settings
 from training.synth.ink import InkLayer
-from training.synth.printed import Printer
+from training.synth.pins import pin_fonts
+from training.synth.printed import Face, Printer
 
 _SIGNS = ("$", "£", "€", "₹", "RS.", "RS")
 _PRINTED_SIGNS = 0.45
@@ -89,7 +90,8 @@ class FieldMaker:
         from training.synth.hand import HandWriter
 
         bank = GlyphBank.load(data, split)
-        return cls(HandWriter(bank), Printer(load_fonts(fonts, split)), hand_share)
+        printer = Printer([*load_fonts(fonts, split), *pin_fonts(split)])
+        return cls(HandWriter(bank), printer, hand_share)
 
     def make(self, seed: int, holding: str = "") -> SyntheticField:
         """Make the field of a seed; with `holding`, of an amount that has one of those symbols."""
@@ -189,7 +191,7 @@ def _truth(ink: InkLayer) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def _typed(
-    rng: np.random.Generator, written: WrittenAmount, font: Font, holding: str
+    rng: np.random.Generator, written: WrittenAmount, font: Face, holding: str
 ) -> WrittenAmount:
     """The amount as machines print it, where the font can and it still has a symbol asked for."""
     typed = typed_amount(rng, sample_currency(rng), written.amount_minor)

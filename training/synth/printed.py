@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.fonts import DIGIT_HEIGHT, Font, Glyph
+from training.data.fonts import DIGIT_HEIGHT, Glyph
 from training.synth.amounts import WrittenAmount
 from training.synth.ink import InkLayer, compose_ink
 
@@ -21,11 +23,29 @@ KIND_SHARES = {"machine": 0.57, "dots": 0.06, "protector": 0.05, "hand": 0.32}
 _VARIANTS = {"-": "-\u2013\u2014", "x": "xxX", "S": "Sss", "N": "NNn", "O": "OOo"}
 
 
+class Face(Protocol):
+    """A typeface, or the characters of a printer that has but one."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def kind(self) -> str:
+        """One of KIND_SHARES."""
+
+    def glyph(self, character: str) -> Glyph | None:
+        """Return the glyph of a character, None where there is none."""
+
+    def has(self, text: str) -> bool:
+        """Tell whether there is a glyph for every character of a text but SPACE."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Look:
     """How one amount is printed; lengths in fractions of the digit height unless pixels."""
 
-    font: Font
+    font: Face
     height: float
     stretch: float
     spacing: float
@@ -39,7 +59,7 @@ class _Look:
 class Printer:
     """Prints amounts with a set of fonts; keeps their glyphs, no other state."""
 
-    def __init__(self, fonts: list[Font]) -> None:
+    def __init__(self, fonts: Sequence[Face]) -> None:
         self._by_kind = {
             kind: [font for font in fonts if font.kind == kind]
             for kind in KIND_SHARES
@@ -53,7 +73,7 @@ class Printer:
         rng: np.random.Generator,
         written: WrittenAmount,
         height: float,
-        font: Font | None = None,
+        font: Face | None = None,
     ) -> InkLayer:
         """Print an amount with digits about ``height`` pixels tall, in a font or any.
 
@@ -68,7 +88,7 @@ class Printer:
         look = _look(rng, self.font(rng, symbols), symbols, 1.0)
         return Machine(look, int(rng.integers(1 << 32)))
 
-    def font(self, rng: np.random.Generator, symbols: str) -> Font:
+    def font(self, rng: np.random.Generator, symbols: str) -> Face:
         """A font that has these symbols. ValueError where none has."""
         kinds = list(self._by_kind)
         shares = np.array([KIND_SHARES[kind] for kind in kinds])
@@ -100,7 +120,7 @@ def _print(rng: np.random.Generator, written: WrittenAmount, look: _Look) -> Ink
     return replace(layer, coverage=_wear(rng, layer.coverage, look))
 
 
-def _look(rng: np.random.Generator, font: Font, symbols: str, height: float) -> _Look:
+def _look(rng: np.random.Generator, font: Face, symbols: str, height: float) -> _Look:
     hand = font.kind == "hand"
     variants = {
         symbol: str(rng.choice(list(choices)))
@@ -109,8 +129,9 @@ def _look(rng: np.random.Generator, font: Font, symbols: str, height: float) -> 
     }
     variants = {s: v for s, v in variants.items() if font.has(v)}
     dots = 0.0
-    if font.kind == "machine" and rng.random() < 0.08:
-        dots = float(rng.choice([7, 9, 9, 11, 14]))
+    if font.kind == "machine" and rng.random() < 0.08 and _is_wide(font):
+        # Near letter quality: typefaces struck in two passes of 9 pins, or by 24 finer ones.
+        dots = float(rng.choice([14, 17, 17, 20]))
     # Machines neither press letters together nor run them into each other.
     spread = (rng.uniform(-0.06, 0.06), rng.uniform(0, 0.3)) if hand else (0.0, rng.uniform(0, 0.2))
     return _Look(
@@ -124,6 +145,12 @@ def _look(rng: np.random.Generator, font: Font, symbols: str, height: float) -> 
         dots=dots,
         variants=variants,
     )
+
+
+def _is_wide(font: Face) -> bool:
+    """Whether a typeface is as wide as a printer with pins sets it, ten or twelve to the inch."""
+    zero = font.glyph("0")
+    return zero is not None and zero.advance >= 0.75 * DIGIT_HEIGHT
 
 
 def _glyph(look: _Look, symbol: str) -> Glyph:
@@ -181,13 +208,14 @@ def _shear(
 
 
 def _dot_matrix(mask: Mask, cell: float) -> Mask:
-    """Redraw a patch with round pins on a square grid of ``cell`` pixels."""
+    """Redraw a patch with round pins on a square grid of ``cell`` pixels; they overlap."""
     height, width = mask.shape
     grid = (max(1, round(width / cell)), max(1, round(height / cell)))
-    pins = cv2.resize(mask, grid, interpolation=cv2.INTER_AREA) > 96
-    pin = np.zeros((8, 8), np.uint8)
-    cv2.circle(pin, (60, 60), 58, 255, -1, cv2.LINE_AA, 4)
-    large = np.kron(pins.astype(np.uint8), pin)
+    pins = cv2.resize(mask, grid, interpolation=cv2.INTER_AREA) > 112
+    large = np.zeros((8 * grid[1], 8 * grid[0]), np.uint8)
+    large[4::8, 4::8] = 255 * pins.astype(np.uint8)
+    pin = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11))
+    large = np.asarray(cv2.dilate(large, pin), np.uint8)
     return np.asarray(cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
@@ -261,7 +289,7 @@ def _wear(rng: np.random.Generator, coverage: Mask, look: _Look) -> Mask:
     plane = coverage.astype(np.float32)
     size = look.height
     hand = look.font.kind == "hand"
-    if look.font.kind == "protector" or (look.font.kind == "machine" and rng.random() < 0.02):
+    if look.font.kind == "protector":
         plane = _protect(rng, plane, size)
     elif look.font.kind in ("machine", "dots", "hand"):
         kind = rng.random()

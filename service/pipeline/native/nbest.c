@@ -279,11 +279,11 @@ static int prepare(Search *s, const Graph *g)
     return 1;
 }
 
-/* Up to n paths: penalty f64[n], final i32[n], length i32[n], arcs i32[n, nodes].
+/* Up to n paths of at most a penalty: penalty f64[n], final i32[n], length i32[n], arcs i32[n, nodes].
  * Returns how many; -1 without memory. */
 int64_t n_best(
-    const Graph *g, int64_t start, int64_t n, double *penalty, int32_t *final, int32_t *length,
-    int32_t *arcs)
+    const Graph *g, int64_t start, int64_t n, double bound, double *penalty, int32_t *final,
+    int32_t *length, int32_t *arcs)
 {
     Search search, *s = &search;
     int64_t found = 0;
@@ -292,10 +292,11 @@ int64_t n_best(
         Entry *entry = pool_add(&s->entries);
         failed = !entry;
         if (entry) *entry = (Entry){(int32_t)start, -1, 0.0};
-        failed = failed || !heap_push(&s->heap, (Item){0.0, 0, s->tick++, 0, 1, -1, -1});
+        failed = failed || !heap_push(&s->heap, (Item){g->rest[start], 0, s->tick++, 0, 1, -1, -1});
     }
     while (!failed && s->heap.count && found < n) {
         Item item = heap_pop(&s->heap);
+        if (item.estimate > bound) break;
         if (item.count < 0) {
             const Trail *trails = s->trails.data;
             int32_t steps = 0, *out = arcs + found * g->nodes;

@@ -13,7 +13,7 @@ typedef struct {
 
 int best_completions(const Graph *g, double *rest);
 int64_t n_best(
-    const Graph *g, int64_t start, int64_t n, double *penalty, int32_t *final, int32_t *length,
+    const Graph *g, int64_t start, int64_t n, double bound, double *penalty, int32_t *final, int32_t *length,
     int32_t *arcs);
 
 #endif

@@ -172,14 +172,14 @@ int near_within(Near *n, double bound)
     return 1;
 }
 
-/* The `wanted` best strings that end in finals of one kind (kind[final] == own; own -1: in any), and
+/* The `wanted` best strings of at most a penalty that end in finals of one kind (kind[final] == own; own -1: in any), and
  * differ in the labels that count. counts u8[states]: 0 the label read on the way into a state does
  * not count, 1 it does, 2 it does and is another than the same label elsewhere; none: all but stray
  * ink count. Per string its penalty, the final, its length, and rows of `longest` arcs of the lattice,
  * moves (-1 for stray ink) and labels. How many; -1 without memory. */
 int64_t near_strings(
     const Near *n, const uint8_t *kind, int64_t own, const uint8_t *counts, int64_t wanted,
-    int64_t longest, double *penalty, int32_t *final, int32_t *length, int32_t *arcs, int32_t *moves,
+    double bound, int64_t longest, double *penalty, int32_t *final, int32_t *length, int32_t *arcs, int32_t *moves,
     int32_t *labels)
 {
     const Problem *p = n->p;
@@ -212,7 +212,7 @@ int64_t near_strings(
             for (int64_t i = 0; i < n->count; i++)
                 rest[i] = n->rest[n->cut[i] * p->states + n->plan.place[n->state[i]]];
         if (ends == n->ends || best_completions(&graph, rest))
-            found = ends ? n_best(&graph, 0, wanted, penalty, final, length, path) : 0;
+            found = ends ? n_best(&graph, 0, wanted, bound, penalty, final, length, path) : 0;
         for (int64_t i = 0; i < found; i++) {
             final[i] = end_of[final[i]];
             for (int32_t k = 0; k < length[i] && k < longest; k++) {

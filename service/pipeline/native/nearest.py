@@ -58,6 +58,7 @@ class Nearest:
     def strings(
         self,
         n: int,
+        bound: float,
         *,
         kind: NDArray[np.bool_] | None = None,
         own: bool = False,
@@ -65,6 +66,7 @@ class Nearest:
     ) -> list[String]:
         """The best path of each of the n best strings, best first; fewer where there are fewer.
 
+        bound: of their penalties, at most what was looked at: beyond it are better paths.
         kind: bool per final, only those that are `own` end a string; None: all do. counts: u8 per
         state, whether the label read on the way into it counts: 0 it does not, 1 it does, 2 it does
         and differs from the same label elsewhere; None: all labels count. Stray ink never does.
@@ -77,8 +79,8 @@ class Nearest:
             None if kind is None else address(kind, np.bool_),
             _Int(-1 if kind is None else own),
             None if counts is None else address(counts, np.uint8),
-            _Int(n), _Int(longest), address(penalty, np.float64), address(final, np.int32),
-            address(length, np.int32),
+            _Int(n), ctypes.c_double(bound), _Int(longest), address(penalty, np.float64),
+            address(final, np.int32), address(length, np.int32),
             *(address(one, np.int32) for one in (arcs, moves, labels)),
         )  # fmt: skip
         checked(found >= 0)

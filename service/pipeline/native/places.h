@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum { MOST_IN_RUN = 12, SUMS = 7, MOST_BOXES = 60, MOST_RULES = 150 };
+enum { MOST_IN_RUN = 24, SUMS = 7, MOST_BOXES = 60, MOST_RULES = 150 };
 
 /* Of each word: box, sums over its marks (textline.Words.sums), its first and last mark, the word
  * before it and the one that follows, -1 for none, and the gaps to the nearest ink, px. */

@@ -3,6 +3,20 @@
 #define RUNS_H
 
 #include <stdint.h>
+#include <string.h>
+
+/* The next x from which a byte is not zero, width where there is none; most bytes are zero. */
+static inline int64_t solid_next(const uint8_t *row, int64_t x, int64_t width)
+{
+    uint64_t eight;
+    if (x < width && row[x]) return x;
+    for (; x + 8 <= width; x += 8) {
+        memcpy(&eight, row + x, 8);
+        if (eight) break;
+    }
+    while (x < width && !row[x]) x++;
+    return x;
+}
 
 typedef struct {
     int32_t y, x0, x1, parent; /* x1: one past the last */

@@ -131,10 +131,15 @@ static void bring(const Sums *m, int64_t arc, double factor, double *restrict to
     }
 }
 
+/* In eight strands: one would wait for each comparison. */
 static double greatest(const double *row, int64_t count)
 {
-    double most = 0.0;
-    for (int64_t s = 0; s < count; s++) most = row[s] > most ? row[s] : most;
+    double strand[8] = {0.0}, most = 0.0;
+    int64_t s = 0;
+    for (; s + 8 <= count; s += 8)
+        for (int k = 0; k < 8; k++) strand[k] = row[s + k] > strand[k] ? row[s + k] : strand[k];
+    for (; s < count; s++) most = row[s] > most ? row[s] : most;
+    for (int k = 0; k < 8; k++) most = strand[k] > most ? strand[k] : most;
     return most;
 }
 
@@ -145,6 +150,7 @@ static void gather(Sums *m, int64_t node, double scale)
     int64_t states = p->states;
     double *to = m->ahead + node * states;
     const int32_t *first = m->plan.arriving_first + node;
+    double most = 0.0;
     for (int again = 0; again < 2; again++) {
         for (int64_t s = 0; s < states; s++) to[s] = 0.0;
         for (int32_t i = first[0]; i < first[1]; i++) {
@@ -152,7 +158,8 @@ static void gather(Sums *m, int64_t node, double scale)
             double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
             if (behind < INFINITY) bring(m, arc, exp(scale - behind), to);
         }
-        if (again || greatest(to, states) > 1e-200) break;
+        most = greatest(to, states);
+        if (again || most > 1e-200) break;
         double best = INFINITY;
         for (int32_t i = first[0]; i < first[1]; i++) {
             int32_t arc = m->plan.arriving[i];
@@ -160,22 +167,22 @@ static void gather(Sums *m, int64_t node, double scale)
             if (behind == INFINITY) continue;
             for (int64_t s = 0; s < states; s++) m->scratch[s] = 0.0;
             bring(m, arc, 1.0, m->scratch);
-            double most = greatest(m->scratch, states);
-            if (most > 0.0 && behind - log(most) < best) best = behind - log(most);
+            double high = greatest(m->scratch, states);
+            if (high > 0.0 && behind - log(high) < best) best = behind - log(high);
         }
         if (best == INFINITY) break;
         scale = best;
     }
-    double most = greatest(to, states);
     m->ahead_scale[node] = most > 0.0 ? scale - log(most) : INFINITY;
-    if (most > 0.0) for (int64_t s = 0; s < states; s++) to[s] /= most;
+    double share = 1.0 / most;
+    if (most > 0.0) for (int64_t s = 0; s < states; s++) to[s] *= share;
 }
 
-static void forward(Sums *m)
+static void forward(Sums *m, int64_t nodes)
 {
     const Problem *p = m->p;
     int64_t states = p->states;
-    for (int64_t node = 0; node < p->nodes; node++) {
+    for (int64_t node = 0; node < nodes; node++) {
         double *ahead = m->ahead + node * states, *stepped = m->stepped + node * states;
         double *kept = m->kept + node * states, scale = INFINITY;
         for (int32_t i = m->plan.arriving_first[node]; i < m->plan.arriving_first[node + 1]; i++) {
@@ -206,14 +213,29 @@ static void forward(Sums *m)
     }
 }
 
+/* What an arc to the last node brings to the finals. */
+static double ending(const Sums *m, int64_t arc)
+{
+    const Problem *p = m->p;
+    int64_t from = (int64_t)p->src[arc] * p->states, row = row_of(p, arc);
+    double sum = 0.0;
+    for (int64_t f = 0; f < p->finals; f++) {
+        int32_t state = p->final[f], group = p->state_class[state];
+        int64_t at = m->plan.place[state];
+        double read = group < 0 ? 0.0 : m->stepped[from + at] * m->read[row * p->classes + group];
+        sum += (m->kept[from + at] * m->stray[row] + read) * m->final[at];
+    }
+    return sum;
+}
+
 /* The summed penalty of everything, f64[fields], told by the field of the arc that reaches the end.
  * field i32[arcs] below fields. 0 where memory is short. */
 int summed_totals(const Problem *p, const int32_t *field, int64_t fields, double *totals)
 {
     Sums sums, *m = &sums;
     if (!sums_make(m, p, 0)) return 0;
-    forward(m);
-    int64_t states = p->states, last = p->nodes - 1;
+    int64_t last = p->nodes - 1;
+    forward(m, last);
     double *scales = totals + fields;
     for (int64_t f = 0; f < fields; f++) totals[f] = scales[f] = INFINITY;
     for (int pass = 0; pass < 2; pass++)
@@ -221,10 +243,7 @@ int summed_totals(const Problem *p, const int32_t *field, int64_t fields, double
             int32_t arc = m->plan.arriving[i];
             double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
             if (behind == INFINITY) continue;
-            for (int64_t s = 0; s < states; s++) m->scratch[s] = 0.0;
-            bring(m, arc, 1.0, m->scratch);
-            double sum = 0.0;
-            for (int64_t s = 0; s < states; s++) sum += m->scratch[s] * m->final[s];
+            double sum = ending(m, arc);
             if (sum == 0.0) continue;
             double penalty = behind - log(sum), *total = totals + field[arc];
             if (pass == 0) { if (penalty < scales[field[arc]]) scales[field[arc]] = penalty; }
@@ -316,7 +335,7 @@ int summed_expected(
 {
     Sums sums, *m = &sums;
     if (!sums_make(m, p, 1)) return 0;
-    forward(m);
+    forward(m, p->nodes);
     backward(m);
     int64_t states = p->states, last = p->nodes - 1, width = p->labels - 1;
     double whole = 0.0;

@@ -8,7 +8,8 @@
 
 static const double LEAST_HEIGHT = 0.0035, MOST_HEIGHT = 0.35, MOST_WIDTH = 0.5;
 static const double WORD_GAP = 0.45, WORD_OVERLAP = 0.35, ALIKE = 0.4, ACCENT_GAP = 0.25;
-static const float RUN_GAP = 4.0f, RUN_OVERLAP = 0.5f, RUN_ALIKE = 0.32f, FAR = 1e6f;
+static const double FRAME_INK = 0.3, FRAMED = 0.3;
+static const float RUN_GAP = 4.0f, RUN_OVERLAP = 0.5f, RUN_ALIKE = 0.28f, FAR = 1e6f;
 
 void order_by(const int32_t *value, int64_t count, int32_t *order, int32_t *scratch)
 {
@@ -46,6 +47,20 @@ static int is_mark(const Component *part, int64_t height, int64_t width, int pag
     return !(wide < 0.22 * high && high > 0.03 * w && area > 0.8 * wide * high);
 }
 
+/* Whether a component is what was left of a frame: others, two at least, stand well within its box. */
+static int is_frame(const Component *parts, const int32_t *own, int64_t kept, const Component *part)
+{
+    double wide = part->x1 - part->x0, high = part->y1 - part->y0;
+    int within = 0;
+    if (!((double)part->area < FRAME_INK * wide * high)) return 0;
+    for (int64_t i = 0; i < kept && within < 2; i++) {
+        const Component *one = parts + own[i];
+        within += one->x0 > part->x0 && one->y0 > part->y0 && one->x1 < part->x1 && one->y1 < part->y1
+            && one->y1 - one->y0 >= FRAMED * high;
+    }
+    return within == 2;
+}
+
 /* The marks of a mask u8[height, width] 0 or 1, from left to right, the `most` tallest: boxes
  * i32[most, 4], area i32[most]. How many; -1 without memory. */
 int64_t find_marks(
@@ -59,6 +74,13 @@ int64_t find_marks(
     int32_t *own = memory, *value = own + count, *order = value + count, *scratch = order + count;
     for (int64_t c = 0; c < count; c++)
         if (is_mark(parts + c, height, width, page != 0)) own[kept++] = (int32_t)c;
+    if (page) {
+        int64_t left = 0;
+        for (int64_t i = 0; i < kept; i++)
+            if (!is_frame(parts, own, kept, parts + own[i])) order[left++] = own[i];
+        kept = left;
+        memcpy(own, order, (size_t)kept * sizeof(int32_t));
+    }
     if (kept > most) {
         for (int64_t i = 0; i < kept; i++) value[i] = parts[own[i]].y0 - parts[own[i]].y1;
         order_by(value, kept, order, scratch);

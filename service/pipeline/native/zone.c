@@ -79,10 +79,9 @@ static int zone_make(Zone *z)
     z->profile = z->flipped + size;
     z->up = z->down + size;
     z->solid = (uint8_t *)z->up + size;
-    for (int64_t i = 0; i < size; i++) {
-        z->ink[i] = (float)z->line[i] / 255.0f;
-        z->solid[i] = z->line[i] > z->rules->solid;
-    }
+    uint8_t solid = (uint8_t)within(z->rules->solid, 0, 255);
+    for (int64_t i = 0; i < size; i++) z->ink[i] = (float)z->line[i] / 255.0f;
+    for (int64_t i = 0; i < size; i++) z->solid[i] = z->line[i] > solid;
     z->labels = malloc((size_t)(size + 1) * sizeof(int32_t));
     if (!z->labels) return 0;
     z->part = label_components(z->solid, height, width, width, z->labels, &z->parts);
@@ -163,8 +162,10 @@ static void add_contour_paths(Zone *z)
     for (int64_t x = 0; x < width; x++) { top[x] = (int32_t)height; bottom[x] = -1; }
     for (int64_t y = 0; y < height; y++) {
         const uint8_t *row = z->solid + y * width;
-        for (int64_t x = 0; x < width; x++)
-            if (row[x]) { if (top[x] == height) top[x] = (int32_t)y; bottom[x] = (int32_t)y; }
+        for (int64_t x = solid_next(row, 0, width); x < width; x = solid_next(row, x + 1, width)) {
+            if (top[x] == height) top[x] = (int32_t)y;
+            bottom[x] = (int32_t)y;
+        }
     }
     for (int64_t x = 0; x < width; x++)
         z->profile[x] = (float)(bottom[x] < 0 ? 1 : height - top[x]) * weight;
@@ -200,13 +201,15 @@ static double thickness(const Zone *z, int32_t *far)
 {
     int64_t height = z->height, width = z->width, sum = 0, count = 0;
     int32_t most = (int32_t)(height + width);
+    memset(far, 0, (size_t)(height * width) * sizeof(int32_t));
     for (int64_t y = 0; y < height; y++)
-        for (int64_t x = 0; x < width; x++) {
+        for (int64_t x = solid_next(z->solid + y * width, 0, width); x < width;
+             x = solid_next(z->solid + y * width, x + 1, width)) {
             int64_t at = y * width + x;
             int32_t near = most;
             if (y > 0 && far[at - width] + 1 < near) near = far[at - width] + 1;
             if (x > 0 && far[at - 1] + 1 < near) near = far[at - 1] + 1;
-            far[at] = z->solid[at] ? near : 0;
+            far[at] = near;
         }
     for (int64_t y = height - 1; y >= 0; y--)
         for (int64_t x = width - 1; x >= 0; x--) {
@@ -327,17 +330,15 @@ static int64_t renumber(const Zone *z, int64_t most, int16_t *piece)
     int64_t size = z->height * z->width, count = 0;
     int16_t *name = calloc((size_t)(most + 2), sizeof(int16_t));
     if (!name) return -1;
-    for (int64_t i = 0; i < size; i++)
-        if (z->solid[i]) name[piece[i]] = 1;
+    for (int64_t i = solid_next(z->solid, 0, size); i < size; i = solid_next(z->solid, i + 1, size))
+        name[piece[i]] = 1;
     for (int64_t p = 0; p <= most; p++) {
         int16_t own = name[p];
         name[p] = (int16_t)count;
         count += own;
     }
-    for (int64_t i = 0; i < size; i++) {
-        int16_t own = name[piece[i]];
-        piece[i] = own < count ? own : (int16_t)(count - 1);
-    }
+    for (int64_t p = 0; p <= most; p++) name[p] = name[p] < count ? name[p] : (int16_t)(count - 1);
+    for (int64_t i = 0; i < size; i++) piece[i] = name[piece[i]];
     free(name);
     return count;
 }
@@ -380,7 +381,9 @@ int64_t cut_line(
     piece_boxes(piece, z->solid, height, width, count, boxes);
     crossings(piece, z->solid, height, width, crossed);
     rises(boxes, count, rules->reach, rules->height, rising);
-    for (int64_t i = 0; i < height * width; i++) area[piece[i]] += z->solid[i];
+    int64_t size = height * width;
+    for (int64_t i = solid_next(z->solid, 0, size); i < size; i = solid_next(z->solid, i + 1, size))
+        area[piece[i]]++;
     double sum = 0.0;
     ink[0] = 0.0f;
     for (int64_t p = 0; p < count; p++) {

@@ -89,7 +89,8 @@ def cells_with(amount: NDArray[np.floating], rules: NDArray[np.int32]) -> int:
     if not len(under):
         return 0
     own = level[under[np.argmin(y[under])]]
-    ends = (np.abs(level[:, [0, 2]] - own[[0, 2]]) < _SAME_ENDS * size).all(axis=1)
+    # One end is enough: of faint lines a part is found.
+    ends = (np.abs(level[:, [0, 2]] - own[[0, 2]]) < _SAME_ENDS * size).any(axis=1)
     sides = _apart(y[ends], _ONE_RULE * size)
     if len(sides) < 2:
         return 0

@@ -14,8 +14,10 @@ from service.pipeline.doubts import line_of
 from service.pipeline.field import Places
 from service.pipeline.ink import HORIZONTAL, VERTICAL
 
-# Cheques, even photographed at an angle, are wider, in heights of the page.
+# What is written and printed on a cheque, even on one photographed at an angle or on a larger sheet,
+# is wider, in its heights; so much of it, in per cent at each end, may be stray.
 _NARROWEST: Final = 1.5
+_STRAY: Final = 2
 # The amount's characters are taller than a usual word, in heights of that.
 _LEAST: Final = 1.1
 # Rows of a list beside the amount's own, and cells of a grid with its own.
@@ -42,8 +44,9 @@ def is_other_paper(amount: NDArray[np.floating], places: Places, rules: NDArray[
     amount: [S, 4], boxes of its symbols in pixels of the page, one at least; rules: i32 [R, 5], as
     in InkImage.
     """
-    width, height = places.page
-    if width < _NARROWEST * height:
+    x0, y0 = np.percentile(places.words[:, :2], _STRAY, axis=0)
+    x1, y1 = np.percentile(places.words[:, 2:], 100 - _STRAY, axis=0)
+    if x1 - x0 < _NARROWEST * (y1 - y0):
         return True
     size = line_of(amount)[0]
     usual = float(np.median(places.words[:, 3] - places.words[:, 1]))

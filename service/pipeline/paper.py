@@ -14,12 +14,15 @@ from service.pipeline.doubts import line_of
 from service.pipeline.field import Places
 from service.pipeline.ink import HORIZONTAL, VERTICAL
 
-# What is written and printed on a cheque, even on one photographed at an angle or on a larger sheet,
-# is wider, in its heights; so much of it, in per cent at each end, may be stray.
+# What is written and printed on a cheque, even on one photographed at an angle or on a larger
+# sheet, is wider, in its heights; so much of it, in per cent at each end, may be stray.
 _NARROWEST: Final = 1.5
 _STRAY: Final = 2
 # The amount's characters are taller than a usual word, in heights of that.
 _LEAST: Final = 1.1
+# More marks as high as the amount than a cheque has.
+_OF_TEXT: Final = (0.5, 1.5)
+_MUCH: Final = 250
 # Rows of a list beside the amount's own, and cells of a grid with its own.
 _ROWS: Final = 3
 _CELLS: Final = 3
@@ -51,9 +54,11 @@ def is_other_paper(amount: NDArray[np.floating], places: Places, rules: NDArray[
     size = line_of(amount)[0]
     usual = float(np.median(places.words[:, 3] - places.words[:, 1]))
     cells = cells_with(amount, rules)
-    # Small figures in a box of their own are a cheque's all the same.
+    high = places.marks.boxes[:, 3] - places.marks.boxes[:, 1]
+    text = int(((high > _OF_TEXT[0] * size) & (high < _OF_TEXT[1] * size)).sum())
+    # Small figures in a box of their own are a cheque's all the same, unless there is much text.
     return (
-        (size < _LEAST * usual and cells != 1)
+        (size < _LEAST * usual and (cells != 1 or text > _MUCH))
         or rows_beside(amount, places) >= _ROWS
         or cells >= _CELLS
     )

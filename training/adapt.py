@@ -19,16 +19,20 @@ from training.encode import png
 from training.export import load_exported
 from training.global_train import Chain, GlobalRecipe, Progress, tune, workers
 from training.pretrain import Pool
+from training.string_loss import Runner
 from training.strings import SHARD, StringSample, build_strings, cut_image, load_strings
 from training.tuning import single_pools, write_tuned
 from training.variants import CROPPED, PAGE, varied
+
+# Below it a part says nothing of when to stop.
+_LEAST = 10
 
 RECIPE = GlobalRecipe(rate=3e-4, hopeless=16.0, every=20, average=0.95)
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptPlan:
-    """How to adapt: the model, how many passes over the images, what part of them is held back.
+    """How to adapt: the model, how many passes over the images, how many parts they come in.
 
     own: share of a batch that is the bank's, the rest is synthetic. patience: checks in a row
     without a lower loss on what is held back after which training ends.
@@ -36,28 +40,38 @@ class AdaptPlan:
 
     model: Path
     passes: int = 32
-    held_back: float = 0.2
+    parts: int = 4
     own: float = 0.6
-    patience: int = 4
+    patience: int = 6
     workers: int = 2
     recipe: GlobalRecipe = RECIPE
 
 
 @dataclass(frozen=True, slots=True)
 class Adapted:
-    """What came out: the chain, and how it reads what was held back, before and after.
+    """What came out: the chain, and how the parts were read by chains that never saw them.
 
-    kept: samples seen when the chain that is kept was reached. held_back: names of its images.
+    kept: samples seen of each part when its chain was reached; images: that were learned from.
+    loss, right: mean loss and share read rightly, of every part while it was held back.
     """
 
     chain: Chain
-    kept: int
-    trained_on: int
-    held_back: tuple[str, ...]
+    kept: tuple[int, ...]
+    images: int
     loss_before: float
     loss_after: float
     right_before: float
     right_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The chain that read one part best, and how it and the one before read it."""
+
+    chain: Chain
+    kept: int
+    loss: tuple[float, float]
+    right: tuple[float, float]
 
 
 def amounts_of(label: str, key: str) -> tuple[int, ...]:
@@ -96,11 +110,9 @@ def cut_sample(
         yield name, tuple(one for one in cut if one is not None) if cut and cut[0] else ()
 
 
-def parted(names: Sequence[str], share: float) -> tuple[list[str], list[str]]:
-    """Names to train on and to hold back: every so manieth of them in their order."""
-    every = max(round(1 / share), 2)
-    back = [name for index, name in enumerate(names) if index % every == every // 2]
-    return [name for name in names if name not in set(back)], back
+def parted(names: Sequence[str], parts: int) -> list[list[str]]:
+    """Names in so many parts, neighbours in different ones."""
+    return [list(names[number::parts]) for number in range(parts)]
 
 
 def adapt(
@@ -109,62 +121,90 @@ def adapt(
     synthetic: Sequence[StringSample],
     pools: Sequence[Pool],
     *,
-    checkpoint: Path | None = None,
-    progress: Callable[[Progress, float], None] | None = None,
+    progress: Callable[[int, Progress, float], None] | None = None,
 ) -> Adapted:
-    """Tune the whole chain of a model to images; the chain that reads the held-back ones best.
+    """Tune the whole chain of a model to images: the mean of chains tuned to all parts but one.
 
+    Each ends where the part that it does not see is read best. A few dozen images say that only
+    roughly: the mean of the chains hangs on no part, and has learned from all of them.
     images: of each by its name its graph, and after it those of its variants. synthetic, pools:
     fields and single characters mixed in, so that nothing is forgotten.
-    progress: called with where training stands and the loss on what is held back.
+    progress: called with the part's number, where training stands and the loss on that part.
     """
-    if len(images) < 10:
-        raise ValueError(f"{len(images)} usable images are too few to adapt to; 10 are the least")
+    if len(images) < _LEAST:
+        raise ValueError(
+            f"{len(images)} usable images are too few to adapt to; {_LEAST} are the least"
+        )
+    names = sorted(images)
     card = load_card(plan.model)
-    chain = Chain(load_exported(plan.model), card)
-    training, back = parted(sorted(images), plan.held_back)
-    own = [variant for name in training for variant in images[name]]
-    held_back = [images[name][0] for name in back]
-    fields = math.ceil(plan.passes * len(training) / plan.own)
-    recipe = replace(plan.recipe, fields=fields)
-    kinds = [(own, plan.own), (synthetic, 1 - plan.own)] if synthetic else [(own, 1.0)]
-    told: list[Progress] = []
+    found: list[_Part] = []
     with workers(plan.workers, card.labels) as runner:
+        for number, back in enumerate(parted(names, plan.parts)):
 
-        def loss_of(one: Chain) -> float:
-            with torch.no_grad():
-                losses = [one.losses(b, recipe.loss, runner) for b in one.batches(held_back, 64)]
-            return float(torch.cat(losses).clamp(max=recipe.hopeless).mean())
+            def tell(now: Progress, loss: float, number: int = number) -> None:
+                if progress is not None:
+                    progress(number, now, loss)
 
-        before = loss_of(chain)
-        right_before = chain.share_right(held_back)
-        best, least, kept, since = copy.deepcopy(chain), before, 0, 0
-
-        def watch(seen: int, averaged: Chain) -> bool:
-            nonlocal best, least, kept, since
-            loss = loss_of(averaged)
-            since += 1
-            if loss < least:
-                best, least, kept, since = copy.deepcopy(averaged), loss, seen, 0
-            if progress is not None:
-                progress(told[-1], loss)
-            return since >= plan.patience
-
-        tune(
-            chain, kinds, pools, recipe, runner=runner, checkpoint=checkpoint,
-            progress=told.append, watch=watch,
-        )  # fmt: skip
-    right = best.share_right(held_back)
+            left = set(back)
+            own = [one for name in names if name not in left for one in images[name]]
+            steps = math.ceil(plan.passes * (len(names) - len(back)) / plan.own)
+            recipe = replace(plan.recipe, fields=steps, seed=plan.recipe.seed + number)
+            kinds = [(own, plan.own), (synthetic, 1 - plan.own)] if synthetic else [(own, 1.0)]
+            chain = Chain(load_exported(plan.model), card)
+            held_back = [images[name][0] for name in back]
+            found.append(_tuned_to(chain, kinds, held_back, pools, recipe, plan, runner, tell))
+    shares = np.array([len(part) for part in parted(names, plan.parts)]) / len(names)
+    loss = shares @ np.array([part.loss for part in found])
+    right = shares @ np.array([part.right for part in found])
     return Adapted(
-        best,
-        kept,
-        len(training),
-        tuple(back),
-        before,
-        least,
-        right_before,
-        float(np.round(right, 4)),
+        mean_chain([part.chain for part in found]),
+        tuple(part.kept for part in found),
+        len(names),
+        *(round(float(one), 4) for one in (*loss, *right)),
     )
+
+
+def _tuned_to(
+    chain: Chain,
+    kinds: Sequence[tuple[Sequence[StringSample], float]],
+    held_back: Sequence[StringSample],
+    pools: Sequence[Pool],
+    recipe: GlobalRecipe,
+    plan: AdaptPlan,
+    runner: Runner,
+    progress: Callable[[Progress, float], None],
+) -> _Part:
+    """Tune a chain on kinds of samples; what reads those held back best of what it became."""
+
+    def loss_of(one: Chain) -> float:
+        with torch.no_grad():
+            losses = [one.losses(b, recipe.loss, runner) for b in one.batches(held_back, 64)]
+        return float(torch.cat(losses).clamp(max=recipe.hopeless).mean())
+
+    before, right = loss_of(chain), chain.share_right(held_back)
+    best, least, kept, since = copy.deepcopy(chain), before, 0, 0
+    told: list[Progress] = []
+
+    def watch(seen: int, averaged: Chain) -> bool:
+        nonlocal best, least, kept, since
+        loss = loss_of(averaged)
+        since += 1
+        if loss < least:
+            best, least, kept, since = copy.deepcopy(averaged), loss, seen, 0
+        progress(told[-1], loss)
+        return since >= plan.patience
+
+    tune(chain, kinds, pools, recipe, runner=runner, progress=told.append, watch=watch)
+    return _Part(best, kept, (before, least), (right, best.share_right(held_back)))
+
+
+def mean_chain(chains: Sequence[Chain]) -> Chain:
+    """A chain whose every weight is the mean of those of several that were tuned from one."""
+    mean = copy.deepcopy(chains[0])
+    with torch.no_grad():
+        for own, *others in zip(*(one.parameters() for one in (mean, *chains)), strict=True):
+            own.copy_(torch.stack(others).mean(dim=0))
+    return mean
 
 
 def build_mixture(sources: Sources, folder: Path, fields: int, workers: int = 2) -> Iterator[str]:
@@ -183,16 +223,16 @@ def load_mixture(folder: Path, fields: int) -> tuple[list[StringSample], list[Po
 def write_adapted(
     adapted: Adapted, plan: AdaptPlan, sample: Sample, to: Path, *, field_only: bool
 ) -> None:
-    """Write the adapted chain as a new version, calibrated where enough was held back."""
-    recipe = asdict(replace(plan.recipe, fields=adapted.kept))
+    """Write the adapted chain as a new version, which ranks and accepts nothing."""
     training = {
         "adapted": {
             "from": load_card(plan.model).model_version,
-            "images": adapted.trained_on,
-            "held_back": len(adapted.held_back),
+            "images": adapted.images,
+            "parts": plan.parts,
+            "kept": adapted.kept,
             "sample_sha256": digest(sample),
             "cropped": field_only,
-            "recipe": recipe,
+            "recipe": asdict(plan.recipe),
         }
     }
     write_tuned(adapted.chain, plan.model, to, training)
@@ -200,11 +240,9 @@ def write_adapted(
 
 def what_it_accepts(adapted: Adapted, to: Path, max_error: float = DEFAULT_MAX_ERROR) -> str:
     """What the new version accepts, and what to do about it."""
-    needed, back = sample_needed(max_error), len(adapted.held_back)
-    enough = "enough" if back >= needed else "too few"
     return (
-        f"{back} images held back are {enough} to count errors on: an error of "
-        f"{100 * max_error:g} % needs {needed} accepted without one. {to} keeps no threshold and "
-        f"accepts nothing, it ranks only; calibrate it to labelled cheques it was not adapted to "
-        f"(cheque-reader calibrate)"
+        f"{to} learned from all {adapted.images} images, so that errors cannot be counted on them: "
+        f"it keeps no threshold and accepts nothing, it ranks only. Calibrate it to labelled "
+        f"cheques it was not adapted to (cheque-reader calibrate); an error of "
+        f"{100 * max_error:g} % needs {sample_needed(max_error)} accepted without one"
     )

@@ -113,6 +113,9 @@ def adapt(
         bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
     ] = False,
     passes: Annotated[int, typer.Option(help="Passes over the images, at most.", min=1)] = 32,
+    parts: Annotated[
+        int, typer.Option(help="Chains to tune, each to all parts but one.", min=2, max=10)
+    ] = 4,
     variants: Annotated[
         int, typer.Option(help="Distorted copies of every image to learn from.", min=0)
     ] = 8,
@@ -147,6 +150,7 @@ def adapt(
         plan = adaptation.AdaptPlan(
             model,
             passes=passes,
+            parts=parts,
             workers=workers,
             recipe=replace(adaptation.RECIPE, seed=seed, rate=rate, bf16=bf16),
         )
@@ -169,13 +173,16 @@ def adapt(
                 mixed, pools = adaptation.load_mixture(runs / name, synthetic)
             task = bar.add_task("adapting", total=None)
 
-            def show(now: Progress, loss: float) -> None:
-                text = f"adapting, loss {now.loss:.3f}, held back {loss:.3f}"
+            def show(part: int, now: Progress, loss: float) -> None:
+                text = (
+                    f"adapting, part {part + 1} of {plan.parts} held back: loss {now.loss:.3f}, "
+                    f"on that part {loss:.3f}"
+                )
                 bar.update(task, completed=now.fields, description=text)
 
             adapted = adaptation.adapt(plan, cut, mixed, pools, progress=show)
         adaptation.write_adapted(adapted, plan, sample, folder, field_only=field_only)
-    table = Table("held back", "loss", "right %")
+    table = Table("each part while held back", "loss", "right %")
     for row, loss, right in (
         ("before", adapted.loss_before, adapted.right_before),
         ("after", adapted.loss_after, adapted.right_after),
@@ -183,10 +190,7 @@ def adapt(
         table.add_row(row, f"{loss:.3f}", f"{100 * right:.1f}")
     console.print(table)
     left_out = len(sample.labels) - len(cut)
-    say(
-        f"wrote {folder}: adapted to {adapted.trained_on} images, {len(adapted.held_back)} held "
-        f"back, {left_out} of no use"
-    )
+    say(f"wrote {folder}: adapted to {adapted.images} images, {left_out} of no use")
     say(adaptation.what_it_accepts(adapted, folder))
 
 

@@ -225,7 +225,7 @@ def _through(beyond: NDArray[np.bool_], ruled: int) -> int:
     beyond: bool [H, reach], ink outward from that end; ruled: columns that the rule takes up. 0
     where there is no rule, and where the ink goes on and on, for that is no character's.
     """
-    inked = beyond.any(axis=0)
+    inked = np.asarray(beyond.any(axis=0))
     clear = np.flatnonzero(~inked[ruled:])
     if not ruled or not len(clear):
         return 0

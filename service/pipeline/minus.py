@@ -19,7 +19,9 @@ _FLAT: Final = 1.2
 # Its distance from the first symbol and the place of its middle, in that symbol's heights.
 _NEAR: Final = 0.8
 _LEVEL: Final = (0.25, 0.8)
-_LOWEST: Final = 1.0
+# Below its level a dash is as thick as a stroke, or it is a rest of a ruled line.
+_LOWEST: Final = 0.97
+_STROKE: Final = 0.08
 # How far before the amount a minus may stand, how long and how thick it is, in heights.
 _BEFORE: Final = 2.5
 _LONG: Final = (0.2, 1.8)
@@ -154,7 +156,7 @@ def _are_dashes(marks: NDArray[np.float64], top: float, size: float) -> NDArray[
         & (wide >= _LONG[0] * size)
         & (wide <= _LONG[1] * size)
         & (level >= _LEVEL[0])
-        & (level <= _LOWEST)
+        & (level <= np.where(high >= _STROKE * size, _LOWEST, _LEVEL[1]))
     )
 
 

@@ -12,14 +12,19 @@ from numpy.typing import NDArray
 
 from service.pipeline.doubts import line_of
 from service.pipeline.field import Places
-from service.pipeline.ink import HORIZONTAL
+from service.pipeline.ink import HORIZONTAL, VERTICAL
 
-# Cheques, even photographed at an angle, are wider, in heights of the page.
+# What is written and printed on a cheque, even on one photographed at an angle or on a larger
+# sheet, is wider, in its heights; so much of it, in per cent at each end, may be stray.
 _NARROWEST: Final = 1.5
+_STRAY: Final = 2
 # The amount's characters are taller than a usual word, in heights of that.
 _LEAST: Final = 1.1
+# More marks as high as the amount than a cheque has.
+_OF_TEXT: Final = (0.5, 1.5)
+_MUCH: Final = 250
 # Rows of a list beside the amount's own, and cells of a grid with its own.
-_ROWS: Final = 2
+_ROWS: Final = 3
 _CELLS: Final = 3
 # A word of figures has so many marks, is as high as the amount, and ends where it does, in heights.
 _FIGURES: Final = 3
@@ -42,15 +47,20 @@ def is_other_paper(amount: NDArray[np.floating], places: Places, rules: NDArray[
     amount: [S, 4], boxes of its symbols in pixels of the page, one at least; rules: i32 [R, 5], as
     in InkImage.
     """
-    width, height = places.page
-    if width < _NARROWEST * height:
+    x0, y0 = np.percentile(places.words[:, :2], _STRAY, axis=0)
+    x1, y1 = np.percentile(places.words[:, 2:], 100 - _STRAY, axis=0)
+    if x1 - x0 < _NARROWEST * (y1 - y0):
         return True
     size = line_of(amount)[0]
     usual = float(np.median(places.words[:, 3] - places.words[:, 1]))
+    cells = cells_with(amount, rules)
+    high = places.marks.boxes[:, 3] - places.marks.boxes[:, 1]
+    text = int(((high > _OF_TEXT[0] * size) & (high < _OF_TEXT[1] * size)).sum())
+    # Small figures in a box of their own are a cheque's all the same, unless there is much text.
     return (
-        size < _LEAST * usual
+        (size < _LEAST * usual and (cells != 1 or text > _MUCH))
         or rows_beside(amount, places) >= _ROWS
-        or cells_with(amount, rules) >= _CELLS
+        or cells >= _CELLS
     )
 
 
@@ -72,18 +82,23 @@ def rows_beside(amount: NDArray[np.floating], places: Places) -> int:
 
 
 def cells_with(amount: NDArray[np.floating], rules: NDArray[np.int32]) -> int:
-    """How many cells of about the same height, the amount's among them, lie on one another."""
+    """How many cells of about the same height, the amount's among them, lie on one another.
+
+    Level lines alone make no cells but for the amount's own: a place and a date are written on such
+    lines too.
+    """
     size, top, bottom = line_of(amount)
     left, right = float(amount[:, 0].min()), float(amount[:, 2].max())
     level = rules[rules[:, 4] == HORIZONTAL, :4].astype(np.float64)
     along = np.minimum(level[:, 2], right) - np.maximum(level[:, 0], left)
     level = level[along > _ALONG * (right - left)]
     y = (level[:, 1] + level[:, 3]) / 2
-    below = np.flatnonzero((y > (top + bottom) / 2) & (y < bottom + _BELOW * size))
-    if not len(below):
+    under = np.flatnonzero((y > (top + bottom) / 2) & (y < bottom + _BELOW * size))
+    if not len(under):
         return 0
-    own = level[below[np.argmin(y[below])]]
-    ends = (np.abs(level[:, [0, 2]] - own[[0, 2]]) < _SAME_ENDS * size).all(axis=1)
+    own = level[under[np.argmin(y[under])]]
+    # One end is enough: of faint lines a part is found.
+    ends = (np.abs(level[:, [0, 2]] - own[[0, 2]]) < _SAME_ENDS * size).any(axis=1)
     sides = _apart(y[ends], _ONE_RULE * size)
     if len(sides) < 2:
         return 0
@@ -92,8 +107,18 @@ def cells_with(amount: NDArray[np.floating], rules: NDArray[np.int32]) -> int:
     gaps = np.diff(sides)
     gaps /= gaps[max(at - 1, 0)]
     alike = (gaps <= _AS_HIGH) & (gaps >= 1 / _AS_HIGH)
-    parts = (alike[:at][::-1], alike[at:])
-    return sum(int(np.argmin(np.append(part, False))) for part in parts)
+    above, below = (
+        int(np.argmin(np.append(part, False))) for part in (alike[:at][::-1], alike[at:])
+    )
+    cells = above + below
+    upright = rules[rules[:, 4] == VERTICAL, :4].astype(np.float64)
+    x = (upright[:, 0] + upright[:, 2]) / 2
+    side = np.abs(x[:, None] - own[[0, 2]]).min(axis=1) < _SAME_ENDS * size
+    held = np.minimum(upright[:, 3], sides[at + below]) - np.maximum(
+        upright[:, 1], sides[at - above]
+    )
+    joined = (side & (held > _ALONG * (sides[at + below] - sides[at - above]))).any()
+    return cells if joined else min(cells, 1)
 
 
 def _apart(values: NDArray[np.float64], least: float) -> NDArray[np.float64]:

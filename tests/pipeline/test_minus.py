@@ -112,7 +112,8 @@ def test_and_one_right_before_a_currency_sign_but_not_the_end_of_a_line_there() 
         [],
         [(250, 98, 24, 5), (215, 98, 24, 5)],  # a filled line
         [(250, 98, 24, 5), (470, 98, 24, 5)],
-        [(250, 126, 24, 3)],  # below the line
+        [(250, 126, 24, 5)],  # below the line
+        [(250, 116, 24, 2)],  # the rest of a ruled line
         [(250, 84, 24, 5)],
         [(250, 90, 12, 24)],
         [(100, 98, 24, 5)],

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.pipeline.ink import HORIZONTAL
+from service.pipeline.ink import HORIZONTAL, VERTICAL
 from service.pipeline.paper import cells_with
 from service.pipeline.reader import ChequeReader
 from service.settings import load_settings
@@ -127,6 +127,9 @@ def test_cells_are_counted_where_they_lie_on_one_another(
     levels: tuple[int, ...], cells: int
 ) -> None:
     amount = np.array([(320 + 30 * n, 140, 344 + 30 * n, 180) for n in range(6)], np.float32)
-    rules = [(300, y, 560, y + 2, HORIZONTAL) for y in levels]
-    others = [(40, 250, 900, 252, HORIZONTAL), (300, 120, 302, 200, 1 - HORIZONTAL)]
-    assert cells_with(amount, np.array([*rules, *others], np.int32)) == cells
+    others = [(40, 260, 900, 262, HORIZONTAL), (420, 0, 422, 400, VERTICAL)]
+    rules = [*((300, y, 560, y + 2, HORIZONTAL) for y in levels), *others]
+    side = (300, min(levels, default=0), 302, max(levels, default=0), VERTICAL)
+    assert cells_with(amount, np.array([*rules, side], np.int32)) == cells
+    # Lines without sides are those of a place and a date.
+    assert cells_with(amount, np.array(rules, np.int32)) == min(cells, 1)

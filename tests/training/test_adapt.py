@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from service.calibration import load_sample
@@ -13,8 +14,17 @@ from service.pipeline.card import load_card
 from service.pipeline.reader import ChequeReader
 from tests.training.test_global_train import MODEL, RECIPE, sample
 from training.__main__ import app
-from training.adapt import AdaptPlan, adapt, amounts_of, cut_sample, parted, what_it_accepts
+from training.adapt import (
+    AdaptPlan,
+    adapt,
+    amounts_of,
+    cut_sample,
+    mean_chain,
+    parted,
+    what_it_accepts,
+)
 from training.export import load_exported
+from training.global_train import Chain
 from training.strings import cut_image
 from training.tuning import write_tuned
 
@@ -27,12 +37,13 @@ def test_digits_leave_open_whether_there_are_cents() -> None:
     assert amounts_of("123456", "amount_minor") == (123456,)
 
 
-def test_what_is_held_back_is_spread_and_never_trained_on() -> None:
-    names = [f"{n:03}" for n in range(100)]
-    training, back = parted(names, 0.2)
-    assert len(back) == 20
-    assert sorted(training + back) == names
-    assert np.diff([int(name) for name in back]).max() == 5
+def test_neighbours_are_in_different_parts_and_every_image_in_one() -> None:
+    names = [f"{n:03}" for n in range(101)]
+    parts = parted(names, 4)
+    assert sorted(name for part in parts for name in part) == names
+    assert [np.diff([int(name) for name in part]).tolist() for part in parts] == [
+        [4] * 25, [4] * 24, [4] * 24, [4] * 24
+    ]  # fmt: skip
 
 
 def test_an_image_is_cut_as_the_service_cuts_it() -> None:
@@ -55,24 +66,36 @@ def test_images_without_an_amount_are_left_out(tmp_path: Path) -> None:
     assert [name for name, own in cut.items() if own] == ["good.png"]
 
 
-def test_adaptation_keeps_the_chain_that_reads_what_is_held_back_best() -> None:
-    # The same few graphs on both sides, so that there is something to learn.
+def test_adaptation_reads_what_is_held_back_better() -> None:
+    # The same few graphs in all parts, so that there is something to learn.
     images = {f"{n:02}": (sample(n % 4, 100 * (12 + n % 4)),) for n in range(20)}
     # Random crops are far from being read: nothing is beyond hope here.
     recipe = replace(RECIPE, hopeless=100.0)
-    adapted = adapt(AdaptPlan(MODEL, passes=8, workers=1, recipe=recipe), images, [], [])
-    assert adapted.trained_on == 16
-    assert len(adapted.held_back) == 4
+    plan = AdaptPlan(MODEL, passes=8, parts=3, workers=1, recipe=recipe)
+    seen: list[int] = []
+    adapted = adapt(plan, images, [], [], progress=lambda part, *_: seen.append(part))
+    assert set(seen) == {0, 1, 2}
+    assert adapted.images == 20
     assert adapted.loss_after < adapted.loss_before
-    assert adapted.kept > 0
+    assert len(adapted.kept) == 3
+    assert min(adapted.kept) > 0
     assert "ranks only" in what_it_accepts(adapted, Path("models/amounts/2"))
     with pytest.raises(ValueError, match="too few"):
         adapt(AdaptPlan(MODEL), dict(list(images.items())[:9]), [], [])
 
 
-def test_a_tuned_chain_is_a_version_that_accepts_nothing_yet(tmp_path: Path) -> None:
-    from training.global_train import Chain
+def test_the_mean_of_chains_is_that_of_every_weight() -> None:
+    chains = [Chain(load_exported(MODEL), load_card(MODEL)) for _ in range(2)]
+    for number, chain in enumerate(chains):
+        for weight in chain.parameters():
+            weight.data += number
+    mean = mean_chain(chains)
+    for own, low in zip(mean.parameters(), chains[0].parameters(), strict=True):
+        assert torch.allclose(own, low + 0.5, atol=1e-5)
+    assert not torch.equal(chains[0].weights.symbol, mean.weights.symbol)
 
+
+def test_a_tuned_chain_is_a_version_that_accepts_nothing_yet(tmp_path: Path) -> None:
     chain = Chain(load_exported(MODEL), load_card(MODEL))
     chain.weights.symbol.data += 0.5
     write_tuned(chain, MODEL, tmp_path / "amounts" / "9", {"note": 1})

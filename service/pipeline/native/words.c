@@ -9,7 +9,7 @@
 static const double LEAST_HEIGHT = 0.0035, MOST_HEIGHT = 0.35, MOST_WIDTH = 0.5;
 static const double WORD_GAP = 0.45, WORD_OVERLAP = 0.35, ALIKE = 0.4, ACCENT_GAP = 0.25;
 static const double FRAME_INK = 0.3, FRAMED = 0.3;
-static const float RUN_GAP = 4.0f, RUN_OVERLAP = 0.5f, RUN_ALIKE = 0.32f, FAR = 1e6f;
+static const float RUN_GAP = 4.0f, RUN_OVERLAP = 0.5f, RUN_ALIKE = 0.28f, FAR = 1e6f;
 
 void order_by(const int32_t *value, int64_t count, int32_t *order, int32_t *scratch)
 {

@@ -490,10 +490,10 @@ def _minus_number(style: Style, bracketed: bool) -> Rule:
         after = whole = closed
     tail = choice(
         "minus.cents",
-        mark=(0.6, seq(mark, _cents(), after)),
-        apart=(0.08, seq(_SPACE, _cents(), after)),
-        fraction=(0.07, seq(_fraction(mark), after)),
-        whole=(0.25, whole),
+        mark=(0.67, seq(mark, _cents(), after)),
+        apart=(0.02, seq(_SPACE, _cents(), after)),
+        fraction=(0.02, seq(_fraction(mark), after)),
+        whole=(0.29, whole),
     )
     lengths = {f"digits{n}": (share, _minus_digits(n, tail)) for n, share in enumerate(_LENGTHS, 1)}
     zeros = many("zeros", 0.3, _ZERO)

@@ -14,10 +14,15 @@ from service.pipeline.doubts import line_of
 from service.pipeline.field import Places
 from service.pipeline.ink import HORIZONTAL, VERTICAL
 
-# Cheques, even photographed at an angle, are wider, in heights of the page.
+# What is written and printed on a cheque, even on one photographed at an angle or on a larger
+# sheet, is wider, in its heights; so much of it, in per cent at each end, may be stray.
 _NARROWEST: Final = 1.5
+_STRAY: Final = 2
 # The amount's characters are taller than a usual word, in heights of that.
 _LEAST: Final = 1.1
+# More marks as high as the amount than a cheque has.
+_OF_TEXT: Final = (0.5, 1.5)
+_MUCH: Final = 250
 # Rows of a list beside the amount's own, and cells of a grid with its own.
 _ROWS: Final = 3
 _CELLS: Final = 3
@@ -42,15 +47,18 @@ def is_other_paper(amount: NDArray[np.floating], places: Places, rules: NDArray[
     amount: [S, 4], boxes of its symbols in pixels of the page, one at least; rules: i32 [R, 5], as
     in InkImage.
     """
-    width, height = places.page
-    if width < _NARROWEST * height:
+    x0, y0 = np.percentile(places.words[:, :2], _STRAY, axis=0)
+    x1, y1 = np.percentile(places.words[:, 2:], 100 - _STRAY, axis=0)
+    if x1 - x0 < _NARROWEST * (y1 - y0):
         return True
     size = line_of(amount)[0]
     usual = float(np.median(places.words[:, 3] - places.words[:, 1]))
     cells = cells_with(amount, rules)
-    # Small figures in a box of their own are a cheque's all the same.
+    high = places.marks.boxes[:, 3] - places.marks.boxes[:, 1]
+    text = int(((high > _OF_TEXT[0] * size) & (high < _OF_TEXT[1] * size)).sum())
+    # Small figures in a box of their own are a cheque's all the same, unless there is much text.
     return (
-        (size < _LEAST * usual and cells != 1)
+        (size < _LEAST * usual and (cells != 1 or text > _MUCH))
         or rows_beside(amount, places) >= _ROWS
         or cells >= _CELLS
     )
@@ -89,7 +97,8 @@ def cells_with(amount: NDArray[np.floating], rules: NDArray[np.int32]) -> int:
     if not len(under):
         return 0
     own = level[under[np.argmin(y[under])]]
-    ends = (np.abs(level[:, [0, 2]] - own[[0, 2]]) < _SAME_ENDS * size).all(axis=1)
+    # One end is enough: of faint lines a part is found.
+    ends = (np.abs(level[:, [0, 2]] - own[[0, 2]]) < _SAME_ENDS * size).any(axis=1)
     sides = _apart(y[ends], _ONE_RULE * size)
     if len(sides) < 2:
         return 0

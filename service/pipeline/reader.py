@@ -37,7 +37,7 @@ _SURELY_UPRIGHT = -9.0
 # Below this posterior the amount is looked at more closely: of a whole cheque, where likely amounts
 # are wrong more often, and of a cropped amount.
 _SURE = 0.995
-_SURE_OF_CROP = 0.98
+_SURE_OF_CROP = 0.97
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
 # Before a turned page is read as a whole its likeliest place is: where that is so many times too

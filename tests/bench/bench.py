@@ -187,10 +187,9 @@ def show(result: dict[str, Any]) -> None:
         table.add_row(name, *values, f"{one['times_the_floor']:.2f}", f"{one['segments']:.0f}")
     console.print(table)
     if result["http"]:
-        first = next(iter(result["http"].values()))
-        table = Table("HTTP", *first, box=None)
-        for name, one in result["http"].items():
-            table.add_row(name, *(f"{value:g}" for value in one.values()))
+        table = Table("HTTP", *result["http"], box=None)
+        for name in next(iter(result["http"].values())):
+            table.add_row(name, *(f"{one[name]:g}" for one in result["http"].values()))
         console.print(table)
         console.print(
             f"ready after {result['ready_seconds']} s; peak MiB of each process: "

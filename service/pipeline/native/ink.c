@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Pixels that a stretch may lack in a row. */
+enum { GAP = 2 };
+
 /* One stretch [x0, x1) of the joined rows, opened by `length` px; what is left may be dark. */
 static int add_opened(
     Runs *runs, const uint8_t *dark, int32_t y, int64_t width, int64_t length, int64_t x0, int64_t x1)
@@ -57,10 +60,35 @@ static int is_straight(
     return greatest + (least - greatest) * (place - (double)below) <= off;
 }
 
+/* Where the stretch that holds a pixel begins, not before `least`; it may have gaps. */
+static int64_t begin_of(const uint8_t *row, int64_t x, int64_t least)
+{
+    for (int64_t gap = 0, at = x - 1; at >= least && gap <= GAP; at--) {
+        gap = row[at] ? 0 : gap + 1;
+        if (row[at]) x = at;
+    }
+    return x;
+}
+
+/* The beginning of the next stretch that may be `length` px long, or that reaches an edge, from
+ * `least` on; width where there is none. A stretch has one of three pixels wherever it is looked
+ * into, so that most of what is shorter is never seen. */
+static int64_t next_stretch(const uint8_t *row, int64_t least, int64_t length, int64_t width)
+{
+    int64_t step = length > 2 * GAP ? length - GAP : 1;
+    if (least == 0 && width > 1 && (row[0] || row[1])) return row[0] ? 0 : 1;
+    for (int64_t s = (least + step - 1) / step * step; s + GAP < width; s += step)
+        for (int64_t x = s; x <= s + GAP; x++)
+            if (row[x]) return begin_of(row, x, least);
+    for (int64_t x = width - 1; x >= least && x >= width - 2; x--)
+        if (row[x]) return begin_of(row, x, least);
+    return width;
+}
+
 /* Thin straight lines along x: the components of what is darker than a threshold in unbroken stretches of
  * `length` px, where two rows together count as one and gaps of two pixels as none; of those the
  * ones at least `least` px long and at most `thickness` px thick on average that are straight. They
- * are numbered from 1 in labels u16, zeros before; stats i32[room, 4]: left, top, width, height.
+ * are numbered from 1 in labels u16, which is left alone where there is none; stats i32[room, 4]: left, top, width, height.
  * Returns how many, room at most; -1 without memory. */
 int64_t find_lines(
     const uint8_t *darkness, int64_t height, int64_t width, int32_t threshold, int64_t length,
@@ -70,22 +98,23 @@ int64_t find_lines(
     Runs runs = {0};
     uint8_t *rows = calloc((size_t)(3 * width + 1), 1);
     int failed = !rows;
+    /* Bytes alone, so that they are compared sixteen at once. */
+    uint8_t level = (uint8_t)(threshold < 0 ? 0 : threshold > 255 ? 255 : threshold), all = threshold < 0;
     for (int64_t y = 0; y < height && !failed; y++) {
         uint8_t *dark = rows + (y & 1) * width, *above = rows + (~y & 1) * width;
         uint8_t *joined = rows + 2 * width;
         const uint8_t *row = darkness + y * width;
-        for (int64_t x = 0; x < width; x++) dark[x] = row[x] > threshold;
+        for (int64_t x = 0; x < width; x++) dark[x] = (row[x] > level) | all;
         for (int64_t x = 0; x < width; x++) joined[x] = dark[x] | above[x];
-        int64_t x0 = runs_next(joined, 0, width, 1);
-        while (x0 < width && !failed) {
+        for (int64_t x0 = next_stretch(joined, 0, length, width); x0 < width && !failed;) {
             int64_t x1 = runs_next(joined, x0, width, 0), more = runs_next(joined, x1, width, 1);
-            while (more < width && more - x1 <= 2) {
+            while (more < width && more - x1 <= GAP) {
                 x1 = runs_next(joined, more, width, 0);
                 more = runs_next(joined, x1, width, 1);
             }
             int64_t from = x0 <= 1 ? 0 : x0, to = x1 >= width - 1 ? width : x1;
             failed = !add_opened(&runs, dark, (int32_t)y, width, length, from, to);
-            x0 = more;
+            x0 = next_stretch(joined, x1, length, width);
         }
     }
     free(rows);
@@ -109,6 +138,7 @@ int64_t find_lines(
         out[3] = part->y1 - part->y0;
         name[c] = (uint16_t)++kept;
     }
+    if (kept > 0) memset(labels, 0, (size_t)(height * width) * sizeof(uint16_t));
     for (int64_t i = 0; kept > 0 && i < runs.count; i++) {
         const Run *run = runs.run + i;
         uint16_t own = name[number[i]];

@@ -27,7 +27,7 @@ def find_lines(
     1, u16 [H, W], and i32 [L, 4]: left, top, width, height of each.
     """
     height, width = darkness.shape
-    labels = np.zeros(darkness.shape, np.uint16)
+    labels = np.empty(darkness.shape, np.uint16)
     stats = np.empty((_MOST_LINES, 4), np.int32)
     function = LIBRARY.find_lines
     function.restype = _Int
@@ -38,6 +38,8 @@ def find_lines(
         _Int(_MOST_LINES),
     )  # fmt: skip
     checked(count >= 0)
+    if not count:
+        labels = np.broadcast_to(np.uint16(0), darkness.shape)
     return labels, stats[:count]
 
 

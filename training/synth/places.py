@@ -120,7 +120,9 @@ def symbol_place(
     if symbol in "NORS" and high < 0.7:
         scale = float(rng.uniform(0.8, 1.2))
     middle = float(rng.uniform(*extent.middle))
-    if symbol == "-" and rng.random() < hand.low_dash * (1.0 if follows in ".,-" else 0.5):
+    low = symbol == "-" and rng.random() < hand.low_dash * (1.0 if follows in ".,-" else 0.5)
+    # Fillers stand on the line, a minus before the figures does not.
+    if low and (follows.isdigit() or follows in ("-", ".", ",")):
         middle = float(rng.uniform(-0.12, 0.05))
     if symbol == "." and hand.high_point and rng.random() < hand.high_point:
         middle = float(rng.uniform(-0.5, -0.2))

@@ -27,8 +27,8 @@ _MUCH: Final = 250
 _ROWS: Final = 3
 _CELLS: Final = 3
 # A word of figures has so many marks, is as high as the amount, and ends where it does, in heights.
-_FIGURES: Final = 3
-_HEIGHT: Final = (0.75, 1.35)
+_FIGURES: Final = 2
+_HEIGHT: Final = (0.6, 1.35)
 _END: Final = 0.6
 _NEXT_ROW: Final = 0.7
 # What counts for one rule, how far a cell's lower side is below the amount, how much of the amount

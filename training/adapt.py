@@ -130,16 +130,18 @@ def adapt(
     images: of each by its name its graph, and after it those of its variants. synthetic, pools:
     fields and single characters mixed in, so that nothing is forgotten.
     progress: called with the part's number, where training stands and the loss on that part.
+    Raises ValueError for fewer than ten images.
     """
     if len(images) < _LEAST:
         raise ValueError(
             f"{len(images)} usable images are too few to adapt to; {_LEAST} are the least"
         )
     names = sorted(images)
+    parts = parted(names, plan.parts)
     card = load_card(plan.model)
     found: list[_Part] = []
     with workers(plan.workers, card.labels) as runner:
-        for number, back in enumerate(parted(names, plan.parts)):
+        for number, back in enumerate(parts):
 
             def tell(now: Progress, loss: float, number: int = number) -> None:
                 if progress is not None:
@@ -147,13 +149,13 @@ def adapt(
 
             left = set(back)
             own = [one for name in names if name not in left for one in images[name]]
-            steps = math.ceil(plan.passes * (len(names) - len(back)) / plan.own)
-            recipe = replace(plan.recipe, fields=steps, seed=plan.recipe.seed + number)
+            fields = math.ceil(plan.passes * (len(names) - len(back)) / plan.own)
+            recipe = replace(plan.recipe, fields=fields, seed=plan.recipe.seed + number)
             kinds = [(own, plan.own), (synthetic, 1 - plan.own)] if synthetic else [(own, 1.0)]
             chain = Chain(load_exported(plan.model), card)
             held_back = [images[name][0] for name in back]
             found.append(_tuned_to(chain, kinds, held_back, pools, recipe, plan, runner, tell))
-    shares = np.array([len(part) for part in parted(names, plan.parts)]) / len(names)
+    shares = np.array([len(part) for part in parts]) / len(names)
     loss = shares @ np.array([part.loss for part in found])
     right = shares @ np.array([part.right for part in found])
     return Adapted(

@@ -11,6 +11,23 @@
 static const int32_t STEP[5] = {0, -1, 1, -2, 2};
 enum { BLOCK = 16 };
 
+/* The least of the ways to a pixel, the first of equals; its number, as in least_ink. */
+static inline float least_of(
+    float straight, float left, float right, float far_left, float far_right, int32_t *way)
+{
+    float best = straight;
+    int32_t one = left < best ? 1 : 0;
+    best = left < best ? left : best;
+    one = right < best ? 2 : one;
+    best = right < best ? right : best;
+    one = far_left < best ? 3 : one;
+    best = far_left < best ? far_left : best;
+    one = far_right < best ? 4 : one;
+    best = far_right < best ? far_right : best;
+    *way = one;
+    return best;
+}
+
 /* One row of least_ink from its third pixel on, where every step is open, in blocks that become
  * vectors; returns the first pixel that is left. */
 static int64_t least_inside(
@@ -22,19 +39,10 @@ static int64_t least_inside(
         int32_t way[BLOCK];
         for (int k = 0; k < BLOCK; k++) {
             int64_t at = x + k;
-            float best = above[at], left = above[at - 1] + lateral, right = above[at + 1] + lateral;
-            float far_left = above[at - 2] + 2 * lateral + own[at - 1];
-            float far_right = above[at + 2] + 2 * lateral + own[at + 1];
-            int32_t one = left < best ? 1 : 0;
-            best = left < best ? left : best;
-            one = right < best ? 2 : one;
-            best = right < best ? right : best;
-            one = far_left < best ? 3 : one;
-            best = far_left < best ? far_left : best;
-            one = far_right < best ? 4 : one;
-            best = far_right < best ? far_right : best;
-            out[at] = own[at] + best;
-            way[k] = one;
+            out[at] = own[at] + least_of(
+                above[at], above[at - 1] + lateral, above[at + 1] + lateral,
+                above[at - 2] + 2 * lateral + own[at - 1], above[at + 2] + 2 * lateral + own[at + 1],
+                way + k);
         }
         for (int k = 0; k < BLOCK; k++) taken[x + k] = (int8_t)way[k];
     }
@@ -58,18 +66,9 @@ void least_ink(
             float right = x < width - 1 ? above[x + 1] + lateral : INFINITY;
             float far_left = x > 1 ? above[x - 2] + 2 * lateral + own[x - 1] : INFINITY;
             float far_right = x < width - 2 ? above[x + 2] + 2 * lateral + own[x + 1] : INFINITY;
-            float best = above[x];
-            int8_t way = 0;
-            way = left < best ? 1 : way;
-            best = left < best ? left : best;
-            way = right < best ? 2 : way;
-            best = right < best ? right : best;
-            way = far_left < best ? 3 : way;
-            best = far_left < best ? far_left : best;
-            way = far_right < best ? 4 : way;
-            best = far_right < best ? far_right : best;
-            out[x] = own[x] + best;
-            taken[x] = way;
+            int32_t way;
+            out[x] = own[x] + least_of(above[x], left, right, far_left, far_right, &way);
+            taken[x] = (int8_t)way;
         }
     }
 }

@@ -66,7 +66,7 @@ def test_requests_are_audited_without_what_is_of_the_cheque(
     assert third["image_sha256"] == sha256(b"no image").hexdigest()
     assert (fourth["status"], fourth["code"]) == (422, "invalid_parameter")
     text = (tmp_path / "audit.jsonl").read_text()
-    for sensitive in ("acct-4711", "123456", "1,234.56", secret, secret.rsplit("_", 1)[1]):
+    for sensitive in ("acct-4711", "123456", "1,234.56", secret, secret.split("_", 2)[2]):
         assert sensitive not in text
 
 

@@ -16,11 +16,12 @@ from service.pipeline.decision import DEFAULT_MAX_ERROR, sample_needed
 from service.pipeline.image import load_cheque
 from training.dataset import Sources, build_isolated
 from training.encode import png
-from training.export import load_exported
+from training.export import export_swept, load_exported
 from training.global_train import Chain, GlobalRecipe, Progress, tune, workers
 from training.pretrain import Pool
 from training.string_loss import Runner
 from training.strings import SHARD, StringSample, build_strings, cut_image, load_strings
+from training.swept import SweptNet
 from training.tuning import single_pools, write_tuned
 from training.variants import CROPPED, PAGE, varied
 
@@ -223,9 +224,15 @@ def load_mixture(folder: Path, fields: int) -> tuple[list[StringSample], list[Po
 
 
 def write_adapted(
-    adapted: Adapted, plan: AdaptPlan, sample: Sample, to: Path, *, field_only: bool
+    adapted: Adapted,
+    plan: AdaptPlan,
+    sample: Sample,
+    to: Path,
+    swept: SweptNet | None,
+    *,
+    field_only: bool,
 ) -> None:
-    """Write the adapted chain as a new version, which ranks and accepts nothing."""
+    """Write what was adapted as a new version, which ranks and accepts nothing."""
     training = {
         "adapted": {
             "from": load_card(plan.model).model_version,
@@ -238,6 +245,9 @@ def write_adapted(
         }
     }
     write_tuned(adapted.chain, plan.model, to, training)
+    own = load_card(plan.model).swept
+    if swept is not None and own is not None:
+        export_swept(swept, {"grammar_weight": own.grammar_weight}, to)
 
 
 def what_it_accepts(adapted: Adapted, to: Path, max_error: float = DEFAULT_MAX_ERROR) -> str:

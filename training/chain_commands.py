@@ -135,12 +135,14 @@ def adapt(
     import torch
 
     from service.calibration import load_sample, next_version, refuse_existing
+    from service.pipeline.card import load_card
     from training import adapt as adaptation
     from training.data.folder import data_folder
     from training.dataset import Sources
     from training.global_train import Progress
     from training.pretrain import Pool
     from training.strings import StringSample
+    from training.swept_commands import adapt_network
 
     with explained():
         torch.set_num_threads(workers)
@@ -181,7 +183,13 @@ def adapt(
                 bar.update(task, completed=now.fields, description=text)
 
             adapted = adaptation.adapt(plan, cut, mixed, pools, progress=show)
-        adaptation.write_adapted(adapted, plan, sample, folder, field_only=field_only)
+            swept = None
+            if load_card(model).swept is not None:
+                swept = adapt_network(
+                    model, sample, runs / name, Sources(data_folder(data), fonts), bar,
+                    field_only=field_only, variants=variants, seed=seed, workers=workers,
+                )  # fmt: skip
+        adaptation.write_adapted(adapted, plan, sample, folder, swept, field_only=field_only)
     table = Table("each part while held back", "loss", "right %")
     for row, loss, right in (
         ("before", adapted.loss_before, adapted.right_before),

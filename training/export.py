@@ -13,7 +13,10 @@ import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 
+from service.pipeline.card import SWEPT, card_text
+from service.pipeline.strip import STRIP_HEIGHT
 from training.lenet import ProductionNet
+from training.swept import SweptNet
 
 PARITY = 1e-4
 
@@ -66,6 +69,65 @@ def export(network: nn.Module, card: dict[str, Any], folder: Path) -> float:
     return difference
 
 
+class _SweptPenalties(nn.Module):
+    """The exported function: strips u8 [N, 36, W] -> penalties -log P, f32 [N, W / 4, K + 1]."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, strips: Tensor) -> Tensor:
+        logs: Tensor = self.network(strips)
+        return -logs
+
+
+def export_swept(network: nn.Module, fit: dict[str, Any], folder: Path) -> float:
+    """Put a swept network into a model's folder; returns the largest difference to torch.
+
+    fit: what the card says of it beside its sha256. Raises ValueError where ONNX and torch differ
+    by more than 1e-4 on random strips.
+    """
+    path = folder / SWEPT
+    part = path.with_suffix(".part")
+    wrapped = _SweptPenalties(network.float()).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            wrapped,
+            (torch.zeros(2, STRIP_HEIGHT, 64, dtype=torch.uint8),),
+            str(part),
+            input_names=["strips"],
+            output_names=["penalties"],
+            dynamic_shapes={
+                "strips": {0: torch.export.Dim("strips"), 2: 8 * torch.export.Dim("eighths")}
+            },
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    onnx.checker.check_model(str(part))
+    generator = torch.Generator().manual_seed(0)
+    examples = [
+        torch.randint(0, 256, (count, STRIP_HEIGHT, width), generator=generator, dtype=torch.uint8)
+        for count, width in ((1, 8), (1, 160), (5, 240))
+    ]
+    session = ort.InferenceSession(part.read_bytes(), providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for strips in examples:
+        with torch.no_grad():
+            expected = wrapped(strips).numpy()
+        (got,) = session.run(None, {"strips": strips.numpy()})
+        scale = np.maximum(np.abs(expected) / 10, 1)
+        worst = max(worst, float((np.abs(np.asarray(got) - expected) / scale).max()))
+    if worst > PARITY:
+        raise ValueError(f"ONNX and torch differ by {worst:.2g}")
+    part.replace(path)
+    card = json.loads((folder / "card.json").read_text())
+    card["swept"] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **fit}
+    (folder / "card.json").write_text(card_text(card))
+    return worst
+
+
 def load_exported(folder: Path) -> ProductionNet:
     """The production network of an exported model, ready to be trained on.
 
@@ -90,6 +152,36 @@ def load_exported(folder: Path) -> ProductionNet:
         raise ValueError(f"the model in {folder} is not the production network") from error
     for layer in ("features.1", "features.5", "features.9", "head.3"):
         state[f"{layer}.weight"] = torch.full_like(state[f"{layer}.weight"], (1 + 1e-5) ** 0.5)
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def load_swept(folder: Path) -> SweptNet:
+    """The swept network of an exported model, ready to be trained on, as `load_exported` does.
+
+    Raises ValueError for a model without one.
+    """
+    try:
+        held = {
+            one.name.removeprefix("network."): torch.from_numpy(
+                onnx.numpy_helper.to_array(one).copy()
+            )
+            for one in onnx.load(str(folder / SWEPT)).graph.initializer
+        }
+        a, b, c, d, e = (len(held[f"rows.{layer}.weight"]) for layer in (0, 4, 8, 11, 15))
+        network = SweptNet((a, b, c, d, e))
+        state = network.state_dict()
+        for name in state:
+            if name in held:
+                state[name] = held[name]
+        for part, convolution in (
+            *(("rows", n) for n in (0, 4, 8, 11, 15)), ("near", 1), ("far", 1),
+        ):  # fmt: skip
+            norm = f"{part}.{convolution + 1}"
+            state[f"{norm}.bias"] = held[f"{part}.{convolution}.weight_bias"]
+            state[f"{norm}.weight"] = torch.full_like(state[f"{norm}.weight"], (1 + 1e-5) ** 0.5)
+    except (OSError, KeyError) as error:
+        raise ValueError(f"the model in {folder} has no swept network") from error
     network.load_state_dict(state)
     return network.eval()
 

@@ -1,6 +1,7 @@
 """Global training from its material to a model's folder, in steps that an interrupted run keeps."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from service.pipeline.card import load_card
+from service.pipeline.card import SWEPT, load_card
 from training.dataset import ISOLATED, Sources, build_isolated, load_isolated
 from training.export import export, load_exported
 from training.global_train import Chain, GlobalRecipe, Progress, tune, workers
@@ -121,7 +122,10 @@ def write_tuned(chain: Chain, model: Path, to: Path, training: dict[str, Any]) -
             card[name] = {"slope": card[name]["slope"], "shift": card[name]["shift"]}
     card.pop("calibrated_on", None)
     card["scores"] = {}
-    return export(chain.network, card, to)
+    difference = export(chain.network, card, to)
+    if "swept" in card:
+        shutil.copyfile(model / SWEPT, to / SWEPT)
+    return difference
 
 
 def description(plan: TuningPlan) -> dict[str, Any]:

@@ -1,48 +1,60 @@
-"""What several looks at one amount say together; the posterior of an amount is the mean of all."""
+"""What several opinions of one amount say together: looks, each read by segments and swept over.
 
+The posterior of an amount is that of independent witnesses who share one vote: its posteriors are
+multiplied, and the root taken of as many (a logarithmic opinion pool: Genest and Zidek, 1986). What
+one reader takes for impossible is doubtful then, however sure the others are.
+"""
+
+import math
 from collections.abc import Sequence
 from typing import Final
 
-from service.pipeline.looks import CLOSER
 from service.pipeline.search import Interpretation
-from service.pipeline.sight import Seen
+from service.pipeline.sight import Opinion, Shares
 
-# Looks that are together as sure as this need no other.
+# Opinions that are together as sure as this need no other look.
 _SURE: Final = 0.985
-# Nor is one taken that could neither change the amount nor make it as sure as this.
-_HARDLY_SURE: Final = 0.95
+# An opinion holds nothing for less likely than this.
+_LEAST: Final = 1e-4
+_LEAST_REST: Final = 1e-3
 
 
-def added(looks: Sequence[Seen]) -> dict[int, float]:
-    """The posteriors of each amount, in minor units, added up over some looks."""
-    shares: dict[int, float] = {}
-    for seen in looks:
-        for one, share in seen.of_amounts().items():
-            shares[one] = shares.get(one, 0.0) + share
-    return shares
+def together(shares: Sequence[Shares]) -> dict[int, float]:
+    """The posterior of each amount that any opinion has, of all of them together."""
+    amounts = {amount for one in shares for amount in one}
+    if not amounts:
+        return {}
+    pooled = {
+        amount: sum(math.log(max(one.get(amount, 0.0), _LEAST)) for one in shares) / len(shares)
+        for amount in amounts
+    }
+    rest = sum(math.log(max(1.0 - sum(one.values()), _LEAST_REST)) for one in shares) / len(shares)
+    whole = math.exp(rest) + sum(math.exp(share) for share in pooled.values())
+    return {amount: math.exp(share) / whole for amount, share in pooled.items()}
 
 
-def decided(looks: Sequence[Seen]) -> bool:
-    """Whether the first looks at an amount, the closer ones among them, make the rest needless.
+def pooled(opinions: Sequence[Opinion]) -> dict[int, float]:
+    """The same of several looks."""
+    return together([share for one in opinions for share in one.shares])
 
-    What is left out could only have moved the posterior of an amount that few callers accept.
+
+def decided(opinions: Sequence[Opinion]) -> bool:
+    """Whether the looks so far make further ones needless."""
+    return max(pooled(opinions).values(), default=0.0) >= _SURE
+
+
+def read_as(opinions: Sequence[Opinion], amount: int) -> tuple[Opinion, Interpretation | None]:
+    """How an amount is read: by the segments of the look that holds it the likeliest.
+
+    None where no look's segments were searched as far as that.
     """
-    left = 1 + CLOSER - len(looks)
-    shares = sorted([0.0, 0.0, *added(looks).values()], reverse=True)
-    if shares[0] >= _SURE * len(looks):
-        return True
-    return shares[0] - shares[1] > left and shares[0] + left < _HARDLY_SURE * (1 + CLOSER)
-
-
-def surest(looks: Sequence[Seen], amount: int | None) -> tuple[Seen, Interpretation | None]:
-    """The look that holds an amount the likeliest, and how it reads it; the first look of none."""
-    if amount is None:
-        return looks[0], None
     held = [
-        (share, -number, seen, one)
-        for number, seen in enumerate(looks)
-        for one, share in zip(seen.found, seen.posteriors, strict=True)
-        if one.amount_minor == amount
+        (share, -number, one, found)
+        for number, one in enumerate(opinions)
+        for found, share in zip(one.seen.found, one.seen.posteriors, strict=True)
+        if found.amount_minor == amount
     ]
-    _, _, seen, one = max(held, key=lambda each: each[:2])
-    return seen, one
+    if not held:
+        return opinions[0], None
+    _, _, opinion, found = max(held, key=lambda each: each[:2])
+    return opinion, found

@@ -17,6 +17,8 @@ from service.errors import ModelError
 _NUMBERS = re.compile(r"\[([\s\d.,eE+-]+)\]")
 RUBBISH = ""
 SPACE = " "
+MODEL = "model.onnx"
+SWEPT = "swept.onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,18 @@ def log_odds(probability: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class SweptCard:
+    """The swept network beside the recognizer, see `service.pipeline.swept`.
+
+    sha256: of swept.onnx. grammar_weight: what the grammar's penalties are multiplied with where it
+    constrains what the network says.
+    """
+
+    sha256: str
+    grammar_weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Fitted:
     """A calibration to be written into a card; source: what the card says of its sample.
 
@@ -175,7 +189,7 @@ class ModelCard:
     field_calibration: of those of cropped amounts. field_weights: in place of
     `field_features.WEIGHTS`, empty for those. grammar_weights: penalties in place of the grammar's
     own, by name. record_rule: when a stated amount is taken to be wrong. doubts: of whole images,
-    how far a posterior is believed; None: as it is.
+    how far a posterior is believed; None: as it is. swept: the swept network's; None: it has none.
     """
 
     name: str
@@ -194,6 +208,7 @@ class ModelCard:
     grammar_weights: tuple[tuple[str, float], ...] = ()
     record_rule: RecordRule = RecordRule()
     doubts: Doubts | None = None
+    swept: SweptCard | None = None
 
     @property
     def model_version(self) -> str:
@@ -212,18 +227,27 @@ def load_card(folder: Path) -> ModelCard:
     """
     try:
         raw = json.loads((folder / "card.json").read_text())
-        digest = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
     except (OSError, ValueError) as error:
         raise ModelError(f"no usable model in {folder}: {error}") from error
     try:
         card = _parse(raw)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"the card of the model in {folder} is malformed: {error!r}") from error
-    if digest != card.sha256:
-        raise ModelError(f"model.onnx in {folder} is not the file its card describes (sha256)")
+    _check(folder, MODEL, card.sha256)
+    if card.swept is not None:
+        _check(folder, SWEPT, card.swept.sha256)
     if card.labels[-1] != RUBBISH or len(set(card.labels)) != len(card.labels):
         raise ModelError(f"the card of the model in {folder} must list rubbish last, once")
     return card
+
+
+def _check(folder: Path, name: str, sha256: str) -> None:
+    try:
+        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"no usable model in {folder}: {error}") from error
+    if digest != sha256:
+        raise ModelError(f"{name} in {folder} is not the file its card describes (sha256)")
 
 
 def _parse(raw: dict[str, Any]) -> ModelCard:
@@ -249,7 +273,14 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
             **{str(name): float(one) for name, one in raw.get("record_rule", {}).items()}
         ),
         doubts=_doubts(raw.get("doubts")),
+        swept=_swept(raw.get("swept")),
     )
+
+
+def _swept(raw: dict[str, Any] | None) -> SweptCard | None:
+    if raw is None:
+        return None
+    return SweptCard(str(raw["sha256"]), float(raw["grammar_weight"]))
 
 
 def _doubts(raw: dict[str, Any] | None) -> Doubts | None:

@@ -22,7 +22,7 @@ from service.pipeline.ink import InkImage
 from service.pipeline.search import Interpretation, Lattice
 from service.pipeline.segment import SegmentationGraph
 
-VERSION: Final = 3
+VERSION: Final = 4
 _DECIMALS: Final = 4
 _OTHERS: Final = 3
 
@@ -157,8 +157,9 @@ class Evidence:
     image_sha256: of the file as received. reading: what was found. turned: the page was read
     upside down. look: the look that fields, cuts, arcs, path and runners-up are of, 1 for the page
     as it is. path: the winner's steps, penalty: theirs; both None where nothing spells an amount.
-    no_amount: the penalty of there being none. posterior: the mean of looks, what every look at the
-    page gives the amount. signs: what there is to doubt the reading for, by `card.SIGNS`; the
+    no_amount: the penalty of there being none. looks: what every look at the page gives the amount,
+    by its segments and, where the model has one, by the swept network; posterior: what they come to
+    together. signs: what there is to doubt the reading for, by `card.SIGNS`; the
     calibration made the confidence of posterior and signs. calibration_version: names the
     calibration with all its counts. digest: SHA-256, in hexadecimal, of all the other members as
     canonical JSON (RFC 8785).
@@ -176,7 +177,7 @@ class Evidence:
     penalty: PathPenalty | None
     no_amount: float
     posterior: float | None
-    looks: tuple[float, ...]
+    looks: tuple[tuple[float, ...], ...]
     signs: dict[str, float]
     runners_up: tuple[RunnerUp, ...]
     model_version: str
@@ -208,14 +209,16 @@ def gather(
     *,
     no_amount: float,
     look: int,
-    looks: Sequence[float],
+    looks: Sequence[Sequence[float]],
+    posterior: float,
     signs: Sequence[float],
     model: tuple[str, str],
     calibration: Calibration,
 ) -> Evidence:
     """The evidence of a reading, not sealed yet; model: its version and sha256.
 
-    looks: what every look at the page gives the amount; look: the one that the chain is of, from 1.
+    looks: what every look at the page gives the amount, in each of its ways; posterior: together;
+    look: the one that the chain is of, from 1.
     """
     first = chain.found[0] if chain.found else None
     field = int(chain.lattice.field[first.arcs[0]]) if first else -1
@@ -233,8 +236,8 @@ def gather(
         path=_path(chain, first, numbers) if first else None,
         penalty=_penalty(chain, first) if first else None,
         no_amount=_rounded(no_amount),
-        posterior=_rounded(sum(looks) / len(looks)) if looks else None,
-        looks=tuple(map(_rounded, looks)),
+        posterior=_rounded(posterior) if looks else None,
+        looks=tuple(tuple(map(_rounded, one)) for one in looks),
         signs={name: _rounded(one) for name, one in zip(SIGNS, signs, strict=False)},
         runners_up=tuple(
             _runner_up(chain, first, other, numbers)

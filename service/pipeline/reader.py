@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.agreement import added, decided, surest
+from service.pipeline.agreement import decided, pooled, read_as
 from service.pipeline.automaton import Grammar
 from service.pipeline.card import Calibration
 from service.pipeline.cutlines import Polygon, polygon, polygons
@@ -20,9 +20,9 @@ from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.looks import closer_looks, further_looks
 from service.pipeline.minus import stands_beside, trails
 from service.pipeline.paper import is_other_paper
-from service.pipeline.search import Interpretation
+from service.pipeline.search import Interpretation, best_spelling
 from service.pipeline.segment import SegmentationGraph
-from service.pipeline.sight import Clock, Eye, Seen, Sight
+from service.pipeline.sight import Clock, Eye, Opinion, Seen, Sight
 from service.pipeline.stated import CONCLUSIVE, Look, Stated, judge
 from service.pipeline.usability import Measured, UsabilityLimits, legibility, measure_image
 
@@ -34,10 +34,6 @@ _LOOKED_AT = 10
 # there being no amount, is below the other: an upside-down page hardly ever holds as much.
 _UPRIGHT = 0.89
 _SURELY_UPRIGHT = -9.0
-# Below this posterior the amount is looked at more closely: of a whole cheque, where likely amounts
-# are wrong more often, and of a cropped amount.
-_SURE = 0.995
-_SURE_OF_CROP = 0.97
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
 # Before a turned page is read as a whole its likeliest place is: where that is so many times too
@@ -72,7 +68,7 @@ class Reading:
     symbols as written; digits: the digits of text in order, a fraction's denominator left out; all
     None only where no path exists. confidence: calibrated probability that amount_minor is right.
     field_box, symbols: in pixels of the original image, EXIF orientation applied. stages: seconds.
-    posterior: of the amount, the mean of all looks at it; signs: what there is to doubt it for, see
+    posterior: of the amount, of all looks at it together; signs: what there is to doubt it for, see
     `card.SIGNS`; the confidence is calibrated from both.
     stated: of the amount that the caller stated, None where none was; usability: what was measured
     of the image then. evidence: what the reading rests on, where it was
@@ -162,9 +158,9 @@ class ChequeReader:
         clock = Clock({"image": perf_counter() - started})
         first, turned = self._first_look(image, wanted, clock)
         page = image.turned() if turned else image
-        looks = [first]
-        for closer in self._closer_looks(page, first, wanted, clock):
-            looks.append(closer)
+        looks = [self._opinion(first, wanted, clock)]
+        for closer in self._closer_looks(page, looks, wanted, clock):
+            looks.append(self._opinion(closer, wanted, clock))
             if decided(looks):
                 break
         reading = self._reading(data, page, looks, wanted, turned=turned)
@@ -207,14 +203,16 @@ class ChequeReader:
             image, ink, wanted.grammar, clock, field_only=wanted.field_only, number=ALTERNATIVES
         )
 
+    def _opinion(self, seen: Seen, wanted: "_Wanted", clock: Clock) -> Opinion:
+        return self._eye.opinion(seen, wanted.grammar, clock, ALTERNATIVES)
+
     def _closer_looks(
-        self, page: ChequeImage, first: Seen, wanted: "_Wanted", clock: Clock
+        self, page: ChequeImage, first: Sequence[Opinion], wanted: "_Wanted", clock: Clock
     ) -> Iterator[Seen]:
         """The closer looks at the amount of a page, none where the first is sure enough."""
-        sure = _SURE_OF_CROP if wanted.field_only else _SURE
-        sight = first.sight
+        sight = first[0].seen.sight
         held = sight.holding()
-        if first.posterior >= sure or not len(sight.graph.crops) or not held:
+        if decided(first) or not len(sight.graph.crops) or not held:
             return
         for near in closer_looks(page, sight.ink, sight.fields, held):
             clock.lap("ink")
@@ -224,42 +222,38 @@ class ChequeReader:
         self,
         data: bytes,
         page: ChequeImage,
-        looks: Sequence[Seen],
+        looks: Sequence[Opinion],
         wanted: "_Wanted",
         *,
         turned: bool,
     ) -> Reading:
-        """The amount that all looks together hold the likeliest, read as the surest of them did.
-
-        The posterior of an amount is the mean of all looks (see `looks`).
-        """
-        means = {one: share / len(looks) for one, share in added(looks).items()}
+        """The amount that all looks together hold the likeliest, read as the surest of them did."""
+        means = pooled(looks)
         calibration = self.calibration(field_only=wanted.field_only)
         amount = max(means, key=means.__getitem__) if means else None
-        chosen, first = surest(looks, amount)
-        graph = chosen.sight.graph
+        read = _read(looks, amount, wanted.grammar)
+        first, sight = read.first, read.seen.sight
         minus = other = False
         signs: tuple[float, ...] = ()
         symbols: tuple[SymbolBox, ...] = ()
         sure: dict[int, float] = {}
         if first is not None:
-            boxes, labels = _written(first, graph, wanted.grammar)
-            signs = measure_signs(first, boxes, chosen.sight.ink)
+            signs = measure_signs(first, read.boxes, sight.ink)
             minus = trails(first)
             if not wanted.field_only:
-                minus |= stands_beside(first, boxes, labels, chosen.sight.ink)
-                other = _on_other_paper(boxes, chosen.sight, looks[0].sight)
+                minus |= stands_beside(first, read.boxes, read.labels, sight.ink)
+                other = _on_other_paper(read.boxes, sight, looks[0].seen.sight)
             sure = self._believed(means, first.amount_minor, signs, wanted)
-            outlines = polygons(boxes, chosen.sight.to_original)
-            symbols = tuple(map(SymbolBox, labels, outlines))
+            outlines = polygons(read.boxes, sight.to_original)
+            symbols = tuple(map(SymbolBox, read.labels, outlines))
         confidence = sure[first.amount_minor] if first else 0.0
         decision, reason = decide(
             amount,
             confidence,
             wanted.max_error,
             calibration,
-            negative=looks[0].minus or chosen.minus or minus,
-            blank=len(graph.crops) == 0,
+            negative=looks[0].seen.minus or read.seen.minus or minus,
+            blank=len(sight.graph.crops) == 0,
             other_paper=other,
         )
         reading = Reading(
@@ -271,10 +265,10 @@ class ChequeReader:
             decision=decision,
             reject_reason=reason,
             alternatives=_alternatives(looks, sure, first),
-            field_box=_hull(first, graph, chosen.sight.to_original) if first else None,
+            field_box=_hull(read.boxes, sight.to_original),
             symbols=symbols,
             pages=page.pages,
-            segments=len(graph.crops),
+            segments=len(sight.graph.crops),
             model_version=self.model_version,
             grammar_version=wanted.grammar.version,
             reference=None,
@@ -284,7 +278,7 @@ class ChequeReader:
         )
         if not wanted.evidence:
             return reading
-        proof = self._evidence(data, looks, chosen, first, reading, sure, wanted, turned=turned)
+        proof = self._evidence(data, looks, read, reading, sure, wanted, turned=turned)
         return replace(reading, evidence=proof)
 
     def _believed(
@@ -307,27 +301,30 @@ class ChequeReader:
     def _evidence(
         self,
         data: bytes,
-        looks: Sequence[Seen],
-        chosen: Seen,
-        first: Interpretation | None,
+        looks: Sequence[Opinion],
+        read: "_Read",
         reading: Reading,
         sure: dict[int, float],
         wanted: "_Wanted",
         *,
         turned: bool,
     ) -> Evidence:
-        sight = chosen.sight
-        found = [] if first is None else [first, *(one for one in chosen.found if one is not first)]
+        sight, first = read.seen.sight, read.first if read.segmented else None
+        rest = (one for one in read.seen.found if one.amount_minor != reading.amount_minor)
+        found = [] if first is None else [first, *rest]
         proof = gather(
             Chain(
                 sight.ink, sight.fields, sight.graph, sight.lattice, wanted.grammar, found, sure,
                 sight.to_original,
             ),
             no_amount=self._card.null_penalty,
-            look=next(n for n, one in enumerate(looks, 1) if one is chosen),
-            looks=[one.of_amounts().get(reading.amount_minor or 0, 0.0) for one in looks]
-            if first
+            look=next(n for n, one in enumerate(looks, 1) if one.seen is read.seen),
+            looks=[
+                tuple(share.get(reading.amount_minor, 0.0) for share in one.shares) for one in looks
+            ]
+            if reading.amount_minor is not None
             else [],
+            posterior=reading.posterior,
             signs=reading.signs,
             model=(self._card.model_version, self._card.sha256),
             calibration=self.calibration(field_only=wanted.field_only),
@@ -413,19 +410,58 @@ def _on_other_paper(boxes: NDArray[np.float32], chosen: Sight, page: Sight) -> b
     return is_other_paper(hulls, page.places, page.ink.rules)
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """How the likeliest amount was read, None where nothing looks like one.
+
+    boxes: f32 [S, 4] of the symbols read, in the frame of seen, labels: those symbols. segmented:
+    they are segments of it, not only about where the swept network saw them.
+    """
+
+    seen: Seen
+    first: Interpretation | None
+    boxes: NDArray[np.float32]
+    labels: list[str]
+    segmented: bool
+
+
+def _read(looks: Sequence[Opinion], amount: int | None, grammar: Grammar) -> _Read:
+    none = _Read(looks[0].seen, None, np.zeros((0, 4), np.float32), [], False)
+    if amount is None:
+        return none
+    look, first = read_as(looks, amount)
+    if first is None:
+        first = best_spelling(look.seen.sight.lattice, grammar, amount)
+    if first is not None:
+        return _Read(look.seen, first, *_written(first, look.seen.sight.graph, grammar), True)
+    for one in looks:
+        for found in one.said.found if one.said else ():
+            if one.said is not None and found.amount_minor == amount:
+                boxes, labels = one.said.written(found, grammar.rubbish)
+                return _Read(one.seen, found, boxes, [grammar.labels[n] for n in labels], False)
+    return none
+
+
 def _alternatives(
-    looks: Sequence[Seen], sure: Mapping[int, float], first: Interpretation | None
+    looks: Sequence[Opinion], sure: Mapping[int, float], first: Interpretation | None
 ) -> tuple[Alternative, ...]:
     """Every amount once, as read where it is likeliest; the best first, then by confidence."""
     if first is None:
         return ()
     rest = sorted(sure, key=lambda one: (one != first.amount_minor, -sure[one]))
-    read = [(amount, surest(looks, amount)[1]) for amount in rest[:ALTERNATIVES]]
+    read = [(amount, _found_as(looks, amount)) for amount in rest[:ALTERNATIVES]]
     return tuple(
         Alternative(one.text, one.digits, amount, one.currency, sure[amount])
         for amount, one in read
         if one is not None
     )
+
+
+def _found_as(looks: Sequence[Opinion], amount: int) -> Interpretation | None:
+    """An amount as the surest segments read it, else as the swept network does."""
+    found = read_as(looks, amount)[1]
+    said = (one for look in looks if look.said for one in look.said.found)
+    return found or next((one for one in said if one.amount_minor == amount), None)
 
 
 def _found(reading: Reading, max_error: float, *, field_only: bool) -> Found:
@@ -455,11 +491,8 @@ def _written(
     return graph.boxes[segments[written]], labels
 
 
-def _hull(
-    one: Interpretation, graph: SegmentationGraph, to_original: NDArray[np.float64]
-) -> Polygon | None:
-    segments = graph.segment[one.arcs]
-    boxes = graph.boxes[segments[segments >= 0]]
+def _hull(boxes: NDArray[np.float32], to_original: NDArray[np.float64]) -> Polygon | None:
+    """The place of all symbols, None where there are none."""
     if len(boxes) == 0:
         return None
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)

@@ -27,6 +27,7 @@ __all__ = [
     "Interpretation",
     "Lattice",
     "best",
+    "best_spelling",
     "forward",
     "forward_by_field",
     "forward_of_amount",
@@ -86,6 +87,19 @@ def best(
             if len(found) >= n:
                 break
     return found
+
+
+def best_spelling(lattice: Lattice, grammar: Grammar, amount_minor: int) -> Interpretation | None:
+    """The best interpretation that spells an amount, None where nothing does."""
+    automaton = spelling(grammar, amount_minor)
+    finals = automaton.origin.final
+    narrowed = replace(
+        grammar,
+        automaton=automaton,
+        currency=tuple(grammar.currency[final] for final in finals.tolist()),
+        negative=grammar.negative[finals],
+    )
+    return next(iter(best(lattice, narrowed, 1)), None)
 
 
 def forward(lattice: Lattice, grammar: Grammar) -> float:

@@ -5,8 +5,8 @@ it makes of that, is decided elsewhere (``reader``).
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -39,6 +39,15 @@ from service.pipeline.search import (
     forward_of_amounts,
 )
 from service.pipeline.segment import SegmentationGraph, ZoneSegments, segment_fields
+from service.pipeline.strip import STRIP_SIZE, Strip, strip_of
+from service.pipeline.swept import (
+    COLUMNS,
+    SweptLattice,
+    SweptNetwork,
+    constraint,
+    swept_lattice,
+    weighed,
+)
 
 _ENOUGH_FIELDS = 1.2
 # A page's likeliest place for the amount is read first. Where that it is the amount is so many
@@ -47,6 +56,8 @@ _SURE_OF_FIELD = 1e3
 _SURE_OF_AMOUNT = 0.98
 # So much likelier, as a log odds, a place must be than any beside it: a letter has many alike.
 _LIKELIER = 3.0
+# No symbol is wider, columns of a strip.
+_WIDEST = 0.8 * STRIP_SIZE
 # A closer look is at the fields that hold at least this share of what the first one found.
 _HOLDS = 0.02
 
@@ -117,15 +128,71 @@ class Seen:
         return dict(zip(amounts, self.posteriors, strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the swept network says of the fields of a look.
+
+    strips: of the fields, by their numbers; graph: of its outputs, grammar: that it is searched
+    with; found: readings of different amounts, the likeliest first, and their posteriors by amount.
+    """
+
+    strips: dict[int, Strip]
+    graph: SweptLattice
+    grammar: Grammar
+    found: tuple[Interpretation, ...]
+    posteriors: dict[int, float]
+
+    def of_amounts(self, amounts: Sequence[int]) -> dict[int, float]:
+        """The posteriors of amounts, in minor units."""
+        lattice = self.graph.lattice
+        everything = forward_of_all(forward_by_field(lattice, self.grammar).values(), 0.0)
+        spelled = forward_of_amounts(lattice, self.grammar, amounts)
+        return {a: posterior(one, everything) for a, one in zip(amounts, spelled, strict=True)}
+
+    def written(self, one: Interpretation, silent: int) -> tuple[NDArray[np.float32], list[int]]:
+        """About where the symbols of a path stand, f32 [S, 4] in working pixels, and their labels.
+
+        silent: the label of no symbol. A symbol reaches half way to its neighbours, and no further
+        than a character is wide.
+        """
+        segments = self.graph.lattice.segment[one.arcs]
+        said = (segments >= 0) & (one.labels != silent)
+        places = self.graph.columns[segments[said]]
+        if not len(places):
+            return np.zeros((0, 4), np.float32), []
+        middle = (places[:, 1] + 0.5) * COLUMNS
+        half = np.concatenate([[_WIDEST], np.diff(middle), [_WIDEST]]).clip(max=_WIDEST) / 2
+        ends = np.rint([middle - half[:-1], middle + half[1:]]).astype(np.int32)
+        boxes = self.strips[int(places[0, 0])].boxes(*ends)
+        return boxes, one.labels[said].tolist()
+
+
+Shares = Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """One look at an amount: what segments make of it, and what the swept network says of it.
+
+    shares: of each of the two the posteriors of all amounts that either found, in minor units.
+    """
+
+    seen: Seen
+    said: Said | None
+    shares: tuple[Shares, ...]
+
+
 class Eye:
     """Looks at images with one model; safe to share between threads."""
 
     def __init__(self, folder: Path) -> None:
         self.card: ModelCard = load_card(folder)
         self._recognizer: Recognizer = OnnxRecognizer(folder, self.card)
+        self._swept = SweptNetwork(folder) if self.card.swept is not None else None
         self._weights = np.array(self.card.segment_weights, np.float32)
         own = self.card.field_weights
         self._field_weights = np.array(own, np.float32) if own else None
+        self._constraints: dict[str, Grammar] = {}
         self._free = free_grammar(self.card.labels)
         # What the first reading would otherwise wait for.
         self.grammar(None, None)
@@ -171,6 +238,49 @@ class Eye:
         sight = Sight(near.ink, near.fields, near.to_original, dict(first.masses))
         self._read(sight, first.holding(), grammar, clock)
         return self._seen(sight, grammar, clock, number)
+
+    def opinion(self, seen: Seen, grammar: Grammar, clock: Clock, number: int) -> Opinion:
+        """A look, with what the swept network says of it."""
+        said = self.sweep(seen.sight, grammar, clock, number)
+        read = seen.of_amounts()
+        if said is None:
+            return Opinion(seen, None, (read,))
+        missing = [amount for amount in said.posteriors if amount not in read]
+        if missing:
+            found = self.posteriors_of(seen.sight, grammar, missing)
+            read |= dict(zip(missing, found, strict=True))
+        heard = said.posteriors | said.of_amounts([a for a in read if a not in said.posteriors])
+        clock.lap("search")
+        return Opinion(seen, said, (read, heard))
+
+    def sweep(self, sight: Sight, grammar: Grammar, clock: Clock, number: int) -> Said | None:
+        """What the swept network says of the fields that hold a look's amounts, so many amounts.
+
+        None where the model has no such network.
+        """
+        if self._swept is None or self.card.swept is None:
+            return None
+        fields = sight.holding()
+        strips = {index: self._strip(sight, index) for index in fields}
+        outputs = [self._swept.outputs(strips[index].ink) for index in fields]
+        clock.lap("sweep")
+        own = self._constrained(grammar, self.card.swept.grammar_weight)
+        graph = weighed(swept_lattice(outputs, fields), sight.fields, own)
+        found = tuple(best(graph.lattice, own, number, distinct="amount"))
+        said = Said(strips, graph, own, found, {})
+        said = replace(said, posteriors=said.of_amounts([one.amount_minor for one in found]))
+        clock.lap("search")
+        return said
+
+    def _constrained(self, grammar: Grammar, weight: float) -> Grammar:
+        """The grammar as the swept network's, made once."""
+        if grammar.version not in self._constraints:
+            self._constraints[grammar.version] = constraint(grammar, weight)
+        return self._constraints[grammar.version]
+
+    def _strip(self, sight: Sight, number: int) -> Strip:
+        zones = (sight.zones[zone.box] for zone in sight.fields[number].zones)
+        return strip_of([zone.line for zone in zones if zone is not None])
 
     def posteriors_of(
         self, sight: Sight, grammar: Grammar, amounts: Sequence[int]

@@ -1,39 +1,74 @@
-"""What several looks say together, on made-up looks."""
+"""What several opinions say together, on made-up posteriors."""
 
 from typing import Any
 
 import pytest
 
-from service.pipeline.agreement import added, decided
+from service.pipeline.agreement import decided, pooled, read_as, together
 
 
-class _Look:
+class _Reading:
+    def __init__(self, amount_minor: int) -> None:
+        self.amount_minor = amount_minor
+
+
+class _Seen:
     def __init__(self, shares: dict[int, float]) -> None:
-        self._shares = shares
-
-    def of_amounts(self) -> dict[int, float]:
-        return self._shares
+        self.found = tuple(_Reading(amount) for amount in shares)
+        self.posteriors = tuple(shares.values())
 
 
-def _looks(*each: dict[int, float]) -> list[Any]:
-    return [_Look(shares) for shares in each]
+class _Opinion:
+    said = None
+
+    def __init__(self, *shares: dict[int, float]) -> None:
+        self.seen = _Seen(shares[0])
+        self.shares = shares
 
 
-def test_posteriors_are_added_by_amount() -> None:
-    assert added(_looks({100: 0.5, 200: 0.25}, {100: 0.25})) == {100: 0.75, 200: 0.25}
+def test_one_opinion_stays_what_it_is() -> None:
+    assert together([{100: 0.6, 200: 0.3}]) == pytest.approx({100: 0.6, 200: 0.3})
+    assert together([{}]) == {}
+
+
+def test_opinions_are_multiplied() -> None:
+    both = together([{100: 0.8, 200: 0.2}, {100: 0.5, 200: 0.5}])
+    assert both[100] / both[200] == pytest.approx((0.8 * 0.5 / (0.2 * 0.5)) ** 0.5)
+    assert sum(both.values()) == pytest.approx(1.0, abs=2e-3)
+
+
+def test_what_one_reader_excludes_is_doubtful() -> None:
+    mean = (0.999 + 0.0) / 2
+    assert together([{100: 0.999, 200: 0.0005}, {200: 0.9}])[100] < mean
+
+
+def test_what_is_no_amount_keeps_its_share() -> None:
+    both = together([{100: 0.5}, {100: 0.5}])
+    assert both == pytest.approx({100: 0.5})
 
 
 @pytest.mark.parametrize(
-    ("looks", "enough"),
+    ("opinions", "enough"),
     [
-        ([{100: 0.98}, {100: 0.999}], True),  # sure together
-        ([{100: 0.98}, {100: 0.95}], False),  # the other two may make it sure
-        ([{100: 0.9}, {100: 0.9}], False),  # the other two may change it
-        ([{100: 0.6}, {100: 0.7, 200: 0.1}, {100: 0.6}], True),  # one more changes nothing
-        ([{100: 0.6}, {100: 0.4, 200: 0.4}, {100: 0.3, 200: 0.3}], False),  # one more may
-        ([{100: 0.98}, {100: 0.99}, {100: 0.9}], False),  # it may be sure yet
-        ([{}, {}, {}], False),
+        ([({100: 0.999}, {100: 0.995})], True),
+        ([({100: 0.999}, {100: 0.7})], False),
+        ([({100: 0.999}, {200: 0.999})], False),
+        ([({},)], False),
     ],
 )
-def test_when_looks_suffice(looks: list[dict[int, float]], enough: bool) -> None:
-    assert decided(_looks(*looks)) is enough
+def test_when_looks_suffice(opinions: list[tuple[dict[int, float], ...]], enough: bool) -> None:
+    made: list[Any] = [_Opinion(*shares) for shares in opinions]
+    assert decided(made) is enough
+
+
+def test_all_looks_count_alike() -> None:
+    looks: list[Any] = [_Opinion({100: 0.9}, {100: 0.8}), _Opinion({100: 0.7}, {100: 0.6})]
+    assert pooled(looks) == together([{100: 0.9}, {100: 0.8}, {100: 0.7}, {100: 0.6}])
+
+
+def test_an_amount_is_read_by_the_look_that_is_surest_of_it() -> None:
+    looks: list[Any] = [_Opinion({100: 0.6, 200: 0.3}), _Opinion({200: 0.9})]
+    opinion, reading = read_as(looks, 200)
+    assert opinion is looks[1]
+    assert reading is looks[1].seen.found[0]
+    assert read_as(looks, 300) == (looks[0], None)

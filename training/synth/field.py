@@ -44,7 +44,8 @@ class SyntheticField:
     i + 1 = character i of text. text: one recognizer symbol a character, SPACE left out.
     amount_minor: hundredths. currency: ISO 4217 code, None where the writing does not say.
     hand: whether it was written by hand, or in a font that looks so. second: as in InkLayer, in the
-    frame of the image; None where no pixel is of two characters.
+    frame of the image; None where no pixel is of two characters. written: text with SPACE where
+    parts stand apart.
     """
 
     image: NDArray[np.uint8]
@@ -54,6 +55,7 @@ class SyntheticField:
     currency: str | None
     hand: bool
     second: NDArray[np.uint8] | None = None
+    written: str = ""
 
     def boxes(self) -> NDArray[np.int32]:
         """Return the box of every character: i32 [len(text), 4], x0, y0, x1, y1, half open."""
@@ -120,8 +122,9 @@ class FieldMaker:
             return None
         image, owner, second = taken
         return SyntheticField(
-            image, owner, ink.text, written.amount_minor, written.currency, hand, second
-        )
+            image, owner, ink.text, written.amount_minor, written.currency, hand, second,
+            written.text,
+        )  # fmt: skip
 
     def _by_hand(self, rng: np.random.Generator, written: WrittenAmount, height: float) -> InkLayer:
         """Write the amount; the currency sign before it is often a printed one."""

@@ -1,0 +1,139 @@
+"""T_rec by a space displacement network: one network swept over a strip, no cuts (section VII).
+
+Its outputs are a graph as well: a node before and after every column, and between them an arc for
+each symbol and one for none. Composed with the grammar it is searched like the recognition graph.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from service.errors import ModelError
+from service.pipeline.automaton import Grammar, reweighted
+from service.pipeline.chain import Entrances, against_none, normalised
+from service.pipeline.field import FieldCandidate
+from service.pipeline.search import forward_by_field
+from service.pipeline.sweep import Lattice, label_weights
+
+COLUMNS = 4
+"""Columns of a strip to one output."""
+STRAY = "stray."
+# A column that says a symbol with less than this probability says none.
+_SILENT = 1e-5
+# No strip is an amount with more certainty than this leaves.
+_LEAST_ELSE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class SweptLattice:
+    """The graph of a swept network's outputs; columns i32 [N, 2]: the field and the column that
+    each segment of the lattice stands for."""
+
+    lattice: Lattice
+    columns: NDArray[np.int32]
+
+
+class SweptNetwork:
+    """A swept network, run with onnxruntime on one CPU thread; safe to share between threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load the one of a model's folder; raises ModelError."""
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(
+                str(folder / "swept.onnx"), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime raises plain Exceptions of many kinds
+            raise ModelError(f"swept.onnx in {folder} does not load: {error}") from error
+
+    def outputs(self, strip: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Penalties -log P of a strip, u8 [36, W]: f32 [ceil(W / 8) * 2, K + 1].
+
+        K: the recognizer's labels but RUBBISH, then SPACE; the last column is of no symbol.
+        """
+        width = strip.shape[1]
+        if width == 0:
+            return np.zeros((0, self._session.get_outputs()[0].shape[-1]), np.float32)
+        padded = np.pad(strip, ((0, 0), (0, -width % (2 * COLUMNS))))
+        (result,) = self._session.run(None, {"strips": padded[None]})
+        return np.asarray(result[0], np.float32)
+
+
+def swept_lattice(
+    outputs: Sequence[NDArray[np.floating]], fields: Sequence[int], silent: float = _SILENT
+) -> SweptLattice:
+    """The graph of the outputs for some fields, all in parallel.
+
+    outputs: of each field, see `SweptNetwork.outputs`. Columns that say a symbol with no more than
+    the probability `silent` have no node. In class_penalty none is RUBBISH, so that the search
+    passes over it like ink that belongs to no character. A path's penalty is -log of its
+    probability, given its field's strip.
+    """
+    told: list[NDArray[np.float64]] = []
+    held: list[NDArray[np.int64]] = []
+    arcs: list[NDArray[np.float64]] = []
+    node, start = 1, 0
+    last = 1 + sum(max(int(_speaks(one, silent).sum()) - 1, 0) for one in outputs)
+    for own, number in zip(outputs, fields, strict=True):
+        speaks = _speaks(own, silent)
+        columns = np.flatnonzero(speaks)
+        count = len(columns)
+        if not count:
+            continue
+        exact = own[speaks].astype(np.float64)
+        nodes = np.concatenate([[0], np.arange(node, node + count - 1), [last]])
+        first = np.zeros(count)
+        first[0] = own[~speaks, -1].sum(dtype=np.float64)
+        for penalty, segment in ((first, start + np.arange(count)), (first + exact[:, -2], -1)):
+            rows = np.broadcast_arrays(nodes[:-1], nodes[1:], segment, penalty, number)
+            arcs.append(np.stack(rows, axis=1).astype(np.float64))
+        node, start = node + count - 1, start + count
+        told.append(np.delete(exact, -2, axis=1))
+        held.append(np.stack([np.full(count, number), columns], axis=1))
+    labels = np.concatenate(told) if told else np.zeros((0, 1))
+    table = np.concatenate([np.zeros((0, 5)), *arcs])
+    table = table[np.lexsort((table[:, 1], table[:, 0]))]
+    src, dst, segment, _, field = table.T.astype(np.int32)
+    graph = Lattice(last + 1, src, dst, segment, table[:, 3], field, labels, label_weights(labels))
+    return SweptLattice(graph, np.concatenate([np.zeros((0, 2), np.int64), *held]).astype(np.int32))
+
+
+def weighed(
+    graph: SweptLattice, fields: Sequence[FieldCandidate], grammar: Grammar
+) -> SweptLattice:
+    """The graph with every field measured against being no amount at all.
+
+    fields: all candidates. What is added to a path is the field's own log odds, and the network's:
+    how much likelier it takes the strip for something else than the grammar's amounts.
+    """
+    entrances = Entrances.of(graph.lattice)
+    totals = forward_by_field(graph.lattice, grammar)
+    added = [
+        against_none(fields[number].penalty)
+        + math.log(max(-math.expm1(-max(totals[number], 0.0)), _LEAST_ELSE))
+        for number in entrances.fields.tolist()
+    ]
+    return replace(graph, lattice=normalised(graph.lattice, entrances, np.array(added)))
+
+
+def _speaks(outputs: NDArray[np.floating], silent: float) -> NDArray[np.bool_]:
+    """The columns that say a symbol with more than the probability `silent`; bool [T]."""
+    return np.asarray(-np.expm1(-outputs[:, -1].astype(np.float64)) > silent)
+
+
+def constraint(grammar: Grammar, weight: float) -> Grammar:
+    """The same grammar with its penalties multiplied, and none for what is no symbol.
+
+    The network has learned by itself how likely amounts are; of the grammar it needs above all
+    which strings are amounts.
+    """
+    stray = np.array([name.startswith(STRAY) for name in grammar.weight_names])
+    return reweighted(grammar, np.where(stray, 0.0, weight * grammar.weight_penalty))

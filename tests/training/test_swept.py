@@ -1,0 +1,195 @@
+"""The swept network: its loss against enumeration, its training, export and adaptation."""
+
+import shutil
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from service.pipeline.grammar import grammar_for
+from service.pipeline.swept import SweptNetwork, constraint
+from training.dataset import LABELS
+from training.export import export_swept, load_swept
+from training.strips import SYMBOLS, Strip, load_strips, pack, symbols_of
+from training.swept import (
+    NOTHING,
+    StripDistortion,
+    SweptNet,
+    SweptProgress,
+    SweptRecipe,
+    bounded,
+    collated,
+    distort,
+    forward_penalty,
+    said,
+    train_swept,
+)
+from training.swept_adapt import AmountStrip, SweptAdaptation, _spelled, _Spelled, adapt_swept
+
+MODEL = Path(__file__).parents[2] / "models" / "amounts" / "1"
+SMALL = (4, 8, 8, 8, 16)
+
+
+def _outputs(*shape: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    raw = torch.randn(*shape, NOTHING + 1, generator=generator, dtype=torch.float64)
+    return torch.log_softmax(raw, dim=-1)
+
+
+def test_the_loss_sums_over_all_ways_to_say_a_text() -> None:
+    outputs = _outputs(3, 6)
+    symbols, lengths = torch.tensor([[1, 1, 2], [3, 0, 0], [0, 0, 0]]), torch.tensor([3, 1, 0])
+    for row, loss in enumerate(forward_penalty(outputs, symbols, lengths).tolist()):
+        text = symbols[row, : int(lengths[row])].tolist()
+        total = 0.0
+        for places in combinations(range(6), len(text)):
+            told = dict(zip(places, text, strict=True))
+            total += float(
+                torch.exp(sum(outputs[row, t, told.get(t, NOTHING)] for t in range(6)))  # type: ignore[arg-type]
+            )
+        assert loss == pytest.approx(-np.log(total), abs=1e-9)
+
+
+def test_the_loss_has_the_gradient_of_its_differences() -> None:
+    raw = torch.randn(2, 5, NOTHING + 1, dtype=torch.float64, requires_grad=True)
+    symbols, lengths = torch.tensor([[1, 2], [3, 0]]), torch.tensor([2, 1])
+
+    def loss(x: torch.Tensor) -> torch.Tensor:
+        return forward_penalty(torch.log_softmax(x, dim=2), symbols, lengths)
+
+    assert torch.autograd.gradcheck(loss, (raw,))
+
+
+def test_a_text_longer_than_its_strip_cannot_be_said() -> None:
+    loss = forward_penalty(_outputs(1, 2), torch.tensor([[1, 2, 3]]), torch.tensor([3]))
+    assert float(loss) > 1e20
+
+
+def test_bounded_losses_keep_their_order_and_pull_less() -> None:
+    losses = torch.tensor([1.0, 11.9, 12.1, 100.0], requires_grad=True)
+    bound = bounded(losses, 12.0)
+    assert bound[:2].tolist() == pytest.approx([1.0, 11.9])
+    assert (bound.diff() > 0).all()
+    bound.sum().backward()  # type: ignore[no-untyped-call]
+    assert losses.grad is not None
+    assert losses.grad.tolist() == pytest.approx([1.0, 1.0, 12 / 12.1, 0.12])
+
+
+def _strips(count: int) -> list[Strip]:
+    """Bars for 1 and blocks for 0."""
+    rng = np.random.default_rng(0)
+    made = []
+    for _ in range(count):
+        text = "".join(rng.choice(list("10"), size=rng.integers(1, 5)))
+        ink = np.zeros((36, 16 * len(text) + 8), np.uint8)
+        for n, symbol in enumerate(text):
+            x = 8 + 16 * n
+            ink[8:28, x : x + (2 if symbol == "1" else 10)] = 255
+        made.append(Strip(ink, symbols_of(text)))
+    return made
+
+
+def test_distorted_strips_keep_their_shape_and_ink() -> None:
+    inks, _, _ = collated(_strips(16))
+    changed = distort(inks, StripDistortion(), torch.Generator().manual_seed(0))
+    assert changed.shape == inks.shape
+    assert changed.dtype == torch.uint8
+    assert not torch.equal(changed, inks)
+    share = changed.float().sum((1, 2)) / inks.float().sum((1, 2))
+    assert 0.5 < float(share.min()) and float(share.max()) < 2.0
+    still = StripDistortion(0, 0, 0, 0, 0, 0, 0, 0)
+    assert torch.equal(distort(inks, still, torch.Generator()), inks)
+
+
+def test_training_learns_to_say_strips_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    strips = _strips(200)
+    recipe = SweptRecipe(strips=6400, batch=16, every=50, average=0.9, distortion=_MILD)
+    told: list[SweptProgress] = []
+    torch.manual_seed(0)
+    network = train_swept(
+        SweptNet(SMALL), [(strips, 1.0)], recipe,
+        checkpoint=tmp_path / "checkpoint.pt", progress=lambda now, _: told.append(now),
+    )  # fmt: skip
+    assert told[-1].loss < told[0].loss / 3
+    texts = ["".join(SYMBOLS[n] for n in one.symbols) for one in strips]
+    assert np.mean([a == b for a, b in zip(said(network, strips), texts, strict=True)]) > 0.7
+    again: list[SweptProgress] = []
+    train_swept(
+        SweptNet(SMALL), [(strips, 1.0)], replace(recipe, strips=7200),
+        checkpoint=tmp_path / "checkpoint.pt", progress=lambda now, _: again.append(now),
+    )  # fmt: skip
+    assert [one.strips for one in again] == [7200]
+
+
+_MILD = StripDistortion(0.05, 0.5, 0.05, 0.05, 0.5, 0.2, 0.0, 0.0)
+
+
+def test_strips_come_back_from_their_file(tmp_path: Path) -> None:
+    strips = [*_strips(5), Strip(np.zeros((36, 12), np.uint8), symbols_of(""))]
+    pack(strips, tmp_path / "fields-0000.npz")
+    back = load_strips(tmp_path, "fields")
+    assert len(back) == 6
+    for one, other in zip(strips, back, strict=True):
+        assert (one.ink == other.ink).all()
+        assert (one.symbols == other.symbols).all()
+
+
+def test_an_exported_network_says_the_same_and_can_be_trained_on(tmp_path: Path) -> None:
+    shutil.copytree(MODEL, tmp_path / "model")
+    torch.manual_seed(1)
+    network = SweptNet(SMALL).train()
+    network(torch.randint(0, 256, (8, 36, 64), dtype=torch.uint8))
+    network.eval()
+    assert export_swept(network, {"grammar_weight": 0.0}, tmp_path / "model") < 1e-4
+    strip = np.random.default_rng(0).integers(0, 256, (36, 61)).astype(np.uint8)
+    padded = torch.from_numpy(np.pad(strip, ((0, 0), (0, 3))))[None]
+    outputs = SweptNetwork(tmp_path / "model").outputs(strip)
+    with torch.no_grad():
+        expected = -network(padded)[0].numpy()
+        again = -load_swept(tmp_path / "model")(padded)[0].numpy()
+    assert outputs == pytest.approx(expected, abs=1e-4)
+    assert again == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_penalty_of_amounts_has_the_gradient_of_its_differences() -> None:
+    grammar = constraint(grammar_for(None, None, LABELS), 0.0)
+    penalties = -_outputs(9).numpy()
+    value, slope = _spelled(penalties, (1234, 123400), grammar)
+    step = 1e-5
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        t, k = int(rng.integers(9)), int(rng.integers(NOTHING + 1))
+        sides = []
+        for sign in (step, -step):
+            moved = penalties.copy()
+            moved[t, k] += sign
+            sides.append(_spelled(moved, (1234, 123400), grammar)[0])
+        assert (sides[0] - sides[1]) / (2 * step) == pytest.approx(slope[t, k], abs=1e-6)
+    tensor = torch.from_numpy(-penalties)[None].float().requires_grad_()
+    found = _Spelled.apply(tensor, [9], [(1234, 123400)], grammar)  # type: ignore[no-untyped-call]
+    found.sum().backward()
+    assert found.tolist() == pytest.approx([value], abs=1e-4)
+    assert tensor.grad is not None
+    assert tensor.grad[0].numpy() == pytest.approx(-slope, abs=1e-4)
+
+
+def test_adaptation_learns_amounts_without_their_symbols() -> None:
+    torch.manual_seed(0)
+    network = SweptNet(SMALL)
+    known = _strips(100)
+    recipe = SweptRecipe(strips=6400, batch=16, every=1000, average=0.9, distortion=_MILD)
+    network = train_swept(network, [(known, 1.0)], recipe)
+    # A seven never seen before: its amount alone says what it is.
+    ink = np.zeros((36, 40), np.uint8)
+    ink[8:28, 8:10] = ink[8:10, 24:34] = ink[8:28, 32:34] = 255
+    images = [[[AmountStrip(ink, (1700,))]]] * 20
+    told: list[float] = []
+    how = SweptAdaptation(passes=60, batch=16, rate=3e-3, average=0.9, hopeless=50.0)
+    adapted = adapt_swept(
+        network, images, known, LABELS, how, progress=lambda _, loss: told.append(loss)
+    )
+    assert told[-1] < told[0] / 2
+    assert said(adapted, [Strip(ink, symbols_of("17"))]) == ["17"]

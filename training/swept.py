@@ -1,0 +1,348 @@
+"""The space displacement network (section VII): one network swept over a whole strip of ink.
+
+It has an output for every four columns: a symbol, or none. Which columns say the symbols of a
+text is not labelled: the loss sums over all ways (forward training, section VI-E). Outputs of a
+column are normalised together, so that every other text is pushed away at once.
+"""
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from service.pipeline.strip import STRIP_HEIGHT
+from training.checkpoint import Stateful, resume, save
+from training.dataset import Sources
+from training.strips import KINDS, SYMBOLS, Kind, Strip, build_strips, load_strips
+
+COLUMNS = 4
+"""Columns of a strip to one output."""
+NOTHING = len(SYMBOLS)
+"""The output for no symbol, the last one."""
+INK, PAPER = 1.275, -0.1
+SHARES: dict[Kind, float] = {"fields": 0.72, "cheques": 0.16, "strings": 0.12}
+"""Of a batch."""
+
+
+class SweptNet(nn.Module):
+    """Convolutions down to one row, and along it.
+
+    Input: strips u8 [N, 36, W], ink 255 on 0, W a multiple of 4. Output: f32 [N, W / 4, K + 1] log
+    probabilities of SYMBOLS and of none.
+    """
+
+    def __init__(self, widths: tuple[int, int, int, int, int] = (24, 48, 64, 80, 160)) -> None:
+        super().__init__()
+        a, b, c, d, e = widths
+        self.rows = nn.Sequential(
+            *_block(1, a, (3, 3), (1, 1)),
+            nn.MaxPool2d(2),
+            *_block(a, b, (3, 3), (1, 1)),
+            nn.MaxPool2d(2),
+            *_block(b, c, (3, 3), (1, 1)),
+            *_block(c, d, (3, 3), (1, 1)),
+            nn.MaxPool2d((2, 1)),
+            *_block(d, e, (STRIP_HEIGHT // 8, 3), (0, 1)),
+        )
+        self.near = nn.Sequential(nn.Dropout(0.1), *_block(e, e, (1, 5), (0, 2)))
+        self.far = nn.Sequential(
+            nn.Dropout(0.1),
+            nn.Conv2d(e, e, (1, 5), padding=(0, 4), dilation=(1, 2), bias=False),
+            nn.BatchNorm2d(e),
+            nn.ReLU(),
+        )
+        self.symbols = nn.Sequential(nn.Dropout(0.1), nn.Conv2d(e, NOTHING + 1, 1))
+
+    def forward(self, strips: Tensor) -> Tensor:
+        x = self.rows(strips.float().unsqueeze(1) * (INK / 255.0) + PAPER)
+        x = x + self.near(x)
+        x = x + self.far(x)
+        return torch.log_softmax(self.symbols(x).squeeze(2).transpose(1, 2).float(), dim=2)
+
+
+def _block(
+    inputs: int, outputs: int, kernel: tuple[int, int], padding: tuple[int, int]
+) -> list[nn.Module]:
+    return [
+        nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    ]
+
+
+def forward_penalty(outputs: Tensor, symbols: Tensor, lengths: Tensor) -> Tensor:
+    """-log of the summed probability of all ways to say a text, f32 [N] (section VI-E).
+
+    outputs [N, T, K + 1]: log probabilities; symbols i64 [N, U], padded; lengths i64 [N]. Each
+    symbol is said by one column, all other columns say none. +infinity where U > T.
+    """
+    count, steps, _ = outputs.shape
+    places = symbols.shape[1] + 1
+    said = outputs.gather(2, symbols.unsqueeze(1).expand(-1, steps, -1))
+    silent = outputs[:, :, NOTHING:]
+    ahead = outputs.new_full((count, places), -1e30)
+    ahead[:, 0] = 0.0
+    for step in range(steps):
+        stayed = ahead + silent[:, step]
+        moved = ahead[:, :-1] + said[:, step]
+        ahead = torch.cat([stayed[:, :1], torch.logaddexp(stayed[:, 1:], moved)], dim=1)
+    return -ahead.gather(1, lengths.unsqueeze(1)).squeeze(1)
+
+
+@dataclass(frozen=True, slots=True)
+class StripDistortion:
+    """Ranges of the distortions of whole strips, each drawn uniformly from [-range, range].
+
+    shear: ratio; turn: rise of the line over its length, px; stretch, size: natural logarithms of
+    the width's and of the height's factor; shift: px up or down; bend: px of a smooth random
+    displacement; thick: share of strips whose strokes are thinned or thickened; contrast: natural
+    logarithm of the exponent of the ink.
+    """
+
+    shear: float = 0.25
+    turn: float = 2.0
+    stretch: float = 0.15
+    size: float = 0.15
+    shift: float = 2.0
+    bend: float = 0.9
+    thick: float = 0.3
+    contrast: float = 0.4
+
+
+def distort(strips: Tensor, how: StripDistortion, generator: torch.Generator) -> Tensor:
+    """Strips u8 [N, 36, W] -> distorted strips of the same shape."""
+    count, height, width = strips.shape
+
+    def within(span: float) -> Tensor:
+        return (torch.rand(count, 1, 1, generator=generator) * 2 - 1) * span
+
+    y = torch.arange(height).view(1, -1, 1) - (height - 1) / 2
+    x = torch.arange(width).view(1, 1, -1) - (width - 1) / 2
+    across = torch.exp(within(how.stretch).clamp(min=-how.stretch / 3))
+    source_x = x * across + within(how.shear) * y
+    source_y = y * torch.exp(within(how.size)) + within(how.turn) * x / width + within(how.shift)
+    knots = (3, max(width // 16, 2))
+    coarse = (torch.rand(count, 2, *knots, generator=generator) * 2 - 1) * how.bend
+    moved = functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=True)
+    grid = torch.stack(
+        [
+            (source_x + moved[:, 0]) * (2 / width),
+            (source_y + moved[:, 1]) * (2 / height),
+        ],
+        dim=3,
+    )
+    ink = functional.grid_sample(strips.float().unsqueeze(1) / 255, grid, align_corners=False)
+    draw = torch.rand(count, 1, 1, 1, generator=generator)
+    blurred = functional.avg_pool2d(ink, 3, 1, 1)
+    thick = torch.maximum(ink, (blurred * 1.6).clamp(0, 1))
+    thin = torch.minimum(ink, ((blurred - 0.2) * 2).clamp(0, 1))
+    ink = torch.where(draw < how.thick / 2, thick, torch.where(draw > 1 - how.thick / 2, thin, ink))
+    ink = ink.clamp(0, 1) ** torch.exp(within(how.contrast)).unsqueeze(1)
+    return (ink * 255).round().squeeze(1).to(torch.uint8)
+
+
+def batched(
+    strips: Sequence[Strip], order: NDArray[np.int64], size: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Strips in an order, batches of like widths: inks, symbols and their numbers."""
+    for start in range(0, len(order), 64 * size):
+        part = order[start : start + 64 * size]
+        part = part[np.argsort([strips[i].ink.shape[1] for i in part], kind="stable")]
+        groups = [part[k : k + size] for k in range(0, len(part), size)]
+        for group in sorted(groups, key=lambda g: int(g[0])):
+            yield collated([strips[i] for i in group])
+
+
+def collated(strips: Sequence[Strip]) -> tuple[Tensor, Tensor, Tensor]:
+    """Strips side by side: inks u8 [N, 36, W], symbols i64 [N, U], lengths i64 [N]."""
+    width = max(strip.ink.shape[1] for strip in strips)
+    width += -width % (2 * COLUMNS)
+    length = max(len(strip.symbols) for strip in strips)
+    inks = np.zeros((len(strips), STRIP_HEIGHT, width), np.uint8)
+    symbols = np.zeros((len(strips), max(length, 1)), np.int64)
+    for row, strip in enumerate(strips):
+        inks[row, :, : strip.ink.shape[1]] = strip.ink
+        symbols[row, : len(strip.symbols)] = strip.symbols
+    lengths = np.array([len(strip.symbols) for strip in strips])
+    return torch.from_numpy(inks), torch.from_numpy(symbols), torch.from_numpy(lengths)
+
+
+@dataclass(frozen=True, slots=True)
+class SweptRecipe:
+    """How to train: strips seen in all, of them a step, peak learning rate, and the like.
+
+    hopeless: penalty beyond which a strip pulls less (the constant of equation 9). average: decay
+    of the moving average of the weights, which is what is kept. every: steps from one checkpoint to
+    the next.
+    """
+
+    strips: int = 1_500_000
+    batch: int = 64
+    rate: float = 2e-3
+    decay: float = 1e-2
+    hopeless: float = 12.0
+    average: float = 0.999
+    seed: int = 0
+    every: int = 500
+    distortion: StripDistortion = StripDistortion()
+
+
+@dataclass(frozen=True, slots=True)
+class SweptProgress:
+    """Strips seen, and the mean loss since last told."""
+
+    strips: int
+    loss: float
+
+
+def train_swept(
+    network: SweptNet,
+    kinds: Sequence[tuple[Sequence[Strip], float]],
+    recipe: SweptRecipe,
+    *,
+    checkpoint: Path | None = None,
+    progress: Callable[[SweptProgress, SweptNet], None] | None = None,
+) -> SweptNet:
+    """Train a network on kinds of strips, each with its share; returns the averaged network.
+
+    checkpoint: an interrupted run goes on from it. progress: called at the same times with the
+    averaged network.
+    """
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    averaged = copy.deepcopy(network)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    pool = [strip for some, _ in kinds for strip in some]
+    shares = np.concatenate([np.full(len(some), share / len(some)) for some, share in kinds])
+    steps = recipe.strips // recipe.batch
+    kept: dict[str, Stateful] = {
+        "network": network, "averaged": averaged, "optimizer": optimizer
+    }  # fmt: skip
+    first = resume(checkpoint, **kept)
+    rng = np.random.default_rng([recipe.seed, first])
+    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + first)
+    told: list[float] = []
+    network.train()
+    source: Iterator[tuple[Tensor, Tensor, Tensor]] = iter(())
+    for step in range(first, steps):
+        drawn = next(source, None)
+        if drawn is None:
+            order = rng.choice(len(pool), 64 * recipe.batch, p=shares / shares.sum())
+            source = _shuffled(list(batched(pool, order, recipe.batch)), rng)
+            drawn = next(source)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate * _pace(step, steps)
+        inks, symbols, lengths = drawn
+        inks = distort(inks, recipe.distortion, generator)
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = network(inks)
+        losses = forward_penalty(outputs.float(), symbols, lengths)
+        loss = bounded(losses, recipe.hopeless).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        average(averaged, network, min(recipe.average, (step + 1) / (step + 10)))
+        told.append(float(loss.detach()))
+        if (step + 1) % recipe.every == 0 or step + 1 == steps:
+            save(checkpoint, step + 1, **kept)
+            if progress is not None:
+                progress(SweptProgress((step + 1) * recipe.batch, float(np.mean(told))), averaged)
+            told = []
+    return averaged
+
+
+def bounded(losses: Tensor, hopeless: float) -> Tensor:
+    """Losses that grow as their logarithm from `hopeless` on: in the beginning all are larger."""
+    return torch.where(
+        losses < hopeless, losses, hopeless * (1 + torch.log(losses.clamp(min=hopeless) / hopeless))
+    )
+
+
+def _pace(step: int, steps: int) -> float:
+    """The learning rate's share of its peak: up within a thirtieth, then down as a cosine."""
+    warm = max(steps // 30, 1)
+    if step < warm:
+        return (step + 1) / warm
+    return float(0.5 * (1 + np.cos(np.pi * (step - warm) / max(steps - warm, 1)))) + 1e-3
+
+
+def _shuffled(
+    batches: list[tuple[Tensor, Tensor, Tensor]], rng: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    return iter([batches[i] for i in rng.permutation(len(batches))])
+
+
+def average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+    with torch.no_grad():
+        for kept, new in zip(averaged.parameters(), network.parameters(), strict=True):
+            kept.lerp_(new, 1 - decay)
+        for own, other in zip(averaged.buffers(), network.buffers(), strict=True):
+            own.copy_(other)
+
+
+def said(network: nn.Module, strips: Sequence[Strip], size: int = 128) -> list[str]:
+    """The likeliest symbols of each strip, column by column."""
+    network.eval()
+    found = [""] * len(strips)
+    order = np.argsort([strip.ink.shape[1] for strip in strips], kind="stable")
+    for start in range(0, len(order), size):
+        group = order[start : start + size]
+        inks, _, _ = collated([strips[i] for i in group])
+        with torch.no_grad():
+            best = network(inks).argmax(dim=2)
+        for row, index in enumerate(group.tolist()):
+            found[index] = "".join(SYMBOLS[k] for k in best[row].tolist() if k != NOTHING)
+    return found
+
+
+def build_swept_material(
+    sources: Sources, folder: Path, shards: Mapping[Kind, int], held_out: int, workers: int
+) -> Iterator[str]:
+    """Make the strips that are missing; yields what has been made.
+
+    shards: thousands of images of each kind; held_out: of other writers, of each kind.
+    """
+    for kind in KINDS:
+        for number in build_strips(
+            sources, folder / "train", kind, shards.get(kind, 0), "train", workers
+        ):
+            yield f"{kind} {number + 1} of {shards[kind]}"
+        if held_out:
+            for _ in build_strips(sources, folder / "valid", kind, held_out, "valid", workers):
+                yield f"{kind} held out"
+
+
+def run_swept(
+    folder: Path, recipe: SweptRecipe, progress: Callable[[SweptProgress, float], None]
+) -> SweptNet:
+    """Train a network on a folder's material, with a checkpoint and a log there.
+
+    progress: called with where training stands and the share of held-out strips said rightly.
+    """
+    kinds = [(load_strips(folder / "train", kind), share) for kind, share in SHARES.items()]
+    held_out = [one for kind in KINDS for one in load_strips(folder / "valid", kind, 1)[:500]]
+    truth = [spelled(strip) for strip in held_out]
+
+    def tell(now: SweptProgress, averaged: SweptNet) -> None:
+        told = said(averaged, held_out)
+        right = float(np.mean([a == b for a, b in zip(told, truth, strict=True)])) if told else 0.0
+        with (folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps({**asdict(now), "valid_right": round(right, 4)}) + "\n")
+        progress(now, right)
+
+    present = [(some, share) for some, share in kinds if some]
+    return train_swept(
+        SweptNet(), present, recipe, checkpoint=folder / "checkpoint.pt", progress=tell
+    )
+
+
+def spelled(strip: Strip) -> str:
+    """The text of a strip."""
+    return "".join(SYMBOLS[symbol] for symbol in strip.symbols.tolist())

@@ -1,0 +1,116 @@
+"""Commands for the swept network: `sweep`, and its part of `adapt`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress
+
+from training.console import (
+    MODEL,
+    RUNS,
+    Data,
+    Fonts,
+    Model,
+    Runs,
+    Seed,
+    explained,
+    progress_bars,
+    say,
+)
+
+if TYPE_CHECKING:
+    from service.calibration import Sample
+    from training.dataset import Sources
+    from training.swept import SweptNet
+
+
+def sweep(
+    model: Model = MODEL,
+    strips: Annotated[int, typer.Option(help="Strips to see in all.", min=1)] = 1_000_000,
+    fields: Annotated[int, typer.Option(help="Thousands of synthetic fields.", min=1)] = 48,
+    cheques: Annotated[int, typer.Option(help="Thousands of synthetic cheques.", min=0)] = 4,
+    strings: Annotated[int, typer.Option(help="Thousands of real strings.", min=0)] = 8,
+    grammar_weight: Annotated[
+        float, typer.Option(help="What the grammar's penalties are multiplied with.", min=0)
+    ] = 0.0,
+    data: Data = None,
+    fonts: Fonts = None,
+    runs: Runs = RUNS,
+    name: Annotated[str, typer.Option(help="Name of the run, a folder in --runs.")] = "swept",
+    seed: Seed = 0,
+    workers: Annotated[int, typer.Option(help="Processes that cut and search.", min=1)] = 2,
+) -> None:
+    """Train the swept network on texts alone and put it into a model's folder."""
+    import torch
+
+    from training import swept
+    from training.data.folder import data_folder
+    from training.dataset import Sources
+    from training.export import export_swept
+
+    with explained():
+        torch.set_num_threads(workers)
+        recipe = swept.SweptRecipe(strips=strips, seed=seed)
+        with progress_bars() as bar:
+            task = bar.add_task("strips", total=None)
+            made = swept.build_swept_material(
+                Sources(data_folder(data), fonts), runs / name,
+                {"fields": fields, "cheques": cheques, "strings": strings}, 1, workers,
+            )  # fmt: skip
+            for done in made:
+                bar.update(task, advance=1, description=done)
+            task = bar.add_task("training", total=strips)
+
+            def show(now: swept.SweptProgress, right: float) -> None:
+                text = f"training, loss {now.loss:.3f}, held out {100 * right:.1f} % right"
+                bar.update(task, completed=now.strips, description=text)
+
+            network = swept.run_swept(runs / name, recipe, show)
+        difference = export_swept(network, {"grammar_weight": grammar_weight}, model)
+    say(f"put it into {model}; torch and ONNX differ by at most {difference:.1g}")
+    say(f"calibrate it anew: python -m training doubts --model {model}, then calibrate")
+
+
+def adapt_network(
+    model: Path,
+    sample: "Sample",
+    folder: Path,
+    sources: "Sources",
+    bar: Progress,
+    *,
+    field_only: bool,
+    variants: int,
+    seed: int,
+    workers: int,
+) -> "SweptNet":
+    """The swept network of a model, tuned to a labelled sample; folder: for what is mixed in."""
+    from service.pipeline.card import load_card
+    from training.adapt import amounts_of
+    from training.export import load_swept
+    from training.strips import build_strips, load_strips
+    from training.swept_adapt import SweptAdaptation, adapt_swept, amount_strips
+
+    task = bar.add_task("strips of the images", total=len(sample.labels))
+    images = []
+    for _, own in amount_strips(
+        sample, amounts_of, field_only=field_only, variants=variants, seed=seed
+    ):
+        bar.advance(task)
+        images += [own] if own else []
+    task = bar.add_task("synthetic strips", total=None)
+    for number in build_strips(sources, folder / "strips", "fields", _MIXED, "train", workers):
+        bar.update(task, advance=1, description=f"synthetic strips {1000 * (number + 1)}")
+    task = bar.add_task("adapting the swept network", total=1.0)
+
+    def show(done: float, loss: float) -> None:
+        text = f"adapting the swept network, loss {loss:.3f}"
+        bar.update(task, completed=done, description=text)
+
+    mixed = load_strips(folder / "strips", "fields", _MIXED)
+    labels = load_card(model).labels
+    return adapt_swept(load_swept(model), images, mixed, labels, SweptAdaptation(seed=seed), show)
+
+
+# Thousands of synthetic fields mixed in.
+_MIXED = 4

@@ -11,7 +11,7 @@ _LEAST_SHARE = np.finfo(np.float32).eps
 
 def percentile(values: NDArray[np.uint8], percent: float) -> float:
     """A percentile of grey values, linear between neighbours; 50 is the median."""
-    return percentile_of_counts(histogram(np.ascontiguousarray(values)), percent)
+    return percentile_of_counts(histogram(values), percent)
 
 
 def otsu(counts: NDArray[np.int64]) -> int:

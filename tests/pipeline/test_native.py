@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from service.pipeline import graph as plain
 from service.pipeline.card import Placement
 from service.pipeline.field import FieldCandidate, Zone, find_places
-from service.pipeline.ink import InkImage
+from service.pipeline.ink import InkImage, _darkness
 from service.pipeline.levels import otsu, percentile, percentile_of_counts
 from service.pipeline.native import address, compiler, cutting, inking, places
 from service.pipeline.segment import segment_fields
 from tests.pipeline import compiled_paths as paths
-from tests.pipeline import oracle, plain_cutting, plain_places, plain_segments
+from tests.pipeline import oracle, plain_cutting, plain_ink, plain_places, plain_segments
 
 _STEP = np.array([0, -1, 1])
 
@@ -132,60 +132,73 @@ def test_components_and_strokes_are_those_of_opencv(seed: int) -> None:
     np.testing.assert_array_equal(inking.component_stats((page > 0).astype(np.uint8)), stats[1:])
     peaks = np.arange(256, dtype=np.uint8)
     ink, mask = inking.find_strokes(
-        page, None, peaks=peaks, texture=60.0, lowest=80, highest=180, weak=0.5, strong=0.68
+        page, None, peaks=peaks, lowest=80, highest=180, weak=0.5, strong=0.68
     )
-    share = page / np.float32(180)
-    _, labels = cv2.connectedComponents((share > 0.5).astype(np.uint8), connectivity=8)
-    kept = np.isin(labels, np.unique(labels[share > 0.68])) & (labels > 0)
-    np.testing.assert_array_equal(mask, kept)
-    full = cv2.convertScaleAbs(share.astype(np.float32), alpha=255.0)
-    np.testing.assert_array_equal(ink, np.where(kept, full, 0))
+    expected = plain_ink.strokes(page, np.float32(180), 0.5, 0.68)
+    np.testing.assert_array_equal(ink, expected[0])
+    np.testing.assert_array_equal(mask, expected[1])
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_the_level_of_ink_follows_what_is_around(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    page = scribble(rng)
+    page = scribble(rng, int(rng.integers(20, 90)), int(rng.integers(20, 160)))
     near = cv2.dilate(page, np.ones((9, 9), np.uint8))
-    faint = cv2.blur((page > 40).astype(np.uint8) * 255, (15, 15))
+    held = cv2.boxFilter((page > 40).astype(np.uint8), cv2.CV_32S, (15, 15), normalize=False)
+    share = float(rng.choice([0.1, 0.3, 0.9]))
     peaks = (np.arange(256) * 17 // 20).astype(np.uint8)
     ink, mask = inking.find_strokes(
-        page,
-        (near, faint),
-        peaks=peaks,
-        texture=90.5,
-        lowest=70,
-        highest=170,
-        weak=0.5,
-        strong=0.68,
-    )
-    level = np.clip(peaks[np.where(faint > 90, 255, near)].astype(np.float32), 70, 170)
-    share = page / level
-    _, labels = cv2.connectedComponents((share > 0.5).astype(np.uint8), connectivity=8)
-    kept = np.isin(labels, np.unique(labels[share > 0.68])) & (labels > 0)
-    np.testing.assert_array_equal(mask, kept)
-    expected = np.where(kept, np.minimum(np.rint(share * np.float32(255)), 255), 0)
-    np.testing.assert_array_equal(ink, expected.astype(np.uint8))
+        page, near, inking.Grain(15, share, 40.5),
+        peaks=peaks, lowest=70, highest=170, weak=0.5, strong=0.68,
+    )  # fmt: skip
+    top = np.where(held > int(share * 225), 255, near)
+    level = np.clip(peaks[top].astype(np.float32), 70, 170)
+    expected = plain_ink.strokes(page, level, 0.5, 0.68)
+    np.testing.assert_array_equal(ink, expected[0])
+    np.testing.assert_array_equal(mask, expected[1])
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_lines_are_those_of_the_opened_image(seed: int) -> None:
+@pytest.mark.parametrize("shape", [(60, 150), (240, 310), (241, 309), (230, 305), (9, 3), (1, 1)])
+def test_darkness_is_that_of_opencv(shape: tuple[int, int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    page = 255 - scribble(rng, *shape)
+    if seed % 2:
+        page = page - rng.integers(0, 30, shape, np.uint8)
+    np.testing.assert_array_equal(_darkness(page), plain_ink.darkness(page))
+
+
+@pytest.mark.parametrize("upright", [False, True])
+@pytest.mark.parametrize("seed", range(40))
+def test_lines_are_those_of_the_opened_image(seed: int, upright: bool) -> None:
     rng = np.random.default_rng(seed)
     page = scribble(rng)
+    own = np.ascontiguousarray(page.T) if upright else page
     run, length = int(rng.integers(6, 20)), int(rng.integers(8, 60))
-    dark = (page > 100).astype(np.uint8)
-    joined = cv2.dilate(dark, np.ones((2, 1), np.uint8))
-    joined = cv2.morphologyEx(joined, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8))
-    opened = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((1, run), np.uint8)) & dark
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
-    own = [c for c in range(1, len(stats)) if stats[c, 2] >= length
-           and stats[c, 4] / stats[c, 2] <= 6]  # fmt: skip
-    found, boxes = inking.find_lines(
-        page, 100.0, run=run, length=length, thickness=6, slope=np.inf, off=np.inf
+    stats, pixels = plain_ink.find_lines(page, 100.0, run=run, length=length, thickness=6)
+    lines = inking.find_lines(
+        own, 100.0, upright=upright, run=run, length=length, thickness=6, slope=np.inf, off=np.inf
     )
-    np.testing.assert_array_equal(boxes, stats[own, :4])
-    for number, component in enumerate(own, 1):
-        np.testing.assert_array_equal(found == number, labels == component)
+    np.testing.assert_array_equal(lines.stats[:, :5], stats)
+    np.testing.assert_array_equal(lines.boxes[:, 2:], stats[:, :2] + stats[:, 2:4])
+    found = np.zeros((len(stats), *page.shape), np.bool_)
+    for y, x0, x1, line in lines.runs.tolist():
+        found[line, y, x0:x1] = True
+    np.testing.assert_array_equal(found, np.array(pixels).reshape(found.shape))
+    wanted = rng.random(len(stats)) < 0.7
+    under = found[wanted].any(axis=0)
+    counts = inking.count_under(own, lines, wanted)
+    np.testing.assert_array_equal(counts, np.bincount(page[under], minlength=256))
+    boxes = rng.integers(-5, 120, (20, 4)).astype(np.int32)
+    boxes[:, 2:] = boxes[:, :2] + rng.integers(1, 30, (20, 2))
+    met = [found[:, max(b, 0) : max(d, 0), max(a, 0) : max(c, 0)].any() for a, b, c, d in boxes]
+    np.testing.assert_array_equal(inking.are_met(lines, boxes), met)
+    erased, counts = own.copy(), inking.histogram(own)
+    usual, reach = float(rng.integers(60, 256)), int(rng.integers(1, 12))
+    inking.erase_lines(erased, lines, wanted, counts, usual=usual, reach=reach)
+    expected = plain_ink.erase(page, under, usual, reach)
+    np.testing.assert_array_equal(erased.T if upright else erased, expected)
+    np.testing.assert_array_equal(counts, inking.histogram(expected))
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -18,6 +18,26 @@ static inline int64_t solid_next(const uint8_t *row, int64_t x, int64_t width)
     return x;
 }
 
+/* The next x from which a byte (0 or 1) is not zero, or is where wanted is 0; width where there is
+ * none. Eight at a time. */
+static inline int64_t runs_next(const uint8_t *row, int64_t x, int64_t width, int wanted)
+{
+    uint64_t level = wanted ? 0 : 0x0101010101010101u;
+    for (; x + 8 <= width; x += 8) {
+        uint64_t eight;
+        memcpy(&eight, row + x, 8);
+        eight ^= level;
+        if (!eight) continue;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        return x + (__builtin_ctzll(eight) >> 3);
+#else
+        break;
+#endif
+    }
+    while (x < width && (row[x] != 0) != wanted) x++;
+    return x;
+}
+
 typedef struct {
     int32_t y, x0, x1, parent; /* x1: one past the last */
 } Run;
@@ -27,8 +47,6 @@ typedef struct {
     int64_t count, room;
 } Runs;
 
-/* The next x from which a byte is not zero (or is, where wanted is 0), width where there is none. */
-int64_t runs_next(const uint8_t *row, int64_t x, int64_t width, int wanted);
 /* Adds the stretches of nonzero bytes (0 or 1 each) of a part of a row. */
 int runs_add_row(Runs *runs, const uint8_t *row, int32_t y, int64_t from, int64_t to);
 int runs_add(Runs *runs, int32_t y, int32_t x0, int32_t x1);

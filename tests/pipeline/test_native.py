@@ -15,7 +15,14 @@ from service.pipeline.levels import otsu, percentile, percentile_of_counts
 from service.pipeline.native import address, compiler, cutting, inking, places
 from service.pipeline.segment import segment_fields
 from tests.pipeline import compiled_paths as paths
-from tests.pipeline import oracle, plain_cutting, plain_ink, plain_places, plain_segments
+from tests.pipeline import (
+    oracle,
+    plain_cutting,
+    plain_ink,
+    plain_places,
+    plain_segments,
+    plain_skew,
+)
 
 _STEP = np.array([0, -1, 1])
 
@@ -199,6 +206,24 @@ def test_lines_are_those_of_the_opened_image(seed: int, upright: bool) -> None:
     expected = plain_ink.erase(page, under, usual, reach)
     np.testing.assert_array_equal(erased.T if upright else erased, expected)
     np.testing.assert_array_equal(counts, inking.histogram(expected))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_skew_is_told_from_the_same_points(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    page = 255 - scribble(rng, int(rng.integers(8, 90)), int(rng.integers(9, 160)))
+    page = page - rng.integers(0, 20, page.shape, np.uint8)
+    strokes = inking.thin_strokes(page)
+    np.testing.assert_array_equal(strokes, plain_skew.thin_strokes(page))
+    most = int(rng.integers(20, 400))
+    points = inking.thin_points(strokes, 12.5, most)
+    expected = plain_skew.thin_points(strokes, 12.5, most)
+    np.testing.assert_array_equal(np.stack([points.x, points.y, points.weight]), expected)
+    if not expected.size:
+        return
+    degrees = rng.uniform(-12, 12, 9)
+    found = inking.energies(points, degrees, 1.5)
+    np.testing.assert_array_equal(found, plain_skew.energies(expected, degrees, 1.5))
 
 
 @pytest.mark.parametrize("seed", range(20))

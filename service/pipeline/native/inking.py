@@ -208,22 +208,59 @@ def component_stats(pixels: _Bytes) -> NDArray[np.int32]:
     return stats[:count]
 
 
-def energies(
-    x: NDArray[np.float32], y: NDArray[np.float32], weight: NDArray[np.float32],
-    degrees: NDArray[np.float64], bin_size: float,
-) -> NDArray[np.float64]:  # fmt: skip
-    """Sums of squares of the profiles of points, f32 [N], projected along lines of these slopes.
+def thin_strokes(grey: _Bytes) -> _Bytes:
+    """How much darker than what is 3 px above or below, on the mean of 9 px along x; u8 [H, W]."""
+    found = np.empty_like(grey)
+    height, width = grey.shape
+    checked(
+        LIBRARY.thin_strokes(
+            address(grey, np.uint8), _Int(height), _Int(width), address(found, np.uint8)
+        )
+    )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Pixels with a weight; x, y: f32 [N], weight: i32 [N], 255 at most."""
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    weight: NDArray[np.int32]
+
+
+def thin_points(strokes: _Bytes, level: float, most: int) -> Points:
+    """Pixels of strokes, u8 [H, W], above a level and 3 px or more from the edges, in order of rows.
+
+    Of n times as many as `most` every n-th.
+    """
+    x, y = np.empty((2, 2 * most), np.float32)
+    weight = np.empty(2 * most, np.int32)
+    function = LIBRARY.thin_points
+    function.restype = _Int
+    count = function(
+        address(strokes, np.uint8), _Int(strokes.shape[0]), _Int(strokes.shape[1]),
+        ctypes.c_int32(int(level)), _Int(most), address(x, np.float32), address(y, np.float32),
+        address(weight, np.int32),
+    )  # fmt: skip
+    checked(count >= 0)
+    return Points(x[:count], y[:count], weight[:count])
+
+
+def energies(points: Points, degrees: NDArray[np.float64], bin_size: float) -> NDArray[np.float64]:
+    """Sums of squares of the profiles of points, projected along lines of these slopes.
 
     degrees: f64 [A]; bin_size: px. f64 [A].
     """
+    x, y, weight = points.x, points.y, points.weight
     if not len(x) == len(y) == len(weight):
         raise ValueError("energies: points need two coordinates and a weight")
     slopes = np.tan(np.radians(degrees)).astype(np.float32)
     found = np.empty(len(slopes))
     checked(
         LIBRARY.profile_energies(
-            *(address(one, np.float32) for one in (x, y, weight)), _Int(len(x)),
-            address(slopes, np.float32), _Int(len(slopes)), _Float(1 / bin_size),
+            address(x, np.float32), address(y, np.float32), address(weight, np.int32),
+            _Int(len(x)), address(slopes, np.float32), _Int(len(slopes)), _Float(1 / bin_size),
             address(found, np.float64),
         )
     )  # fmt: skip

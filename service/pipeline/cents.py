@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.ink import VERTICAL
+from service.pipeline.levels import percentile_of_few
 from service.pipeline.textline import Marks
 
 Box = tuple[int, int, int, int]
@@ -36,8 +37,8 @@ def split_apart_cents(box: Box, marks: Marks, page: tuple[int, int]) -> tuple[Bo
     if len(near) < 3:
         return None
     wide, high = near[:, 2] - near[:, 0], near[:, 3] - near[:, 1]
-    core = _percentile(high[high >= 0.45 * high.max()], 70)
-    baseline = _percentile(near[high >= 0.75 * core, 3], 50)
+    core = percentile_of_few(high[high >= 0.45 * high.max()], 70)
+    baseline = percentile_of_few(near[high >= 0.75 * core, 3], 50)
     on_line = (np.abs(near[:, 3] - baseline) < _RAISED * core) & (high >= 0.6 * core)
     if not on_line.any():
         return None
@@ -68,7 +69,7 @@ def split_cents_cell(
     if len(near) < 2:
         return None
     high = near[:, 3] - near[:, 1]
-    core = _percentile(high[high >= 0.45 * high.max()], 70)
+    core = percentile_of_few(high[high >= 0.45 * high.max()], 70)
     upright = rules[rules[:, 4] == VERTICAL, :4]
     at = (upright[:, 0] + upright[:, 2]) / 2
     shared = np.minimum(upright[:, 3], box[3]) - np.maximum(upright[:, 1], box[1])
@@ -113,16 +114,6 @@ def _near(box: Box, marks: Marks) -> NDArray[np.int32]:
     beyond = (x0 >= box[2] - 0.1 * high) & (x0 < box[2] + 0.5 * high)
     beyond &= (x1 < box[2] + _REACH * high) & (centre_y > box[1] - 0.3 * high) & (y1 < box[3])
     return np.asarray(marks.boxes[inside | beyond])
-
-
-def _percentile(values: NDArray[np.int32], percent: float) -> float:
-    """As numpy has it, without what that takes for a handful of values."""
-    ordered = sorted(values.tolist())
-    place = percent / 100 * (len(ordered) - 1)
-    below = int(place)
-    low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
-    part = place - below
-    return float(high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part)
 
 
 def _two_digits(cents: NDArray[np.int32], core: float) -> bool:

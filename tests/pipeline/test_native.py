@@ -11,7 +11,13 @@ from service.pipeline import graph as plain
 from service.pipeline.card import Placement
 from service.pipeline.field import FieldCandidate, Zone, find_places
 from service.pipeline.ink import InkImage, _darkness
-from service.pipeline.levels import otsu, percentile, percentile_of_counts
+from service.pipeline.levels import (
+    median_of_few,
+    otsu,
+    percentile,
+    percentile_of_counts,
+    percentile_of_few,
+)
 from service.pipeline.native import address, compiler, cutting, inking, places
 from service.pipeline.segment import segment_fields
 from tests.pipeline import compiled_paths as paths
@@ -135,8 +141,14 @@ def test_runs_of_words_are_those_of_numpy(seed: int) -> None:
 def test_components_and_strokes_are_those_of_opencv(seed: int) -> None:
     rng = np.random.default_rng(seed)
     page = scribble(rng, int(rng.integers(1, 70)), int(rng.integers(1, 90)))
-    _, _, stats, _ = cv2.connectedComponentsWithStats((page > 0).astype(np.uint8), connectivity=8)
-    np.testing.assert_array_equal(inking.component_stats((page > 0).astype(np.uint8)), stats[1:])
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        (page > 0).astype(np.uint8), connectivity=8
+    )
+    part = rng.random(page.shape) < 0.5
+    within = np.bincount(labels[part], minlength=len(stats))
+    found = inking.component_stats(page > 0, part)
+    np.testing.assert_array_equal(found, np.column_stack([stats, within])[1:])
+    np.testing.assert_array_equal(inking.component_stats(page > 0)[:, :5], stats[1:])
     peaks = np.arange(256, dtype=np.uint8)
     ink, mask = inking.find_strokes(
         page, None, peaks=peaks, lowest=80, highest=180, weak=0.5, strong=0.68
@@ -236,6 +248,16 @@ def test_levels_are_those_of_numpy_and_opencv(seed: int) -> None:
     assert percentile(page[::2, ::3], 80) == pytest.approx(np.percentile(page[::2, ::3], 80))
     assert percentile(page, 50) == np.median(page)
     assert otsu(counts) == threshold
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32])
+def test_percentiles_of_few_are_those_of_numpy(kind: type[np.number]) -> None:
+    rng = np.random.default_rng(0)
+    for count in range(1, 40):
+        values = (rng.random(count) * 300).astype(kind)
+        assert median_of_few(values) == np.median(values)
+        for percent in (2, 50, 70, 80, 98):
+            assert percentile_of_few(values, percent) == np.percentile(values, percent)
 
 
 def test_crops_are_opencvs_but_for_rounding() -> None:

@@ -637,22 +637,29 @@ int find_strokes(
     return !failed;
 }
 
-/* Components of the nonzero pixels (0 or 1), without labels: stats i32[., 5] in OpenCV's order:
- * left, top, width, height, area. Returns how many, room at most are written; -1 without memory. */
+/* Components of the nonzero pixels (0 or 1) in OpenCV's order: stats i32[., 6]: left, top, width,
+ * height, area, and how many pixels are within a part (0 or 1, or none: 0). Returns how many, room at
+ * most are written; -1 without memory. */
 int64_t component_stats(
-    const uint8_t *pixels, int64_t height, int64_t width, int32_t *stats, int64_t room)
+    const uint8_t *pixels, const uint8_t *within, int64_t height, int64_t width, int32_t *stats, int64_t room)
 {
-    int64_t count = -1;
-    Component *parts = label_components(pixels, height, width, width, 0, &count);
-    if (!parts) return -1;
+    int64_t count = -1, size = height * width;
+    int32_t *labels = within ? malloc((size_t)(size + 1) * sizeof(int32_t)) : 0;
+    if (within && !labels) return -1;
+    Component *parts = label_components(pixels, height, width, width, labels, &count);
+    if (!parts) { free(labels); return -1; }
     for (int64_t c = 0; c < count && c < room; c++) {
-        int32_t *out = stats + 5 * c;
+        int32_t *out = stats + 6 * c;
         out[0] = parts[c].x0;
         out[1] = parts[c].y0;
         out[2] = parts[c].x1 - parts[c].x0;
         out[3] = parts[c].y1 - parts[c].y0;
         out[4] = (int32_t)parts[c].area;
+        out[5] = 0;
     }
+    for (int64_t i = 0; within && i < size; i++)
+        if (within[i] && labels[i] && labels[i] <= room) stats[6 * (labels[i] - 1) + 5]++;
+    free(labels);
     free(parts);
     return count;
 }

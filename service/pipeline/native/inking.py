@@ -191,19 +191,24 @@ def find_strokes(
     return ink, mask.view(np.bool_)
 
 
-def component_stats(pixels: _Bytes) -> NDArray[np.int32]:
-    """Components of pixels, u8 [H, W] 0/1, in 8 directions; i32 [C, 5], as OpenCV orders them.
+def component_stats(
+    pixels: NDArray[np.bool_], within: NDArray[np.bool_] | None = None
+) -> NDArray[np.int32]:
+    """Components of pixels, bool [H, W], in 8 directions; i32 [C, 6], as OpenCV orders them.
 
-    Left, top, width, height, area in pixels.
+    Left, top, width, height, area in pixels, and how many of these are within a part, bool [H, W].
     """
     height, width = pixels.shape
+    if within is not None and within.shape != pixels.shape:
+        raise ValueError("component_stats: the part is of another image")
     room = height * width // _COMPONENT_PIXELS + height + width + 1
-    stats = np.empty((room, 5), np.int32)
+    stats = np.empty((room, 6), np.int32)
     function = LIBRARY.component_stats
     function.restype = _Int
     count = function(
-        address(pixels, np.uint8), _Int(height), _Int(width), address(stats, np.int32), _Int(room)
-    )
+        address(pixels, np.bool_), None if within is None else address(within, np.bool_),
+        _Int(height), _Int(width), address(stats, np.int32), _Int(room),
+    )  # fmt: skip
     checked(count >= 0)
     return stats[:count]
 
@@ -230,7 +235,7 @@ class Points:
 
 
 def thin_points(strokes: _Bytes, level: float, most: int) -> Points:
-    """Pixels of strokes, u8 [H, W], above a level and 3 px or more from the edges, in order of rows.
+    """Pixels of strokes, u8 [H, W], above a level, 3 px or more from the edges, row by row.
 
     Of n times as many as `most` every n-th.
     """

@@ -26,14 +26,15 @@ _CELL_DIGIT = 0.4
 _MOST_SIDES = 4
 
 
-def split_apart_cents(box: Box, marks: Marks, page: tuple[int, int]) -> tuple[Box, Box] | None:
+def split_apart_cents(
+    box: Box, near: NDArray[np.int32], page: tuple[int, int]
+) -> tuple[Box, Box] | None:
     """The amount zone without its cents, and the cents zone; None where none stand apart.
 
-    page: its width and height. The cents are small marks at the right end that end well above the
-    line of the digits. What is under them (a bar, a denominator) belongs to neither zone: it says
-    nothing that is not known.
+    near: i32 [N, 4], of `marks_near`; page: its width and height. The cents are small marks at the
+    right end that end well above the line of the digits. What is under them (a bar, a denominator)
+    belongs to neither zone: it says nothing that is not known.
     """
-    near = _near(box, marks)
     if len(near) < 3:
         return None
     wide, high = near[:, 2] - near[:, 0], near[:, 3] - near[:, 1]
@@ -58,25 +59,28 @@ def split_apart_cents(box: Box, marks: Marks, page: tuple[int, int]) -> tuple[Bo
 
 
 def split_cents_cell(
-    box: Box, marks: Marks, rules: NDArray[np.int32], page: tuple[int, int]
+    box: Box,
+    near: NDArray[np.int32],
+    marks: Marks,
+    rules: NDArray[np.int32],
+    page: tuple[int, int],
 ) -> tuple[Box, Box] | None:
     """The amount zone and the zone of the cents that an upright rule parts from it; None for none.
 
-    rules: i32 [R, 5] as in InkImage; page: its width and height. The cell holds nothing but two
-    digits, and is no wider than they may be.
+    near: i32 [N, 4], of `marks_near`; rules: i32 [R, 5] as in InkImage; page: its width and height.
+    The cell holds nothing but two digits, and is no wider than they may be.
     """
-    near = _near(box, marks)
-    if len(near) < 2:
+    upright = rules[rules[:, 4] == VERTICAL, :4]
+    if len(near) < 2 or not len(upright):
         return None
     high = near[:, 3] - near[:, 1]
     core = percentile_of_few(high[high >= 0.45 * high.max()], 70)
-    upright = rules[rules[:, 4] == VERTICAL, :4]
     at = (upright[:, 0] + upright[:, 2]) / 2
     shared = np.minimum(upright[:, 3], box[3]) - np.maximum(upright[:, 1], box[1])
     inside = (at > box[0] + 0.5 * core) & (at < box[2] + _CELL_AFTER * core)
     inside &= shared > 0.5 * (box[3] - box[1])
     # A sign's, the cents', and both sides of the frame; more are cells of single digits.
-    if inside.sum() > _MOST_SIDES:
+    if not 0 < inside.sum() <= _MOST_SIDES:
         return None
     level = (marks.boxes[:, 1] < box[3]) & (marks.boxes[:, 3] > box[1])
     level &= marks.boxes[:, 3] - marks.boxes[:, 1] >= _CELL_DIGIT * core
@@ -102,17 +106,18 @@ def _cell_after(side: int, tall: NDArray[np.int32], core: float) -> Box | None:
     return None if (after[~within, 0] < end + _CELL_END * core).any() else _around(after[within])
 
 
-def _near(box: Box, marks: Marks) -> NDArray[np.int32]:
+def marks_near(box: Box, marks: Marks) -> NDArray[np.int32]:
     """The marks inside a zone or just right of it; i32 [N, 4]."""
     x0, y0, x1, y1 = marks.boxes.T
     high = box[3] - box[1]
-    centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2
-    inside = (centre_x >= box[0]) & (centre_x < box[2]) & (centre_y >= box[1]) & (centre_y < box[3])
+    twice_x, twice_y = x0 + x1, y0 + y1
+    inside = (twice_x >= 2 * box[0]) & (twice_x < 2 * box[2])
+    inside &= (twice_y >= 2 * box[1]) & (twice_y < 2 * box[3])
     if not inside.any():
         return np.zeros((0, 4), np.int32)
     # What the zone holds is enough where the cents are in it already.
     beyond = (x0 >= box[2] - 0.1 * high) & (x0 < box[2] + 0.5 * high)
-    beyond &= (x1 < box[2] + _REACH * high) & (centre_y > box[1] - 0.3 * high) & (y1 < box[3])
+    beyond &= (x1 < box[2] + _REACH * high) & (twice_y > 2 * (box[1] - 0.3 * high)) & (y1 < box[3])
     return np.asarray(marks.boxes[inside | beyond])
 
 

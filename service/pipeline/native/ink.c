@@ -298,17 +298,20 @@ void are_met(const int32_t *run, int64_t count, const int32_t *box, int64_t boxe
     }
 }
 
-static void widest(const uint8_t *row, int64_t width, uint8_t *out)
+/* The greatest of each pixel and those beside it, without those that are gone (0 or 1). row: room for
+ * width + 2, zeros at its ends. */
+WIDE static void widest(
+    const uint8_t *restrict own, const uint8_t *restrict gone, int64_t width, uint8_t *restrict row,
+    uint8_t *restrict out)
 {
+    for (int64_t x = 0; x < width; x++) row[x + 1] = own[x] & (uint8_t)(gone[x] - 1);
     for (int64_t x = 0; x < width; x++) {
-        uint8_t most = row[x];
-        if (x > 0 && row[x - 1] > most) most = row[x - 1];
-        if (x + 1 < width && row[x + 1] > most) most = row[x + 1];
-        out[x] = most;
+        uint8_t most = row[x] > row[x + 1] ? row[x] : row[x + 1];
+        out[x] = most > row[x + 2] ? most : row[x + 2];
     }
 }
 
-static void raise(uint8_t *to, const uint8_t *row, int64_t width)
+WIDE static void raise(uint8_t *restrict to, const uint8_t *restrict row, int64_t width)
 {
     for (int64_t x = 0; x < width; x++) to[x] = row[x] > to[x] ? row[x] : to[x];
 }
@@ -328,17 +331,19 @@ typedef struct {
  * lines. Adds to the changes, for which there must be room. */
 static int erase_line(
     const Frame *page, const int32_t *box, const int32_t *run, int64_t count, const uint8_t *wanted,
-    double usual, int64_t reach, Change *change, int64_t *changes)
+    uint8_t usual, int64_t reach, Change *change, int64_t *changes)
 {
     int64_t x0 = box[0] > 0 ? box[0] - 1 : 0, x1 = box[2] < page->width ? box[2] + 1 : page->width;
     int64_t y0 = box[1] > 0 ? box[1] - 1 : 0, y1 = box[3] < page->height ? box[3] + 1 : page->height;
     int64_t top = y0 > reach ? y0 - reach : 0, end = y1 + reach < page->height ? y1 + reach : page->height;
     int64_t left = x0 > 0 ? x0 - 1 : 0, right = x1 < page->width ? x1 + 1 : page->width;
     int64_t wide = right - left, high = end - top;
-    uint8_t *own = calloc((size_t)((3 * high + 3) * wide + 1), 1);
+    uint8_t *own = malloc((size_t)((3 * high + 3) * wide + 2));
     if (!own) return 0;
     uint8_t *gone = own + high * wide, *rest = gone + high * wide, *row = rest + high * wide;
-    uint8_t *above = row + wide, *below = above + wide;
+    uint8_t *above = row + wide + 2, *below = above + wide;
+    memset(gone, 0, (size_t)(high * wide));
+    row[0] = row[wide + 1] = 0;
     for (int64_t y = 0; y < high; y++) {
         const uint8_t *from = page->pixels + (y + top) * page->down + left * page->along;
         if (page->along == 1) memcpy(own + y * wide, from, (size_t)wide);
@@ -352,10 +357,7 @@ static int erase_line(
         for (int64_t y = run[0] > top ? run[0] - 1 - top : 0; y <= run[0] + 1 - top && y < high; y++)
             for (int64_t x = a; x < b; x++) gone[y * wide + x] = own[y * wide + x] <= usual;
     }
-    for (int64_t y = 0; y < high; y++) {
-        for (int64_t x = 0; x < wide; x++) row[x] = gone[y * wide + x] ? 0 : own[y * wide + x];
-        widest(row, wide, rest + y * wide);
-    }
+    for (int64_t y = 0; y < high; y++) widest(own + y * wide, gone + y * wide, wide, row, rest + y * wide);
     for (int64_t y = y0 - top; y < y1 - top; y++) {
         memset(above, 0, (size_t)(2 * wide));
         for (int64_t k = y > reach ? y - reach : 0; k <= y; k++) raise(above, rest + k * wide, wide);
@@ -387,10 +389,11 @@ int erase_lines(
     for (int64_t i = 0; i < lines; i++)
         if (wanted[i]) room += (int64_t)(stats[6 * i + 2] + 2) * (stats[6 * i + 3] + 2);
     Change *change = malloc((size_t)room * sizeof(Change));
+    uint8_t most = (uint8_t)(usual < 0 ? 0 : usual > 255 ? 255 : usual);
     int made = change != 0;
     for (int64_t i = 0; i < lines && made; i++) {
         const int32_t *own = stats + 6 * i, box[4] = {own[0], own[1], own[0] + own[2], own[1] + own[3]};
-        if (wanted[i]) made = erase_line(&page, box, run, count, wanted, usual, reach, change, &changes);
+        if (wanted[i]) made = erase_line(&page, box, run, count, wanted, most, reach, change, &changes);
     }
     /* What one line leaves is no surroundings for the next: the last word is that of the last line. */
     for (int64_t i = 0; i < changes && made; i++) {

@@ -22,7 +22,11 @@ static inline int64_t solid_next(const uint8_t *row, int64_t x, int64_t width)
  * none. Eight at a time. */
 static inline int64_t runs_next(const uint8_t *row, int64_t x, int64_t width, int wanted)
 {
-    uint64_t level = wanted ? 0 : 0x0101010101010101u;
+    uint64_t level = wanted ? 0 : 0x0101010101010101u, many[4];
+    for (; wanted && x + 32 <= width; x += 32) { /* paper is wide, ink is not */
+        memcpy(many, row + x, 32);
+        if (many[0] | many[1] | many[2] | many[3]) break;
+    }
     for (; x + 8 <= width; x += 8) {
         uint64_t eight;
         memcpy(&eight, row + x, 8);

@@ -20,7 +20,9 @@ from service.pipeline.native.inking import (
     erase_lines,
     find_lines,
     find_strokes,
+    greatest_around,
     histogram,
+    least_around,
 )
 
 HORIZONTAL, VERTICAL = 0, 1
@@ -124,11 +126,10 @@ def _paper(grey: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     scale = 0.5 if min(height, width) > 200 else 1.0
     small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     size = max(9, int(size * scale) | 1)
-    kernel = np.ones((size, size), np.uint8)
-    brightest = cv2.dilate(small, kernel)
+    brightest = greatest_around(np.ascontiguousarray(small, np.uint8), size // 2)
     if brightest.min() == _WHITE:  # a bitonal page
         return None
-    paper = np.asarray(cv2.blur(cv2.erode(brightest, kernel), (size, size)), np.uint8)
+    paper = np.asarray(cv2.blur(least_around(brightest, size // 2), (size, size)), np.uint8)
     if scale == 1.0 or (height % 2 == 0 and width % 2 == 0):
         return paper
     return np.asarray(cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -157,9 +158,9 @@ def _surroundings(
     if min(height, width) <= _PAGE:
         return None, None
     reach = max(5, round(_NEAR * width)) | 1
-    near = cv2.dilate(darkness, np.ones((reach, reach), np.uint8))
+    near = greatest_around(darkness, reach // 2)
     window = min(_TEXTURE_WINDOW * reach, _WIDEST_WINDOW)
-    return np.asarray(near, np.uint8), Grain(window, _TEXTURE, _FAINTEST * _WEAK * level)
+    return near, Grain(window, _TEXTURE, _FAINTEST * _WEAK * level)
 
 
 def _take_rules_out(

@@ -177,6 +177,16 @@ def test_the_level_of_ink_follows_what_is_around(seed: int) -> None:
     np.testing.assert_array_equal(mask, expected[1])
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_greatest_and_least_around_are_those_of_opencv(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    page = rng.integers(0, 256, rng.integers(1, 90, 2), np.uint8)
+    reach = int(rng.integers(0, 26))
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    np.testing.assert_array_equal(inking.greatest_around(page, reach), cv2.dilate(page, kernel))
+    np.testing.assert_array_equal(inking.least_around(page, reach), cv2.erode(page, kernel))
+
+
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("shape", [(60, 150), (240, 310), (241, 309), (230, 305), (9, 3), (1, 1)])
 def test_darkness_is_that_of_opencv(shape: tuple[int, int], seed: int) -> None:

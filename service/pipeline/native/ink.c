@@ -89,6 +89,19 @@ static int64_t next_stretch(const uint8_t *row, int64_t least, int64_t length, i
     return width;
 }
 
+/* Where a row is darker than a level: `mark`, else 0. */
+WIDE static void mark_row(
+    const uint8_t *restrict row, int64_t width, uint8_t level, uint8_t all, uint8_t mark,
+    uint8_t *restrict dark)
+{
+    for (int64_t x = 0; x < width; x++) dark[x] = (uint8_t)(-((row[x] > level) | all) & mark);
+}
+
+WIDE static void join_rows(const uint8_t *one, const uint8_t *other, int64_t width, uint8_t *restrict joined)
+{
+    for (int64_t x = 0; x < width; x++) joined[x] = one[x] | other[x];
+}
+
 /* Stretches of the joined rows, opened, for lines along x. */
 static int level_runs(
     Runs *runs, const uint8_t *darkness, int64_t height, int64_t width, uint8_t level, uint8_t all,
@@ -100,8 +113,8 @@ static int level_runs(
         uint8_t *dark = rows + (y & 1) * width, *above = rows + (~y & 1) * width;
         uint8_t *joined = rows + 2 * width;
         const uint8_t *row = darkness + y * width;
-        for (int64_t x = 0; x < width; x++) dark[x] = (row[x] > level) | all;
-        for (int64_t x = 0; x < width; x++) joined[x] = dark[x] | above[x];
+        mark_row(row, width, level, all, 1, dark);
+        join_rows(dark, above, width, joined);
         for (int64_t x0 = next_stretch(joined, 0, length, width); x0 < width && !failed;) {
             int64_t x1 = runs_next(joined, x0, width, 0), more = runs_next(joined, x1, width, 1);
             while (more < width && more - x1 <= GAP) {
@@ -136,17 +149,17 @@ static int add_upright(
     return add_opened(runs, column, (int32_t)x, height, length, from, to);
 }
 
-/* Takes a row, dark 0 or 255, into the stretches of all columns: how long each is so far, its gaps with
- * it, 255 at most; and how many rows it lacks. ended: 1 where one ends that may be long enough. Whether
- * any does. first: 255 in a row where a stretch touches the edge, so that it may be shorter, else 0. No
- * branches, so that 16 columns are done at once. */
+/* Takes a row, 255 where a column or the one before it is dark, else 0, into the stretches of all
+ * columns: how long each is so far, its gaps with it, 255 at most; and how many rows it lacks. ended: 1
+ * where one ends that may be long enough. Whether any does. first: 255 in a row where a stretch touches
+ * the edge, so that it may be shorter, else 0. No branches, so that many columns are done at once. */
 WIDE static int extend_columns(
-    const uint8_t *restrict dark, const uint8_t *restrict before, int64_t width, uint8_t enough,
-    uint8_t first, uint8_t *restrict length, uint8_t *restrict gap, uint8_t *restrict ended)
+    const uint8_t *restrict in, int64_t width, uint8_t enough, uint8_t first,
+    uint8_t *restrict length, uint8_t *restrict gap, uint8_t *restrict ended)
 {
     uint8_t any = 0;
     for (int64_t x = 0; x < width; x++) {
-        uint8_t joined = dark[x] | before[x], grown = length[x], lacks = gap[x];
+        uint8_t joined = in[x], grown = length[x], lacks = gap[x];
         grown = (uint8_t)(grown + (((grown > 0) | (joined > 0)) & (grown < 255)));
         grown = (uint8_t)(grown | (joined & first));
         lacks = (uint8_t)((lacks + (lacks < 255)) & ~joined);
@@ -187,16 +200,16 @@ static int upright_runs(
     Runs *runs, const uint8_t *darkness, int64_t height, int64_t width, uint8_t level, uint8_t all,
     int64_t length)
 {
-    uint8_t *memory = calloc((size_t)(4 * width + height + 1), 1);
+    uint8_t *memory = calloc((size_t)(5 * width + height + 1), 1);
     if (!memory) return 0;
     uint8_t *dark = memory + 1, *grown = dark + width, *gap = grown + width, *ended = gap + width;
-    uint8_t *column = ended + width;
+    uint8_t *joined = ended + width, *column = joined + width;
     uint8_t enough = (uint8_t)(length + GAP + 1 < 255 ? length + GAP + 1 : 255);
     int failed = 0;
     for (int64_t y = 0; y < height && !failed; y++) {
-        const uint8_t *row = darkness + y * width;
-        for (int64_t x = 0; x < width; x++) dark[x] = (uint8_t)-((row[x] > level) | all);
-        if (!extend_columns(dark, dark - 1, width, enough, y <= 1 ? 255 : 0, grown, gap, ended)) continue;
+        mark_row(darkness + y * width, width, level, all, 255, dark);
+        join_rows(dark, dark - 1, width, joined);
+        if (!extend_columns(joined, width, enough, y <= 1 ? 255 : 0, grown, gap, ended)) continue;
         for (int64_t x = runs_next(ended, 0, width, 1); x < width && !failed;
              x = runs_next(ended, x + 1, width, 1))
             failed = !add_upright(runs, darkness, height, width, level, all, length, x, y - GAP, column);
@@ -462,12 +475,28 @@ static void grain_free(Grain *g)
     free(g->grainy);
 }
 
-static void hold_row(Grain *g, int64_t y, int sign)
+WIDE static void hold(const uint8_t *restrict row, int64_t width, uint8_t faintest, uint8_t *restrict held)
 {
-    const uint8_t *row = g->darkness + reflected(y, g->height) * g->width;
-    uint8_t *held = g->held, faintest = g->faintest;
-    if (sign > 0) for (int64_t x = 0; x < g->width; x++) held[x] += row[x] > faintest;
-    else for (int64_t x = 0; x < g->width; x++) held[x] -= row[x] > faintest;
+    for (int64_t x = 0; x < width; x++) held[x] += row[x] > faintest;
+}
+
+WIDE static void release(const uint8_t *restrict row, int64_t width, uint8_t faintest, uint8_t *restrict held)
+{
+    for (int64_t x = 0; x < width; x++) held[x] -= row[x] > faintest;
+}
+
+static const uint8_t *row_of(const Grain *g, int64_t y)
+{
+    return g->darkness + reflected(y, g->height) * g->width;
+}
+
+WIDE static void add_blocks(const uint8_t *restrict held, int64_t blocks, int32_t *restrict sums)
+{
+    for (int64_t b = 0; b < blocks; b++) {
+        int32_t own = 0;
+        for (int k = 0; k < BLOCK; k++) own += held[b * BLOCK + k];
+        sums[b] = own;
+    }
 }
 
 /* At least as many as any window of the row holds: of whole blocks. */
@@ -475,11 +504,9 @@ static int64_t most_held(const Grain *g, const uint8_t *held, int64_t window)
 {
     int64_t blocks = (g->width + 2 * g->half + BLOCK - 1) / BLOCK, most = 0, sum = 0;
     int64_t within = (window + 2 * BLOCK - 2) / BLOCK;
+    add_blocks(held, blocks, g->sums);
     for (int64_t b = 0; b < blocks; b++) {
-        int32_t own = 0;
-        for (int k = 0; k < BLOCK; k++) own += held[b * BLOCK + k];
-        g->sums[b] = own;
-        sum += own - (b >= within ? g->sums[b - within] : 0);
+        sum += g->sums[b] - (b >= within ? g->sums[b - within] : 0);
         most = sum > most ? sum : most;
     }
     return most;
@@ -488,8 +515,9 @@ static int64_t most_held(const Grain *g, const uint8_t *held, int64_t window)
 /* Moves on to row y, from the one before; u8[width], or 0 where no pixel of the row is in a texture. */
 static const uint8_t *grain_of(Grain *g, int64_t y)
 {
-    if (y == 0) for (int64_t k = -g->half; k <= g->half; k++) hold_row(g, k, 1);
-    else { hold_row(g, y - 1 - g->half, -1); hold_row(g, y + g->half, 1); }
+    for (int64_t k = y == 0 ? -g->half : g->half; k <= g->half; k++)
+        hold(row_of(g, y + k), g->width, g->faintest, g->held);
+    if (y > 0) release(row_of(g, y - 1 - g->half), g->width, g->faintest, g->held);
     if (y < g->next) return 0;
     int64_t window = 2 * g->half + 1, wide = g->width + 2 * g->half;
     uint8_t *held = g->held - g->half;
@@ -612,7 +640,7 @@ int find_strokes(
             for (int64_t x = 0; x < width; x++) grained[x] = top[x] | (uint8_t)-grainy[x];
             top = grained;
         }
-        for (int64_t x = 0; x < width; x++) near[x] = own[x] > paper;
+        mark_row(own, width, paper, 0, 1, near);
         failed = !add_strokes(&runs, own, top, near, shares, (int32_t)y, width, ink + y * width,
                               mask + y * width);
     }

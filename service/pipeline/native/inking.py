@@ -18,6 +18,27 @@ _MOST_WINDOW = 255
 _COMPONENT_PIXELS = 4
 
 
+def greatest_around(image: _Bytes, reach: int) -> _Bytes:
+    """The greatest of the pixels within `reach` px of each along both axes; u8 [H, W]."""
+    return _around(image, reach, 0)
+
+
+def least_around(image: _Bytes, reach: int) -> _Bytes:
+    """The least of the pixels within `reach` px of each along both axes; u8 [H, W]."""
+    return _around(image, reach, 255)
+
+
+def _around(image: _Bytes, reach: int, flip: int) -> _Bytes:
+    found = np.empty_like(image)
+    checked(
+        LIBRARY.greatest_around(
+            address(image, np.uint8), _Int(image.shape[0]), _Int(image.shape[1]), _Int(reach),
+            _Int(flip), address(found, np.uint8),
+        )
+    )  # fmt: skip
+    return found
+
+
 def darken(grey: _Bytes, paper: _Bytes | None) -> _Bytes:
     """How much darker than its paper an image, u8 [H, W], is, smoothed a little; u8 [H, W].
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.levels import otsu, percentile_of_counts
+from service.pipeline.levels import histogram, otsu, percentile_of_counts
 from service.pipeline.native.inking import (
     Grain,
     Lines,
@@ -21,7 +21,6 @@ from service.pipeline.native.inking import (
     find_lines,
     find_strokes,
     greatest_around,
-    histogram,
     least_around,
 )
 
@@ -140,11 +139,10 @@ def _ink_level(counts: NDArray[np.int64]) -> float:
 
     counts: i64 [256], how often each darkness occurs.
     """
-    dark = counts.copy()
-    dark[: otsu(counts) + 1] = 0
-    if not dark.any():
+    first = otsu(counts) + 1
+    if not counts[first:].any():
         return _MIN_CONTRAST * 4
-    return max(percentile_of_counts(dark, 70), _MIN_CONTRAST)
+    return max(percentile_of_counts(counts, 70, first), _MIN_CONTRAST)
 
 
 def _surroundings(

@@ -12,6 +12,7 @@ from service.pipeline.card import Placement
 from service.pipeline.field import FieldCandidate, Zone, find_places
 from service.pipeline.ink import InkImage, _darkness
 from service.pipeline.levels import (
+    histogram,
     median_of_few,
     otsu,
     percentile,
@@ -222,12 +223,12 @@ def test_lines_are_those_of_the_opened_image(seed: int, upright: bool) -> None:
     boxes[:, 2:] = boxes[:, :2] + rng.integers(1, 30, (20, 2))
     met = [found[:, max(b, 0) : max(d, 0), max(a, 0) : max(c, 0)].any() for a, b, c, d in boxes]
     np.testing.assert_array_equal(inking.are_met(lines, boxes), met)
-    erased, counts = own.copy(), inking.histogram(own)
+    erased, counts = own.copy(), histogram(own)
     usual, reach = float(rng.integers(60, 256)), int(rng.integers(1, 12))
     inking.erase_lines(erased, lines, wanted, counts, usual=usual, reach=reach)
     expected = plain_ink.erase(page, under, usual, reach)
     np.testing.assert_array_equal(erased.T if upright else erased, expected)
-    np.testing.assert_array_equal(counts, inking.histogram(expected))
+    np.testing.assert_array_equal(counts, histogram(expected))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -251,13 +252,19 @@ def test_skew_is_told_from_the_same_points(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_levels_are_those_of_numpy_and_opencv(seed: int) -> None:
     page = scribble(np.random.default_rng(seed))
-    counts = inking.histogram(page)
+    counts = histogram(page)
     np.testing.assert_array_equal(counts, np.bincount(page.ravel(), minlength=256))
-    assert percentile_of_counts(counts, 70) == pytest.approx(np.percentile(page, 70))
+    for percent in (0, 2, 50, 70, 92, 100):
+        expected = np.percentile(page, percent)
+        assert percentile_of_counts(counts, percent) == pytest.approx(expected)
+        expected = np.percentile(page[::2, ::3], percent)
+        assert percentile(page[::2, ::3], percent) == pytest.approx(expected)
+    assert percentile_of_counts(counts, 70, 90) == pytest.approx(
+        np.percentile(page[page >= 90], 70)
+    )
     threshold, _ = cv2.threshold(page, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    assert percentile(page[::2, ::3], 80) == pytest.approx(np.percentile(page[::2, ::3], 80))
-    assert percentile(page, 50) == np.median(page)
     assert otsu(counts) == threshold
+    assert percentile_of_counts(np.zeros(256, np.int64), 50) == 255
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32])

@@ -419,26 +419,6 @@ int erase_lines(
     return made;
 }
 
-/* How often each value occurs in an image whose rows and columns are `down` and `along` bytes apart,
- * i64[256]. */
-void histogram(
-    const uint8_t *values, int64_t height, int64_t width, int64_t down, int64_t along, int64_t *found)
-{
-    uint32_t part[4][256] = {{0}};
-    for (int64_t y = 0; y < height; y++, values += down) {
-        int64_t i = 0;
-        for (; along == 1 && i + 8 <= width; i += 8) {
-            uint64_t eight;
-            memcpy(&eight, values + i, 8);
-            if (eight == 0) { part[0][0] += 8; continue; } /* most of a page is paper */
-            for (int k = 0; k < 8; k++) part[k & 3][values[i + k]]++;
-        }
-        for (; i < width; i++) part[i & 3][values[i * along]]++;
-    }
-    for (int v = 0; v < 256; v++)
-        found[v] = (int64_t)part[0][v] + part[1][v] + part[2][v] + part[3][v];
-}
-
 /* The row that a row beyond the image is the reflection of, about the middle of the outermost one. */
 static int64_t reflected(int64_t y, int64_t height)
 {

@@ -158,18 +158,6 @@ def _fits(darkness: _Bytes, lines: Lines, wanted: NDArray[np.bool_]) -> None:
         raise ValueError("the lines are of another image")
 
 
-def histogram(values: _Bytes) -> NDArray[np.int64]:
-    """How often each value occurs in u8 [H, W], which need not be contiguous; i64 [256]."""
-    found = np.empty(256, np.int64)
-    if values.dtype != np.uint8 or values.ndim != 2:
-        raise ValueError("histogram: rows of bytes are wanted")
-    LIBRARY.histogram(
-        ctypes.c_void_p(values.ctypes.data), _Int(values.shape[0]), _Int(values.shape[1]),
-        _Int(values.strides[0]), _Int(values.strides[1]), address(found, np.int64),
-    )  # fmt: skip
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Grain:
     """What makes a texture: more than a share of a window, `window` px wide, is above `faintest`.

@@ -188,6 +188,16 @@ def test_greatest_and_least_around_are_those_of_opencv(seed: int) -> None:
     np.testing.assert_array_equal(inking.least_around(page, reach), cv2.erode(page, kernel))
 
 
+@pytest.mark.parametrize("factor", [1, 3, 4, 5, 8, 11])
+def test_blocks_are_averaged_as_opencv_does(factor: int) -> None:
+    rng = np.random.default_rng(factor)
+    page = rng.integers(0, 256, (70, 101), np.uint8)[:, 3:]
+    rows, columns = (side // factor for side in page.shape)
+    whole = page[: rows * factor, : columns * factor]
+    expected = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(inking.shrink(page, factor), expected)
+
+
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("shape", [(60, 150), (240, 310), (241, 309), (230, 305), (9, 3), (1, 1)])
 def test_darkness_is_that_of_opencv(shape: tuple[int, int], seed: int) -> None:

@@ -71,3 +71,47 @@ int greatest_around(
     free(memory);
     return 1;
 }
+
+WIDE static void add_row(const uint8_t *restrict row, int64_t width, uint16_t *restrict sums)
+{
+    for (int64_t x = 0; x < width; x++) sums[x] = (uint16_t)(sums[x] + row[x]);
+}
+
+/* The means of `factor` sums each, a half rounded to the even, as OpenCV does. */
+static inline void mean_of(const uint16_t *restrict sums, int64_t count, int64_t factor, uint8_t *restrict out)
+{
+    float share = 1.0f / (float)(factor * factor);
+    for (int64_t x = 0; x < count; x++) {
+        int32_t sum = 0;
+        for (int64_t k = 0; k < factor; k++) sum += sums[x * factor + k];
+        out[x] = (uint8_t)(int32_t)(((float)sum * share + 12582912.0f) - 12582912.0f);
+    }
+}
+
+WIDE static void mean_of_three(const uint16_t *restrict sums, int64_t count, uint8_t *restrict out)
+{
+    mean_of(sums, count, 3, out);
+}
+
+WIDE static void mean_of_four(const uint16_t *restrict sums, int64_t count, uint8_t *restrict out)
+{
+    mean_of(sums, count, 4, out);
+}
+
+/* The means of blocks of factor x factor pixels, 256 at most; image: rows `down` bytes apart, out
+ * u8[height, width]. 0 without memory. */
+int shrink(
+    const uint8_t *image, int64_t down, int64_t height, int64_t width, int64_t factor, uint8_t *out)
+{
+    uint16_t *sums = malloc((size_t)(width * factor + 1) * sizeof(uint16_t));
+    if (!sums) return 0;
+    for (int64_t y = 0; y < height; y++, out += width) {
+        memset(sums, 0, (size_t)(width * factor) * sizeof(uint16_t));
+        for (int64_t k = 0; k < factor; k++) add_row(image + (y * factor + k) * down, width * factor, sums);
+        if (factor == 3) mean_of_three(sums, width, out);
+        else if (factor == 4) mean_of_four(sums, width, out);
+        else mean_of(sums, width, factor, out);
+    }
+    free(sums);
+    return 1;
+}

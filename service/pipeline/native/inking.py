@@ -15,6 +15,7 @@ _Float = ctypes.c_float
 _MOST_LINES = 4000
 _MOST_RUNS = 1 << 16
 _MOST_WINDOW = 255
+_MOST_FACTOR = 256
 _COMPONENT_PIXELS = 4
 
 
@@ -34,6 +35,25 @@ def _around(image: _Bytes, reach: int, flip: int) -> _Bytes:
         LIBRARY.greatest_around(
             address(image, np.uint8), _Int(image.shape[0]), _Int(image.shape[1]), _Int(reach),
             _Int(flip), address(found, np.uint8),
+        )
+    )  # fmt: skip
+    return found
+
+
+def shrink(image: _Bytes, factor: int) -> _Bytes:
+    """The means of blocks of factor x factor pixels; what fills no block is left out.
+
+    image: u8 [H, W], the pixels of a row next to each other -> u8 [H // factor, W // factor]; a
+    half is rounded to the even.
+    """
+    rows, columns = image.shape[0] // factor, image.shape[1] // factor
+    if image.dtype != np.uint8 or image.strides[1] != 1 or not 0 < factor <= _MOST_FACTOR:
+        raise ValueError("shrink: rows of bytes are wanted, and a factor of 256 at most")
+    found = np.empty((rows, columns), np.uint8)
+    checked(
+        LIBRARY.shrink(
+            ctypes.c_void_p(image.ctypes.data), _Int(image.strides[0]), _Int(rows), _Int(columns),
+            _Int(factor), address(found, np.uint8),
         )
     )  # fmt: skip
     return found

@@ -147,7 +147,11 @@ def choose(places: Places, penalties: NDArray[np.float32], most: int) -> list[Fi
     """The cheapest boxes that are really different places, and near-equal extents of one place."""
     chosen: list[FieldCandidate] = []
     kept: list[tuple[Box, float]] = []
-    order = np.argsort(penalties, kind="stable")[:200]
+    if not len(penalties):
+        return chosen
+    # None dearer than this one is taken; sorting all of a page would take longer.
+    near = np.flatnonzero(penalties <= penalties.min() + (_MARGIN + 0.01))
+    order = near[np.argsort(penalties[near], kind="stable")][:200]
     cheap = zip(
         order.tolist(), places.boxes[order].tolist(), penalties[order].tolist(), strict=True
     )

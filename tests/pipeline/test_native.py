@@ -136,6 +136,9 @@ def test_runs_of_words_are_those_of_numpy(seed: int) -> None:
         for run in found.boxes[::7]:
             widened = places.widened(run, found.marks.boxes, found.marks.word)
             np.testing.assert_array_equal(widened, plain_places.widened(run, expected[2]))
+            zone = (int(run[0]), int(run[1]), int(run[2]), int(run[3]))
+            near = places.near_zone(zone, found.marks.boxes)
+            np.testing.assert_array_equal(near, plain_places.near_zone(zone, found.marks.boxes))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -285,6 +288,8 @@ def test_percentiles_of_few_are_those_of_numpy(kind: type[np.number]) -> None:
         assert median_of_few(values) == np.median(values)
         for percent in (2, 50, 70, 80, 98):
             assert percentile_of_few(values, percent) == np.percentile(values, percent)
+        whole = values.astype(int).tolist()
+        assert percentile_of_few(whole, 70) == np.percentile(whole, 70)
 
 
 def test_crops_are_opencvs_but_for_rounding() -> None:

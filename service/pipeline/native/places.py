@@ -127,6 +127,19 @@ def widened(run: _Ints, boxes: _Ints, word: _Ints) -> _Ints:
     return box
 
 
+def near_zone(box: tuple[int, int, int, int], boxes: _Ints) -> _Ints:
+    """Those of a page's marks, boxes i32 [M, 4], that are inside a zone or just right of it.
+
+    What of small marks above its line may be cents is near, but only where the zone has any mark.
+    """
+    near = np.empty_like(boxes)
+    function = LIBRARY.near_zone
+    function.restype = _Int
+    zone = (ctypes.c_int32 * 4)(*box)
+    count = function(address(boxes, np.int32), _Int(len(boxes)), zone, address(near, np.int32))
+    return near[:count]
+
+
 def compare_ink(mask: NDArray[np.bool_], boxes: _Ints, pattern: _Floats) -> NDArray[np.float64]:
     """The products of the ink in each box, i32 [N, 4], and a pattern, summed; f64 [N].
 

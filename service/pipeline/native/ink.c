@@ -435,14 +435,14 @@ typedef struct {
     int64_t height, width, half, most, next; /* next: the row before which there is none */
     uint8_t faintest;
     uint8_t *held;  /* of each column, within the window's rows; beyond both edges there is room */
-    int32_t *sums;
+    int32_t *sums;  /* of blocks of columns */
     uint8_t *grainy;
 } Grain;
 
 static int grain_make(Grain *g)
 {
     int64_t wide = g->width + 2 * g->half + BLOCK;
-    g->sums = malloc((size_t)(wide + 1) * sizeof(int32_t));
+    g->sums = malloc((size_t)(wide / BLOCK + 1) * sizeof(int32_t));
     uint8_t *memory = calloc((size_t)(wide + g->width), 1);
     g->grainy = memory;
     g->held = memory ? memory + g->width + g->half : 0;
@@ -479,17 +479,17 @@ WIDE static void add_blocks(const uint8_t *restrict held, int64_t blocks, int32_
     }
 }
 
-/* At least as many as any window of the row holds: of whole blocks. */
-static int64_t most_held(const Grain *g, const uint8_t *held, int64_t window)
+/* Marks, from a column on, whose windows hold more than they may, in one block; the most that one holds. */
+static int64_t mark_block(const Grain *g, const uint8_t *held, int64_t from, int64_t window)
 {
-    int64_t blocks = (g->width + 2 * g->half + BLOCK - 1) / BLOCK, most = 0, sum = 0;
-    int64_t within = (window + 2 * BLOCK - 2) / BLOCK;
-    add_blocks(held, blocks, g->sums);
-    for (int64_t b = 0; b < blocks; b++) {
-        sum += g->sums[b] - (b >= within ? g->sums[b - within] : 0);
-        most = sum > most ? sum : most;
+    int32_t count = 0, greatest = 0;
+    for (int64_t k = 0; k < window; k++) count += held[from + k];
+    for (int64_t x = from; x < from + BLOCK && x < g->width; x++) {
+        g->grainy[x] = count > g->most;
+        greatest = count > greatest ? count : greatest;
+        count += held[x + window] - held[x];
     }
-    return most;
+    return greatest;
 }
 
 /* Moves on to row y, from the one before; u8[width], or 0 where no pixel of the row is in a texture. */
@@ -499,25 +499,24 @@ static const uint8_t *grain_of(Grain *g, int64_t y)
         hold(row_of(g, y + k), g->width, g->faintest, g->held);
     if (y > 0) release(row_of(g, y - 1 - g->half), g->width, g->faintest, g->held);
     if (y < g->next) return 0;
-    int64_t window = 2 * g->half + 1, wide = g->width + 2 * g->half;
+    int64_t window = 2 * g->half + 1, blocks = (g->width + 2 * g->half + BLOCK - 1) / BLOCK;
+    int64_t within = (window + 2 * BLOCK - 2) / BLOCK, greatest = 0, sum = 0;
     uint8_t *held = g->held - g->half;
     for (int64_t x = 0; x < g->half; x++) {
         held[x] = g->held[reflected(x - g->half, g->width)];
         g->held[g->width + x] = g->held[reflected(g->width + x, g->width)];
     }
-    int64_t greatest = most_held(g, held, window);
-    if (greatest > g->most) {
-        int32_t sum = 0, found = 0, most = (int32_t)g->most, *from = g->sums, *to = g->sums + window;
-        from[0] = 0;
-        for (int64_t x = 0; x < wide; x++) from[x + 1] = sum += held[x];
-        for (int64_t x = 0; x < g->width; x++) {
-            int32_t count = to[x] - from[x];
-            g->grainy[x] = count > most;
-            found = count > found ? count : found;
-        }
-        greatest = found;
-        if (greatest > g->most) return g->grainy;
+    add_blocks(held, blocks, g->sums);
+    memset(g->grainy, 0, (size_t)g->width);
+    for (int64_t b = 0; b < within - 1 && b < blocks; b++) sum += g->sums[b];
+    for (int64_t b = 0; b * BLOCK < g->width; b++) {
+        if (b + within - 1 < blocks) sum += g->sums[b + within - 1];
+        /* A window that begins in this block holds no more than the blocks that it may reach. */
+        int64_t most = sum > g->most ? mark_block(g, held, b * BLOCK, window) : sum;
+        greatest = most > greatest ? most : greatest;
+        sum -= g->sums[b];
     }
+    if (greatest > g->most) return g->grainy;
     /* A row adds no more than the window is wide. */
     g->next = y + 1 + (g->most - greatest) / window;
     return 0;
@@ -611,9 +610,9 @@ int find_strokes(
     /* What is no darker than this is paper whatever the level; shares are taken of the rest alone. */
     float most = weak * lowest - 1.0f;
     uint8_t paper = (uint8_t)(most < 0 ? 0 : most > 254 ? 254 : most);
-    memset(ink, 0, (size_t)(height * width));
-    memset(mask, 0, (size_t)(height * width));
     for (int64_t y = 0; y < height && !failed; y++) {
+        memset(ink + y * width, 0, (size_t)width);
+        memset(mask + y * width, 0, (size_t)width);
         const uint8_t *own = darkness + y * width, *top = darkest ? darkest + y * width : 0;
         const uint8_t *grainy = darkest ? grain_of(&grain, y) : 0;
         if (grainy) {

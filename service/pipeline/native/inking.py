@@ -256,7 +256,7 @@ def thin_strokes(grey: _Bytes) -> _Bytes:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Pixels with a weight; x, y: f32 [N], weight: i32 [N], 255 at most."""
+    """Pixels with a weight, row by row; x, y: f32 [N], weight: i32 [N], 255 at most."""
 
     x: NDArray[np.float32]
     y: NDArray[np.float32]

@@ -6,7 +6,7 @@
 #include "runs.h"
 #include "wide.h"
 
-enum { REACH = 3, ROWS = 2 * REACH + 1, BESIDE = 4, EDGE = 3, LANES = 8, BANKS = 4 };
+enum { REACH = 3, ROWS = 2 * REACH + 1, BESIDE = 4, EDGE = 3, BANKS = 4 };
 
 /* The nearest row that there is. */
 static int64_t within(int64_t y, int64_t height)
@@ -94,7 +94,7 @@ int64_t thin_points(
     const uint8_t *strokes, int64_t height, int64_t width, int32_t level, int64_t most, float *x, float *y,
     int32_t *weight)
 {
-    int64_t count = 0, seen = 0, kept = 0, wide = width - 2 * EDGE;
+    int64_t count = 0, left = 0, kept = 0, wide = width - 2 * EDGE;
     if (wide <= 0 || height <= 2 * EDGE) return 0;
     uint8_t above = (uint8_t)(level < 0 ? 0 : level > 255 ? 255 : level);
     uint8_t *marks = malloc((size_t)(height * wide));
@@ -105,7 +105,8 @@ int64_t thin_points(
     for (int64_t row = EDGE; row < height - EDGE; row++) {
         const uint8_t *mark = marks + row * wide;
         for (int64_t k = solid_next(mark, 0, wide); k < wide; k = solid_next(mark, k + 1, wide)) {
-            if (seen++ % step) continue;
+            if (left-- > 0) continue;
+            left = step - 1;
             x[kept] = (float)(k + EDGE);
             y[kept] = (float)row;
             weight[kept++] = strokes[row * width + k + EDGE];
@@ -115,73 +116,61 @@ int64_t thin_points(
     return kept;
 }
 
-/* Where points are projected to along lines of a slope, and the least of these places. */
-WIDE static float project(
-    const float *restrict x, const float *restrict y, int64_t count, float slope, float scale,
-    float *restrict place, float *most)
+/* The bins that points are projected into along lines of a slope; least: the least place. */
+WIDE static void number_bins(
+    const float *restrict x, const float *restrict y, int64_t count, float slope, float scale, float least,
+    int32_t *restrict bin)
 {
-    float low[LANES], high[LANES];
-    for (int64_t i = 0; i < count; i++) place[i] = (y[i] - slope * x[i]) * scale;
-    for (int k = 0; k < LANES; k++) low[k] = high[k] = place[0];
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        for (int k = 0; k < LANES; k++) {
-            float one = place[i + k];
-            low[k] = one < low[k] ? one : low[k];
-            high[k] = one > high[k] ? one : high[k];
-        }
-    for (; i < count; i++) {
-        low[0] = place[i] < low[0] ? place[i] : low[0];
-        high[0] = place[i] > high[0] ? place[i] : high[0];
-    }
-    for (int k = 1; k < LANES; k++) {
-        low[0] = low[k] < low[0] ? low[k] : low[0];
-        high[0] = high[k] > high[0] ? high[k] : high[0];
-    }
-    *most = high[0];
-    return low[0];
+    for (int64_t i = 0; i < count; i++) bin[i] = (int32_t)((y[i] - slope * x[i]) * scale - least);
 }
 
-WIDE static void number_bins(const float *restrict place, int64_t count, float least, int32_t *restrict bin)
+/* The first and the last points of the rows: any slope has its least and its greatest places there. */
+static int64_t ends_of_rows(const float *y, int64_t count, int32_t *ends)
 {
-    for (int64_t i = 0; i < count; i++) bin[i] = (int32_t)(place[i] - least);
+    int64_t found = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (i == 0 || i == count - 1 || y[i] != y[i - 1] || y[i] != y[i + 1]) ends[found++] = (int32_t)i;
+    return found;
 }
 
 /* Sum of squares, f64[slopes], of the profile of points projected along lines of each slope, in bins of
- * 1 / scale px. 0 without memory. */
+ * 1 / scale px. The points are in order of y, then x. 0 without memory. */
 int profile_energies(
     const float *x, const float *y, const int32_t *weight, int64_t count, const float *slopes,
     int64_t slope_count, float scale, double *found)
 {
-    float *place = malloc((size_t)(count + 1) * (sizeof(float) + sizeof(int32_t)));
-    int32_t *bin = place ? (int32_t *)(place + count) : 0, *profile = 0;
-    int64_t room = 0;
-    for (int64_t s = 0; s < slope_count && place; s++) {
-        float most = 0.0f, least = 0.0f;
+    int32_t *bin = malloc((size_t)(2 * count + 1) * sizeof(int32_t)), *ends = bin + count, *profile = 0;
+    if (!bin) return 0;
+    int64_t room = 0, outer = ends_of_rows(y, count, ends);
+    for (int64_t s = 0; s < slope_count; s++) {
+        float least = 0.0f, most = 0.0f;
         double sum = 0.0;
-        if (count) least = project(x, y, count, slopes[s], scale, place, &most);
+        for (int64_t k = 0; k < outer; k++) {
+            float place = (y[ends[k]] - slopes[s] * x[ends[k]]) * scale;
+            if (k == 0 || place < least) least = place;
+            if (k == 0 || place > most) most = place;
+        }
         int64_t bins = (int64_t)(most - least) + 1, i = 0;
         if (bins > room) {
             free(profile);
             profile = malloc((size_t)(BANKS * bins) * sizeof(int32_t));
-            if (!profile) { free(place); return 0; }
+            if (!profile) { free(bin); return 0; }
             room = bins;
         }
         memset(profile, 0, (size_t)(BANKS * bins) * sizeof(int32_t));
-        number_bins(place, count, least, bin);
+        number_bins(x, y, count, slopes[s], scale, least, bin);
         /* Neighbours fall into one bin, and adding to it twice waits: each has a bank of its own. */
         for (; i + BANKS <= count; i += BANKS)
             for (int k = 0; k < BANKS; k++) profile[BANKS * bin[i + k] + k] += weight[i + k];
         for (; i < count; i++) profile[BANKS * bin[i]] += weight[i];
         for (int64_t b = 0; b < bins; b++) {
-            const int32_t *bank = profile + BANKS * b;
-            double own = (double)bank[0] + bank[1] + bank[2] + bank[3];
-            sum += own * own;
+            int32_t own = 0;
+            for (int k = 0; k < BANKS; k++) own += profile[BANKS * b + k];
+            sum += (double)own * own;
         }
         found[s] = sum;
     }
     free(profile);
-    int made = place != 0;
-    free(place);
-    return made;
+    free(bin);
+    return 1;
 }

@@ -1,6 +1,5 @@
 """Whether a mark looks like a currency sign: a cheap hint for finding fields, not a recognizer."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,11 +41,5 @@ def sign_likeness(mask: NDArray[np.bool_], boxes: NDArray[np.int32]) -> NDArray[
         return likeness
     chosen = np.ascontiguousarray(boxes[possible])
     products = compare_ink(mask, chosen, SIGN_INK)
-    size = SIGN_INK.shape[::-1]
-    for index in np.flatnonzero(np.isnan(products)).tolist():
-        x0, y0, x1, y1 = chosen[index].tolist()
-        small = mask[y0:y1, x0:x1].view(np.uint8) * np.uint8(255)
-        shape = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
-        products[index] = float((shape * SIGN_INK).sum())
     likeness[possible] = 1 / (1 + np.exp(-(products / 255 + _BIAS) / 10))
     return likeness

@@ -21,6 +21,7 @@ from service.pipeline.levels import (
 )
 from service.pipeline.native import address, compiler, cutting, inking, places
 from service.pipeline.segment import segment_fields
+from service.pipeline.signs import SIGN_INK
 from tests.pipeline import compiled_paths as paths
 from tests.pipeline import (
     oracle,
@@ -139,6 +140,19 @@ def test_runs_of_words_are_those_of_numpy(seed: int) -> None:
             zone = (int(run[0]), int(run[1]), int(run[2]), int(run[3]))
             near = places.near_zone(zone, found.marks.boxes)
             np.testing.assert_array_equal(near, plain_places.near_zone(zone, found.marks.boxes))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_ink_is_compared_with_a_pattern_whatever_its_size(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask = rng.random((60, 80)) < rng.uniform(0.2, 0.9)
+    x, y, wide, high = (int(rng.integers(*span)) for span in ((0, 30), (0, 30), (1, 30), (1, 30)))
+    box = np.array([[x, y, x + wide, y + high]], np.int32)
+    shape = cv2.resize(
+        mask[y : y + high, x : x + wide] * np.uint8(255), (7, 9), interpolation=cv2.INTER_AREA
+    )
+    found = places.compare_ink(mask, np.concatenate([box, box]), SIGN_INK)
+    np.testing.assert_allclose(found, float((shape * SIGN_INK).sum()), rtol=1e-5, atol=0.05)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -143,8 +143,8 @@ def near_zone(box: tuple[int, int, int, int], boxes: _Ints) -> _Ints:
 def compare_ink(mask: NDArray[np.bool_], boxes: _Ints, pattern: _Floats) -> NDArray[np.float64]:
     """The products of the ink in each box, i32 [N, 4], and a pattern, summed; f64 [N].
 
-    Both are brought to the pattern's size by averaging, full ink being 255; NaN where a box is
-    smaller. mask: bool [H, W].
+    It is brought to the pattern's size as OpenCV's resizing by area does, full ink being 255.
+    mask: bool [H, W].
     """
     found = np.empty(len(boxes))
     if max(pattern.shape) > _MOST_CELLS:

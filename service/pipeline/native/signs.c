@@ -46,9 +46,72 @@ static float rounded(float value)
     return (value + 12582912.0f) - 12582912.0f;
 }
 
+/* The two source pixels of one pixel of an image brought to more, and what they count for in 2048ths;
+ * OpenCV's resizing by area does so. */
+typedef struct {
+    int64_t first, second;
+    int32_t own, next;
+} Between;
+
+static void spread(int64_t size, int64_t cells, Between *between)
+{
+    double inverse = (double)cells / (double)size, scale = 1.0 / inverse;
+    for (int64_t i = 0; i < cells; i++) {
+        int64_t at = (int64_t)floor((double)i * scale);
+        float part = (float)((double)(i + 1) - (double)(at + 1) * inverse);
+        part = part <= 0 ? 0.0f : part - floorf(part);
+        if (at >= size - 1) { at = size - 1; part = 0.0f; }
+        between[i].first = at;
+        between[i].second = at + 1 < size ? at + 1 : at;
+        between[i].own = (int32_t)rounded((1.0f - part) * 2048.0f);
+        between[i].next = (int32_t)rounded(part * 2048.0f);
+    }
+}
+
+/* A row of ink between its pixels, in 2048ths. */
+static int32_t along(const uint8_t *row, const Between *between)
+{
+    return (row[between->first] ? 255 : 0) * between->own + (row[between->second] ? 255 : 0) * between->next;
+}
+
+/* As numpy adds up fewer than 128 numbers: in eight strands. */
+static float added(const float *values, int64_t count)
+{
+    float strand[8], sum = 0.0f;
+    int64_t i = 8;
+    if (count < 8) i = 0;
+    else memcpy(strand, values, sizeof strand);
+    for (; i && i + 8 <= count; i += 8)
+        for (int k = 0; k < 8; k++) strand[k] += values[i + k];
+    if (i)
+        sum = ((strand[0] + strand[1]) + (strand[2] + strand[3]))
+            + ((strand[4] + strand[5]) + (strand[6] + strand[7]));
+    for (; i < count; i++) sum += values[i];
+    return sum;
+}
+
+/* The ink of a box that is smaller than the pattern. */
+static double compare_small(
+    const uint8_t *corner, int64_t width, int64_t wide, int64_t high, const float *pattern, int64_t rows,
+    int64_t columns)
+{
+    Between across[MOST_CELLS], down[MOST_CELLS];
+    float products[MOST_CELLS * MOST_CELLS];
+    spread(wide, columns, across);
+    spread(high, rows, down);
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++) {
+            int32_t upper = along(corner + down[r].first * width, across + c) >> 4;
+            int32_t lower = along(corner + down[r].second * width, across + c) >> 4;
+            int32_t ink = (((down[r].own * upper) >> 16) + ((down[r].next * lower) >> 16) + 2) >> 2;
+            products[r * columns + c] = (float)ink * pattern[r * columns + c];
+        }
+    return (double)added(products, rows * columns);
+}
+
 /* How much the ink in each box, i32[count, 4] inside of the mask, is like the pattern f32[rows,
  * columns], 16 each at most: the sum of their products, the ink brought to the pattern's size by
- * averaging, 255 where it is full; NaN where the box is smaller. */
+ * averaging, 255 where it is full; as OpenCV does it, boxes smaller than it as well. */
 void compare_ink(
     const uint8_t *mask, int64_t width, const int32_t *boxes, int64_t count, const float *pattern,
     int64_t rows, int64_t columns, double *found)
@@ -60,8 +123,10 @@ void compare_ink(
         const uint8_t *corner = mask + box[1] * width + box[0];
         /* A word of one mark begins and ends with it. */
         if (i > 0 && !memcmp(box, box - 4, 4 * sizeof *box)) { found[i] = found[i - 1]; continue; }
-        found[i] = NAN;
-        if (wide < columns || high < rows) continue;
+        if (wide < columns || high < rows) {
+            found[i] = compare_small(corner, width, wide, high, pattern, rows, columns);
+            continue;
+        }
         divide(wide, columns, across);
         divide(high, rows, down);
         double total = 0.0;

@@ -536,16 +536,23 @@ typedef struct {
     uint16_t strong[256];
 } Shares;
 
-static void shares_of_level(uint8_t *row, uint16_t *strong_from, float level, float weak, float strong)
+WIDE static void shares_of_level(uint8_t *row, float level, float weak)
 {
     for (int own = 0; own < 256; own++) {
         float share = (float)own / level, full = share * 255.0f;
-        full = full > 255.0f ? 255.0f : full;
-        row[own] = share > weak ? (uint8_t)rounded(full) : 0;
+        full = full < 255.0f ? full : 255.0f;
+        row[own] = (uint8_t)((int32_t)rounded(full) & -(share > weak));
     }
-    int from = 0;
-    while (from < 256 && !((float)from / level > strong)) from++;
-    *strong_from = (uint16_t)from;
+}
+
+/* From which darkness on a pixel's share of a level is above a limit; 256 where none is. */
+static uint16_t least_above(float limit, float level)
+{
+    float near = limit * level;
+    int32_t own = near < 255.0f ? (int32_t)near : 255;
+    while (own > 0 && (float)own / level > limit) own--;
+    while (own < 256 && !((float)own / level > limit)) own++;
+    return (uint16_t)own;
 }
 
 /* peaks u8[256], or none: the level is the highest. */
@@ -562,7 +569,8 @@ static Shares *shares_make(const uint8_t *peaks, float lowest, float highest, fl
             shares->strong[v] = shares->strong[v - 1];
             continue;
         }
-        shares_of_level(shares->rows[v], shares->strong + v, level, weak, strong);
+        shares_of_level(shares->rows[v], level, weak);
+        shares->strong[v] = least_above(strong, level);
         shares->ink[v] = shares->rows[v];
         last = level;
     }

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from service.pipeline.levels import histogram, otsu, percentile_of_counts
 from service.pipeline.native.inking import (
     Grain,
+    Length,
     Lines,
     are_met,
     count_under,
@@ -202,14 +203,19 @@ def _take_out(
     counts: i64 [256], how often each darkness occurs, is kept right.
     """
     height, width = int(darkness.shape[0]), int(darkness.shape[1])
-    if min(height, width) > _PAGE:
-        level = _lines(darkness, threshold, int(_PAGE_RULE * width), 2, thickest)
-        upright = _lines(darkness, threshold, int(_BOX_SIDE * width), 2, thickest, upright=True)
-        kept = (np.ones(len(level.stats), np.bool_), _sides(upright, level, width))
+    page = min(height, width) > _PAGE
+    # A line that leans is a stair of runs; two rows together see it as one.
+    if page:
+        lengths = (_length(int(_PAGE_RULE * width), 2), _length(int(_BOX_SIDE * width), 2))
     else:
         least = int(min(_RULE * min(height, width), _RULE_SHARE * width))
-        level = _lines(darkness, threshold, least, 3, thickest)
-        upright = _lines(darkness, threshold, height - 2, 3, thickest, upright=True)
+        lengths = (_length(least, 3), _length(height - 2, 3))
+    level, upright = find_lines(
+        darkness, threshold, *lengths, thickness=thickest, slope=_MOST_LEAN, off=_OFF_LINE
+    )
+    if page:
+        kept = (np.ones(len(level.stats), np.bool_), _sides(upright, level, width))
+    else:
         kept = (_through(level, (height, width)), np.ones(len(upright.stats), np.bool_))
     for lines, wanted in zip((level, upright), kept, strict=True):
         if wanted.any():
@@ -225,17 +231,9 @@ def _take_out(
     return rules
 
 
-def _lines(
-    darkness: NDArray[np.uint8], threshold: float, length: int, parts: int, thickest: int, *,
-    upright: bool = False,
-) -> Lines:  # fmt: skip
-    """Straight thin lines, `length` px or more, in unbroken runs of a `parts`-th of it."""
-    # A line that leans is a stair of runs; two rows together see it as one.
-    run = max(6, length // parts)
-    return find_lines(
-        darkness, threshold, upright=upright, run=run, length=length, thickness=thickest,
-        slope=_MOST_LEAN, off=_OFF_LINE,
-    )  # fmt: skip
+def _length(line: int, parts: int) -> Length:
+    """Of lines so long, in unbroken runs of a `parts`-th of it."""
+    return Length(line, max(6, line // parts))
 
 
 def _through(level: Lines, size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -233,9 +233,13 @@ def test_lines_are_those_of_the_opened_image(seed: int, upright: bool) -> None:
     own = np.ascontiguousarray(page.T) if upright else page
     run, length = int(rng.integers(6, 20)), int(rng.integers(8, 60))
     stats, pixels = plain_ink.find_lines(page, 100.0, run=run, length=length, thickness=6)
-    lines = inking.find_lines(
-        own, 100.0, upright=upright, run=run, length=length, thickness=6, slope=np.inf, off=np.inf
-    )
+    lengths = [inking.Length(length, run), inking.Length(*rng.integers(6, 40, 2).tolist())]
+    both = inking.find_lines(
+        own, 100.0, *(lengths[::-1] if upright else lengths),
+        thickness=6, slope=np.inf, off=np.inf,
+    )  # fmt: skip
+    lines = both[upright]
+    assert lines.upright is upright
     np.testing.assert_array_equal(lines.stats[:, :5], stats)
     np.testing.assert_array_equal(lines.boxes[:, 2:], stats[:, :2] + stats[:, 2:4])
     found = np.zeros((len(stats), *page.shape), np.bool_)

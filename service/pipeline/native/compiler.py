@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 FOLDER: Final = Path(__file__).parent
-# No contraction: a fused multiply-add rounds otherwise than numpy does. Nobody looks at the flags that
-# arithmetic raises; with that known, loops with comparisons of floats become vectors.
+# No contraction: a fused multiply-add rounds otherwise than numpy does. Nobody looks at the flags
+# that arithmetic raises; with that known, loops with comparisons of floats become vectors.
 _FLAGS: Final = (
     "-O3",
     "-std=c11",

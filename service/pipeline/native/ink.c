@@ -89,12 +89,11 @@ static int64_t next_stretch(const uint8_t *row, int64_t least, int64_t length, i
     return width;
 }
 
-/* Where a row is darker than a level: `mark`, else 0. */
+/* Where a row is darker than a level: 1, else 0. */
 WIDE static void mark_row(
-    const uint8_t *restrict row, int64_t width, uint8_t level, uint8_t all, uint8_t mark,
-    uint8_t *restrict dark)
+    const uint8_t *restrict row, int64_t width, uint8_t level, uint8_t all, uint8_t *restrict dark)
 {
-    for (int64_t x = 0; x < width; x++) dark[x] = (uint8_t)(-((row[x] > level) | all) & mark);
+    for (int64_t x = 0; x < width; x++) dark[x] = (row[x] > level) | all;
 }
 
 WIDE static void join_rows(const uint8_t *one, const uint8_t *other, int64_t width, uint8_t *restrict joined)
@@ -102,43 +101,43 @@ WIDE static void join_rows(const uint8_t *one, const uint8_t *other, int64_t wid
     for (int64_t x = 0; x < width; x++) joined[x] = one[x] | other[x];
 }
 
-/* Stretches of the joined rows, opened, for lines along x. */
-static int level_runs(
-    Runs *runs, const uint8_t *darkness, int64_t height, int64_t width, uint8_t level, uint8_t all,
-    int64_t length)
+/* What is followed from row to row: stretches along x of two rows together, and along y of two columns
+ * together; what is darker than `level` is dark, or `all` is. Of an upright run x and y are exchanged. */
+typedef struct {
+    const uint8_t *darkness;
+    int64_t height, width;
+    uint8_t level, all;
+    int64_t level_length, upright_length;
+    Runs level_runs, upright_runs;
+    uint8_t *memory, *joined, *grown, *gap, *ended, *column;
+} Scan;
+
+/* Adds the stretches of a row joined with the one above, opened. */
+static int scan_level(Scan *scan, const uint8_t *dark, const uint8_t *above, int64_t y)
 {
-    uint8_t *rows = calloc((size_t)(3 * width + 1), 1);
-    int failed = !rows;
-    for (int64_t y = 0; y < height && !failed; y++) {
-        uint8_t *dark = rows + (y & 1) * width, *above = rows + (~y & 1) * width;
-        uint8_t *joined = rows + 2 * width;
-        const uint8_t *row = darkness + y * width;
-        mark_row(row, width, level, all, 1, dark);
-        join_rows(dark, above, width, joined);
-        for (int64_t x0 = next_stretch(joined, 0, length, width); x0 < width && !failed;) {
-            int64_t x1 = runs_next(joined, x0, width, 0), more = runs_next(joined, x1, width, 1);
-            while (more < width && more - x1 <= GAP) {
-                x1 = runs_next(joined, more, width, 0);
-                more = runs_next(joined, x1, width, 1);
-            }
-            int64_t from = x0 <= 1 ? 0 : x0, to = x1 >= width - 1 ? width : x1;
-            failed = !add_opened(runs, dark, (int32_t)y, width, length, from, to);
-            x0 = next_stretch(joined, x1, length, width);
+    int64_t width = scan->width, length = scan->level_length;
+    uint8_t *joined = scan->joined;
+    join_rows(dark, above, width, joined);
+    for (int64_t x0 = next_stretch(joined, 0, length, width); x0 < width;) {
+        int64_t x1 = runs_next(joined, x0, width, 0), more = runs_next(joined, x1, width, 1);
+        while (more < width && more - x1 <= GAP) {
+            x1 = runs_next(joined, more, width, 0);
+            more = runs_next(joined, x1, width, 1);
         }
+        int64_t from = x0 <= 1 ? 0 : x0, to = x1 >= width - 1 ? width : x1;
+        if (!add_opened(&scan->level_runs, dark, (int32_t)y, width, length, from, to)) return 0;
+        x0 = next_stretch(joined, x1, length, width);
     }
-    free(rows);
-    return !failed;
+    return 1;
 }
 
-/* The stretch of a column, joined with the one before it, that ends before row y1, opened. column u8
- * [height]: room for it. */
-static int add_upright(
-    Runs *runs, const uint8_t *darkness, int64_t height, int64_t width, uint8_t level, uint8_t all,
-    int64_t length, int64_t x, int64_t y1, uint8_t *column)
+/* Adds the stretch of a column, joined with the one before it, that ends before row y1, opened. */
+static int add_upright(Scan *scan, int64_t x, int64_t y1)
 {
-    int64_t y0 = y1;
+    int64_t height = scan->height, width = scan->width, y0 = y1;
+    uint8_t level = scan->level, all = scan->all, *column = scan->column;
     for (int64_t gap = 0, y = y1 - 1; y >= 0 && gap <= GAP; y--) {
-        const uint8_t *own = darkness + y * width + x;
+        const uint8_t *own = scan->darkness + y * width + x;
         column[y] = (own[0] > level) | all;
         int joined = column[y] | (x > 0 && own[-1] > level) | (all && x > 0);
         gap = joined ? 0 : gap + 1;
@@ -146,20 +145,20 @@ static int add_upright(
     }
     int64_t from = y0 <= 1 ? 0 : y0, to = y1 >= height - 1 ? height : y1;
     if (y1 < height) column[y1] = 0;
-    return add_opened(runs, column, (int32_t)x, height, length, from, to);
+    return add_opened(&scan->upright_runs, column, (int32_t)x, height, scan->upright_length, from, to);
 }
 
-/* Takes a row, 255 where a column or the one before it is dark, else 0, into the stretches of all
- * columns: how long each is so far, its gaps with it, 255 at most; and how many rows it lacks. ended: 1
- * where one ends that may be long enough. Whether any does. first: 255 in a row where a stretch touches
- * the edge, so that it may be shorter, else 0. No branches, so that many columns are done at once. */
+/* Takes a row, 1 where a column or the one before it is dark, else 0, into the stretches of all columns:
+ * how long each is so far, its gaps with it, 255 at most; and how many rows it lacks. ended: 1 where one
+ * ends that may be long enough. Whether any does. first: 255 in a row where a stretch touches the edge, so
+ * that it may be shorter, else 0. No branches, so that many columns are done at once. */
 WIDE static int extend_columns(
     const uint8_t *restrict in, int64_t width, uint8_t enough, uint8_t first,
     uint8_t *restrict length, uint8_t *restrict gap, uint8_t *restrict ended)
 {
     uint8_t any = 0;
     for (int64_t x = 0; x < width; x++) {
-        uint8_t joined = in[x], grown = length[x], lacks = gap[x];
+        uint8_t joined = (uint8_t)-in[x], grown = length[x], lacks = gap[x];
         grown = (uint8_t)(grown + (((grown > 0) | (joined > 0)) & (grown < 255)));
         grown = (uint8_t)(grown | (joined & first));
         lacks = (uint8_t)((lacks + (lacks < 255)) & ~joined);
@@ -194,82 +193,90 @@ static int order_columns(Runs *runs, int64_t width)
     return 1;
 }
 
-/* As level_runs, of the lines along y: in the runs x and y are exchanged. All columns are followed at
- * once, so that the image need not be turned. */
-static int upright_runs(
-    Runs *runs, const uint8_t *darkness, int64_t height, int64_t width, uint8_t level, uint8_t all,
-    int64_t length)
+/* Adds the stretches of columns that end before a row; all columns are followed at once, so that the
+ * image need not be turned. */
+static int scan_upright(Scan *scan, const uint8_t *dark, int64_t y)
 {
-    uint8_t *memory = calloc((size_t)(5 * width + height + 1), 1);
-    if (!memory) return 0;
-    uint8_t *dark = memory + 1, *grown = dark + width, *gap = grown + width, *ended = gap + width;
-    uint8_t *joined = ended + width, *column = joined + width;
-    uint8_t enough = (uint8_t)(length + GAP + 1 < 255 ? length + GAP + 1 : 255);
-    int failed = 0;
-    for (int64_t y = 0; y < height && !failed; y++) {
-        mark_row(darkness + y * width, width, level, all, 255, dark);
-        join_rows(dark, dark - 1, width, joined);
-        if (!extend_columns(joined, width, enough, y <= 1 ? 255 : 0, grown, gap, ended)) continue;
-        for (int64_t x = runs_next(ended, 0, width, 1); x < width && !failed;
-             x = runs_next(ended, x + 1, width, 1))
-            failed = !add_upright(runs, darkness, height, width, level, all, length, x, y - GAP, column);
-    }
-    for (int64_t x = 0; x < width && !failed; x++)
-        if (grown[x])
-            failed = !add_upright(runs, darkness, height, width, level, all, length, x, height - gap[x],
-                                  column);
-    free(memory);
-    return !failed && order_columns(runs, width);
+    int64_t width = scan->width, least = scan->upright_length + GAP + 1;
+    join_rows(dark, dark - 1, width, scan->joined);
+    if (!extend_columns(scan->joined, width, (uint8_t)(least < 255 ? least : 255), y <= 1 ? 255 : 0,
+                        scan->grown, scan->gap, scan->ended))
+        return 1;
+    for (int64_t x = runs_next(scan->ended, 0, width, 1); x < width; x = runs_next(scan->ended, x + 1, width, 1))
+        if (!add_upright(scan, x, y - GAP)) return 0;
+    return 1;
 }
 
-/* Thin straight lines along x, or along y where upright: the components of what is darker than a
- * threshold in unbroken stretches of `length` px, where two rows together count as one and gaps of two
- * pixels as none; of those the ones at least `least` px long and at most `thickness` px thick on
- * average that are straight. Of an upright line x and y are exchanged, left and top with them.
- * stats i32[room, 6]: left, top, width, height, area, runs; run i32[run_room, 4]: y, x0, x1, line, of
- * all lines in turn. Returns how many lines, no more than there is room for; -1 without memory. */
-int64_t find_lines(
-    const uint8_t *darkness, int64_t height, int64_t width, int64_t upright, int32_t threshold,
-    int64_t length, int64_t least, double thickness, double slope, double off, int32_t *stats,
-    int64_t room, int32_t *run, int64_t run_room)
+/* All stretches of an image. 0 without memory. */
+static int scan_rows(Scan *scan)
 {
-    Runs runs = {0};
-    /* Bytes alone, so that they are compared sixteen at once. */
-    uint8_t level = (uint8_t)(threshold < 0 ? 0 : threshold > 255 ? 255 : threshold), all = threshold < 0;
-    int made = (upright ? upright_runs : level_runs)(&runs, darkness, height, width, level, all, length);
+    int64_t width = scan->width;
+    scan->memory = calloc((size_t)(6 * width + scan->height + 2), 1);
+    if (!scan->memory) return 0;
+    /* A byte before each row of marks, which is no mark. */
+    uint8_t *marks[2] = {scan->memory + 1, scan->memory + width + 2};
+    scan->joined = marks[1] + width;
+    scan->grown = scan->joined + width;
+    scan->gap = scan->grown + width;
+    scan->ended = scan->gap + width;
+    scan->column = scan->ended + width;
+    for (int64_t y = 0; y < scan->height; y++) {
+        uint8_t *dark = marks[y & 1];
+        mark_row(scan->darkness + y * width, width, scan->level, scan->all, dark);
+        if (!scan_level(scan, dark, marks[~y & 1], y) || !scan_upright(scan, dark, y)) return 0;
+    }
+    for (int64_t x = 0; x < width; x++)
+        if (scan->grown[x] && !add_upright(scan, x, scan->height - scan->gap[x])) return 0;
+    return order_columns(&scan->upright_runs, width);
+}
+
+/* What a line is, see find_lines. */
+typedef struct {
+    double thickness, slope, off;
+    int64_t room, run_room;
+} Straight;
+
+/* The components of runs that are straight thin lines at least `least` px long; longest: the side of
+ * the image. stats, run: as of find_lines. How many; -1 without memory. */
+static int64_t take_lines(
+    Runs *runs, int64_t longest, int64_t least, const Straight *rules, int32_t *stats, int32_t *run)
+{
     int64_t count = 0, kept = 0, straight = -1, begin = 0;
-    int32_t *number = made ? malloc((size_t)(runs.count + 1) * sizeof(int32_t)) : 0;
+    int32_t *number = malloc((size_t)(runs->count + 1) * sizeof(int32_t));
     Component *parts = 0;
     if (number) {
-        runs_join(&runs);
-        parts = runs_components(&runs, number, &count);
+        runs_join(runs);
+        parts = runs_components(runs, number, &count);
     }
     /* Of each component how many runs it has, then where the next of them goes; -1: it is no line. */
     int64_t *next = parts ? calloc((size_t)count + 1, sizeof(int64_t)) : 0;
-    Run *own = next ? malloc((size_t)(runs.count + 1) * sizeof(Run)) : 0;
-    double *middle = own ? malloc((size_t)(4 * (height > width ? height : width) + 1) * sizeof(double)) : 0;
+    Run *own = next ? malloc((size_t)(runs->count + 1) * sizeof(Run)) : 0;
+    double *middle = own ? malloc((size_t)(4 * longest + 1) * sizeof(double)) : 0;
     if (!middle) goto end;
-    for (int64_t i = 0; i < runs.count; i++) next[number[i]]++;
+    for (int64_t i = 0; i < runs->count; i++) next[number[i]]++;
     for (int64_t c = 0; c < count; c++) {
         const Component *part = parts + c;
         int32_t wide = part->x1 - part->x0, *out = stats + 6 * kept;
         int64_t many = next[c];
         next[c] = -1;
-        if (wide < least || (double)part->area / wide > thickness) continue;
-        if (kept == room || begin + many > run_room) break;
+        if (wide < least || (double)part->area / wide > rules->thickness) continue;
+        if (kept == rules->room || begin + many > rules->run_room) {
+            for (c++; c < count; c++) next[c] = -1;
+            break;
+        }
         int32_t found[6] = {part->x0, part->y0, wide, part->y1 - part->y0, (int32_t)part->area, (int32_t)many};
         memcpy(out, found, sizeof found);
         next[c] = begin;
         begin += many;
         kept++;
     }
-    for (int64_t i = 0; i < runs.count; i++)
-        if (next[number[i]] >= 0) own[next[number[i]]++] = runs.run[i];
+    for (int64_t i = 0; i < runs->count; i++)
+        if (next[number[i]] >= 0) own[next[number[i]]++] = runs->run[i];
     straight = begin = 0;
     for (int64_t i = 0, at = 0; i < kept; i++) {
         const int32_t *found = stats + 6 * i;
         int64_t many = found[5];
-        if (is_straight(own + at, many, found, slope, off, middle)) {
+        if (is_straight(own + at, many, found, rules->slope, rules->off, middle)) {
             for (int64_t k = at; k < at + many; k++) {
                 int32_t one[4] = {own[k].y, own[k].x0, own[k].x1, (int32_t)straight};
                 memcpy(run + 4 * begin++, one, sizeof one);
@@ -284,8 +291,34 @@ end:
     free(next);
     free(parts);
     free(number);
-    runs_free(&runs);
     return straight;
+}
+
+/* Thin straight lines along x, and such along y: the components of what is darker than a threshold in
+ * unbroken stretches of so many px, where two rows together count as one and gaps of two pixels as none;
+ * of those the ones that are long enough and at most so thick on average that are straight. lengths
+ * i64[4]: of stretches and of lines, level and upright. Of an upright line x and y are exchanged, left
+ * and top with them. stats i32[2, room, 6]: left, top, width, height, area, runs; run i32[2, run_room,
+ * 4]: y, x0, x1, line, of all lines in turn. found i64[2]: how many lines, no more than there is room
+ * for. 0 without memory. */
+int find_lines(
+    const uint8_t *darkness, int64_t height, int64_t width, int32_t threshold, const int64_t *lengths,
+    const Straight *rules, int32_t *stats, int32_t *run, int64_t *found)
+{
+    /* Bytes alone, so that they are compared sixteen at once. */
+    Scan scan = {.darkness = darkness, .height = height, .width = width, .all = threshold < 0,
+                 .level = (uint8_t)(threshold < 0 ? 0 : threshold > 255 ? 255 : threshold),
+                 .level_length = lengths[0], .upright_length = lengths[2]};
+    int made = scan_rows(&scan);
+    if (made) {
+        found[0] = take_lines(&scan.level_runs, width, lengths[1], rules, stats, run);
+        found[1] = take_lines(&scan.upright_runs, height, lengths[3], rules, stats + 6 * rules->room,
+                              run + 4 * rules->run_room);
+    }
+    free(scan.memory);
+    runs_free(&scan.level_runs);
+    runs_free(&scan.upright_runs);
+    return made && found[0] >= 0 && found[1] >= 0;
 }
 
 /* How often each darkness occurs under the runs of lines, i32[count, 4], that are wanted, u8 for each
@@ -627,7 +660,7 @@ int find_strokes(
             for (int64_t x = 0; x < width; x++) grained[x] = top[x] | (uint8_t)-grainy[x];
             top = grained;
         }
-        mark_row(own, width, paper, 0, 1, near);
+        mark_row(own, width, paper, 0, near);
         failed = !add_strokes(&runs, own, top, near, shares, (int32_t)y, width, ink + y * width,
                               mask + y * width);
     }

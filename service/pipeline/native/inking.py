@@ -100,27 +100,47 @@ class Lines:
         return boxes
 
 
-def find_lines(
-    darkness: _Bytes, threshold: float, *, upright: bool,
-    run: int, length: int, thickness: float, slope: float, off: float,
-) -> Lines:  # fmt: skip
-    """Thin straight lines along x, or along y, of what is darker than a threshold, u8 [H, W].
+class _Straight(ctypes.Structure):
+    _fields_ = (
+        *((name, _Double) for name in ("thickness", "slope", "off")),
+        *((name, _Int) for name in ("room", "run_room")),
+    )
 
-    They hold no stretch shorter than `run` px, are `length` px long or more, at most `thickness`
-    px thick on average, and where they are more than 4 px high lean by less than `slope`, with nine
-    tenths of their columns within `off` px of a straight line. Of very many not all are returned.
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long lines must be, and the stretches that they are made of, in pixels."""
+
+    line: int
+    run: int
+
+
+def find_lines(
+    darkness: _Bytes, threshold: float, level: Length, upright: Length, *,
+    thickness: float, slope: float, off: float,
+) -> tuple[Lines, Lines]:  # fmt: skip
+    """Thin straight lines along x, and along y, of what is darker than a threshold, u8 [H, W].
+
+    They are at most `thickness` px thick on average, and where they are more than 4 px high lean by
+    less than `slope`, with nine tenths of their columns within `off` px of a straight line. Of very
+    many not all are returned.
     """
-    height, width = darkness.shape
-    stats, runs = np.empty((_MOST_LINES, 6), np.int32), np.empty((_MOST_RUNS, 4), np.int32)
-    function = LIBRARY.find_lines
-    function.restype = _Int
-    count = function(
-        address(darkness, np.uint8), _Int(height), _Int(width), _Int(upright),
-        ctypes.c_int32(int(np.floor(threshold))), _Int(run), _Int(length), _Double(thickness),
-        _Double(slope), _Double(off), address(stats, np.int32), _Int(_MOST_LINES),
-        address(runs, np.int32), _Int(_MOST_RUNS),
+    stats = np.empty((2, _MOST_LINES, 6), np.int32)
+    runs = np.empty((2, _MOST_RUNS, 4), np.int32)
+    lengths = (_Int * 4)(level.run, level.line, upright.run, upright.line)
+    found = (_Int * 2)()
+    rules = _Straight(thickness, slope, off, _MOST_LINES, _MOST_RUNS)
+    checked(
+        LIBRARY.find_lines(
+            address(darkness, np.uint8), _Int(darkness.shape[0]), _Int(darkness.shape[1]),
+            ctypes.c_int32(int(np.floor(threshold))), lengths, ctypes.byref(rules),
+            address(stats, np.int32), address(runs, np.int32), found,
+        )
     )  # fmt: skip
-    checked(count >= 0)
+    return _lines(False, stats[0], runs[0], found[0]), _lines(True, stats[1], runs[1], found[1])
+
+
+def _lines(upright: bool, stats: NDArray[np.int32], runs: NDArray[np.int32], count: int) -> Lines:
     stats = stats[:count].copy()
     return Lines(upright, stats, runs[: int(stats[:, 5].sum())].copy())
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.native.places import compare_ink
+from service.pipeline.native.places import Possible, compare_ink
 
 # Where a mark has ink if it is $, £, € or ₹ rather than a digit or a letter; tenths of a logistic
 # model's weights, over the mark's ink brought to 9 rows of 7. Fitted on openly licensed fonts.
@@ -32,14 +32,8 @@ def sign_likeness(mask: NDArray[np.bool_], boxes: NDArray[np.int32]) -> NDArray[
 
     mask: bool [H, W] of a whole page. Boxes of a height or aspect no sign has give 0.
     """
-    wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    least = max(_LEAST_HEIGHT, _HEIGHTS[0] * mask.shape[1])
-    possible = (high >= least) & (high <= _HEIGHTS[1] * mask.shape[1])
-    possible &= (wide >= _ASPECTS[0] * high) & (wide <= _ASPECTS[1] * high)
-    likeness = np.zeros(len(boxes), np.float32)
-    if not possible.any():
-        return likeness
-    chosen = np.ascontiguousarray(boxes[possible])
-    products = compare_ink(mask, chosen, SIGN_INK)
-    likeness[possible] = 1 / (1 + np.exp(-(products / 255 + _BIAS) / 10))
-    return likeness
+    page = mask.shape[1]
+    possible = Possible(
+        high=(max(_LEAST_HEIGHT, _HEIGHTS[0] * page), _HEIGHTS[1] * page), wide=_ASPECTS, bias=_BIAS
+    )
+    return compare_ink(mask, boxes, SIGN_INK, possible)

@@ -151,8 +151,11 @@ def test_ink_is_compared_with_a_pattern_whatever_its_size(seed: int) -> None:
     shape = cv2.resize(
         mask[y : y + high, x : x + wide] * np.uint8(255), (7, 9), interpolation=cv2.INTER_AREA
     )
-    found = places.compare_ink(mask, np.concatenate([box, box]), SIGN_INK)
-    np.testing.assert_allclose(found, float((shape * SIGN_INK).sum()), rtol=1e-5, atol=0.05)
+    possible = places.Possible(high=(2, 25), wide=(0.1, 3), bias=-9.0)
+    found = places.compare_ink(mask, np.concatenate([box, box]), SIGN_INK, possible)
+    expected = 1 / (1 + np.exp(-(float((shape * SIGN_INK).sum()) / 255 - 9) / 10))
+    fits = 2 <= high <= 25 and 0.1 * high <= wide <= 3 * high
+    np.testing.assert_allclose(found, expected if fits else 0, rtol=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(20))

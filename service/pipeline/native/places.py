@@ -140,22 +140,38 @@ def near_zone(box: tuple[int, int, int, int], boxes: _Ints) -> _Ints:
     return near[:count]
 
 
-def compare_ink(mask: NDArray[np.bool_], boxes: _Ints, pattern: _Floats) -> NDArray[np.float64]:
-    """The products of the ink in each box, i32 [N, 4], and a pattern, summed; f64 [N].
+@dataclass(frozen=True, slots=True)
+class Possible:
+    """What boxes are compared with a pattern: their least and greatest height in px, and width in
+    heights; bias: of the logistic model."""
 
-    It is brought to the pattern's size as OpenCV's resizing by area does, full ink being 255.
-    mask: bool [H, W].
+    high: tuple[float, float]
+    wide: tuple[float, float]
+    bias: float
+
+
+def compare_ink(
+    mask: NDArray[np.bool_], boxes: _Ints, pattern: _Floats, possible: Possible
+) -> _Floats:
+    """How likely the ink in each box, i32 [N, 4], is what a pattern shows; f32 [N], 0..1.
+
+    A logistic model of the products of both, the pattern's in tenths. The ink is brought to the
+    pattern's size as OpenCV's resizing by area does, full ink being 1. mask: bool [H, W].
     """
-    found = np.empty(len(boxes))
+    found = np.empty(len(boxes), np.float32)
     if max(pattern.shape) > _MOST_CELLS:
         raise ValueError("compare_ink: the pattern is too large")
     height, width = mask.shape
     low, high = boxes[:, :2], boxes[:, 2:]
-    if len(boxes) and not ((low >= 0).all() and (high <= (width, height)).all()):
-        raise ValueError("compare_ink: a box is outside of the page")
+    if len(boxes) and not (
+        low.min() >= 0 and boxes[:, 2].max() <= width and boxes[:, 3].max() <= height
+        and (low < high).all()
+    ):  # fmt: skip
+        raise ValueError("compare_ink: a box is outside of the page, or empty")
+    limits = (ctypes.c_double * 5)(*possible.high, *possible.wide, possible.bias)
     LIBRARY.compare_ink(
         address(mask, np.bool_), _Int(width), address(boxes, np.int32), _Int(len(boxes)),
-        address(pattern, np.float32), _Int(pattern.shape[0]), _Int(pattern.shape[1]),
-        address(found, np.float64),
+        address(pattern, np.float32), _Int(pattern.shape[0]), _Int(pattern.shape[1]), limits,
+        address(found, np.float32),
     )  # fmt: skip
     return found

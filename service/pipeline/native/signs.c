@@ -109,37 +109,53 @@ static double compare_small(
     return (double)added(products, rows * columns);
 }
 
-/* How much the ink in each box, i32[count, 4] inside of the mask, is like the pattern f32[rows,
- * columns], 16 each at most: the sum of their products, the ink brought to the pattern's size by
- * averaging, 255 where it is full; as OpenCV does it, boxes smaller than it as well. */
-void compare_ink(
-    const uint8_t *mask, int64_t width, const int32_t *boxes, int64_t count, const float *pattern,
-    int64_t rows, int64_t columns, double *found)
+/* How much the ink of a box, which is inside of the mask, is like the pattern: the sum of their
+ * products, the ink brought to the pattern's size as OpenCV's resizing by area does, 255 where full. */
+static double compare(
+    const uint8_t *mask, int64_t width, const int32_t *box, const float *pattern, int64_t rows, int64_t columns)
 {
     Cell across[MOST_CELLS], down[MOST_CELLS];
+    int64_t wide = box[2] - box[0], high = box[3] - box[1];
+    const uint8_t *corner = mask + box[1] * width + box[0];
+    if (wide < columns || high < rows)
+        return compare_small(corner, width, wide, high, pattern, rows, columns);
+    divide(wide, columns, across);
+    divide(high, rows, down);
+    double total = 0.0;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++) {
+            const Cell *cell = down + r;
+            float sum = 0.0f;
+            if (cell->first > 0) sum += cell->first * share(corner + (cell->from - 1) * width, across + c);
+            for (int64_t y = cell->from; y < cell->to; y++)
+                sum += cell->inner * share(corner + y * width, across + c);
+            if (cell->last > 0) sum += cell->last * share(corner + cell->to * width, across + c);
+            total += (double)(rounded(sum) * pattern[r * columns + c]);
+        }
+    return total;
+}
+
+/* What boxes are compared at all: their height in px, and their width in heights. */
+typedef struct {
+    double least_high, most_high, narrowest, widest, bias;
+} Possible;
+
+/* How likely the ink in each box, i32[count, 4] inside of the mask, is what the pattern f32[rows,
+ * columns] shows, 16 each at most: by a logistic model of their products in tenths, f32[count]; 0 where
+ * the box cannot be it. */
+void compare_ink(
+    const uint8_t *mask, int64_t width, const int32_t *boxes, int64_t count, const float *pattern,
+    int64_t rows, int64_t columns, const Possible *possible, float *found)
+{
     for (int64_t i = 0; i < count; i++) {
         const int32_t *box = boxes + 4 * i;
-        int64_t wide = box[2] - box[0], high = box[3] - box[1];
-        const uint8_t *corner = mask + box[1] * width + box[0];
+        double wide = box[2] - box[0], high = box[3] - box[1];
+        found[i] = 0.0f;
+        if (high < possible->least_high || high > possible->most_high) continue;
+        if (wide < possible->narrowest * high || wide > possible->widest * high) continue;
         /* A word of one mark begins and ends with it. */
         if (i > 0 && !memcmp(box, box - 4, 4 * sizeof *box)) { found[i] = found[i - 1]; continue; }
-        if (wide < columns || high < rows) {
-            found[i] = compare_small(corner, width, wide, high, pattern, rows, columns);
-            continue;
-        }
-        divide(wide, columns, across);
-        divide(high, rows, down);
-        double total = 0.0;
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t c = 0; c < columns; c++) {
-                const Cell *cell = down + r;
-                float sum = 0.0f;
-                if (cell->first > 0) sum += cell->first * share(corner + (cell->from - 1) * width, across + c);
-                for (int64_t y = cell->from; y < cell->to; y++)
-                    sum += cell->inner * share(corner + y * width, across + c);
-                if (cell->last > 0) sum += cell->last * share(corner + cell->to * width, across + c);
-                total += (double)(rounded(sum) * pattern[r * columns + c]);
-            }
-        found[i] = total;
+        double product = compare(mask, width, box, pattern, rows, columns);
+        found[i] = (float)(1 / (1 + exp(-(product / 255 + possible->bias) / 10)));
     }
 }

@@ -671,13 +671,13 @@ int find_strokes(
     }
     for (int64_t i = 0; !failed && i < runs.count; i++) {
         uint8_t *first = mask + (int64_t)runs.run[i].y * width + runs.run[i].x0;
-        if (*first) has[runs_root(runs.run, (int32_t)i)] = 1;
+        if (*first) has[runs.run[i].parent] = 1;
         *first = 0;
     }
     for (int64_t i = 0; !failed && i < runs.count; i++) {
         const Run *run = runs.run + i;
         int64_t at = (int64_t)run->y * width + run->x0, length = run->x1 - run->x0;
-        if (has[runs_root(runs.run, (int32_t)i)]) memset(mask + at, 1, (size_t)length);
+        if (has[run->parent]) memset(mask + at, 1, (size_t)length);
         else memset(ink + at, 0, (size_t)length);
     }
     free(has);

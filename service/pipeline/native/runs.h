@@ -54,9 +54,9 @@ typedef struct {
 /* Adds the stretches of nonzero bytes (0 or 1 each) of a part of a row. */
 int runs_add_row(Runs *runs, const uint8_t *row, int32_t y, int64_t from, int64_t to);
 int runs_add(Runs *runs, int32_t y, int32_t x0, int32_t x1);
-/* Joins runs that touch in 8 directions; runs must be in order of y, then x. */
+/* Joins runs that touch in 8 directions; runs must be in order of y, then x. The parent of each is then
+ * the first run of its component. */
 void runs_join(Runs *runs);
-int32_t runs_root(Run *run, int32_t i);
 void runs_free(Runs *runs);
 
 /* left, top, width, height, area, and the sums of x and y. */

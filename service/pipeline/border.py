@@ -55,10 +55,9 @@ def find_border(grey: _Bytes) -> _Floats | None:
     be worth a cut.
     """
     factor = -(-max(grey.shape) // _SMALL)
-    small = shrink(grey, factor)
-    if not _has_surroundings(small):
+    if not _has_surroundings(grey, factor):
         return None
-    smooth = np.asarray(cv2.GaussianBlur(small, (0, 0), 1.2), np.uint8)
+    smooth = np.asarray(cv2.GaussianBlur(shrink(grey, factor), (0, 0), 1.2), np.uint8)
     best: _Quad | None = None
     best_margin = 0.0
     for quad in _candidates(smooth):
@@ -102,18 +101,28 @@ def find_print(grey: _Bytes) -> tuple[int, int, int, int] | None:
     return left, top, right, bottom
 
 
-def _has_surroundings(small: _Bytes) -> bool:
-    """Whether at least two edges of the picture differ in brightness from its paper."""
-    rows, columns = small.shape
-    band = max(2, round(_RING * max(small.shape)))
-    inner = small[rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4]
-    paper = percentile(inner, 75)
-    edges = (small[:band], small[-band:], small[:, :band], small[:, -band:])
-    values = np.array([percentile(edge, 50) for edge in edges])
+def _has_surroundings(grey: _Bytes, factor: int) -> bool:
+    """Whether at least two edges of the picture differ in brightness from its paper.
+
+    It is looked at in blocks of factor x factor pixels, but no more of it than tells.
+    """
+    rows, columns = grey.shape[0] // factor, grey.shape[1] // factor
+    band = max(2, round(_RING * max(rows, columns)))
+    whole = grey[: rows * factor, : columns * factor]
+    inner = whole[rows // 4 * factor :, columns // 4 * factor :]
+    inner = inner[: (rows - 2 * (rows // 4)) * factor, : (columns - 2 * (columns // 4)) * factor]
+    paper = percentile(shrink(inner, factor), 75)
+    wide = band * factor
+    edges = (whole[:wide], whole[-wide:], whole[:, :wide], whole[:, -wide:])
+    values = np.array([percentile(shrink(edge, factor), 50) for edge in edges])
+    if (np.abs(values - paper) > _RING_CONTRAST).sum() >= 2:
+        return True
     # A small cheque may miss the middle; then it is the brightest thing on the table.
-    brightest = percentile(small[::2, ::2], 92)
-    differ = np.abs(values - paper) > _RING_CONTRAST
-    return bool(differ.sum() >= 2 or (brightest - values > 2 * _RING_CONTRAST).sum() >= 2)
+    dark = 2 * _RING_CONTRAST
+    if (float(whole.max()) - values > dark).sum() < 2:
+        return False
+    brightest = percentile(shrink(whole, factor)[::2, ::2], 92)
+    return bool((brightest - values > dark).sum() >= 2)
 
 
 def _candidates(smooth: _Bytes) -> list[_Quad]:

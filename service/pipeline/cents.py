@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.ink import VERTICAL
+from service.pipeline.levels import percentile_of_few
+from service.pipeline.native.places import near_zone
 from service.pipeline.textline import Marks
 
 Box = tuple[int, int, int, int]
@@ -15,7 +17,6 @@ _SMALLER = 0.8
 _RAISED = 0.22
 _LEAST_HEIGHT = 0.25
 _BAR_ASPECT = 2.2
-_REACH = 2.0
 # In heights of a digit: how far behind the amount a cell may begin, how wide what it holds may be,
 # what room there is behind that, and the least height of a digit in it.
 _CELL_AFTER = 1.5
@@ -25,30 +26,37 @@ _CELL_DIGIT = 0.4
 _MOST_SIDES = 4
 
 
-def split_apart_cents(box: Box, marks: Marks, page: tuple[int, int]) -> tuple[Box, Box] | None:
+def split_apart_cents(box: Box, near: list[Box], page: tuple[int, int]) -> tuple[Box, Box] | None:
     """The amount zone without its cents, and the cents zone; None where none stand apart.
 
-    page: its width and height. The cents are small marks at the right end that end well above the
-    line of the digits. What is under them (a bar, a denominator) belongs to neither zone: it says
-    nothing that is not known.
+    near: of `marks_near`; page: its width and height. The cents are small marks at the right end
+    that end well above the line of the digits. What is under them (a bar, a denominator) belongs to
+    neither zone: it says nothing that is not known.
     """
-    near = _near(box, marks)
     if len(near) < 3:
         return None
-    wide, high = near[:, 2] - near[:, 0], near[:, 3] - near[:, 1]
-    core = _percentile(high[high >= 0.45 * high.max()], 70)
-    baseline = _percentile(near[high >= 0.75 * core, 3], 50)
-    on_line = (np.abs(near[:, 3] - baseline) < _RAISED * core) & (high >= 0.6 * core)
-    if not on_line.any():
+    core = _usual_height(near)
+    baseline = percentile_of_few([y1 for _, y0, _, y1 in near if y1 - y0 >= 0.75 * core], 50)
+    on_line = [
+        x1
+        for _, y0, x1, y1 in near
+        if abs(y1 - baseline) < _RAISED * core and y1 - y0 >= 0.6 * core
+    ]
+    if not on_line:
         return None
-    edge = int(near[on_line, 2].max())
-    raised = (near[:, 0] + near[:, 2] > 2 * edge) & (near[:, 0] > edge - 0.15 * core)
-    raised &= near[:, 3] <= baseline - _RAISED * core
-    flat = (wide > _BAR_ASPECT * high) | (high < _LEAST_HEIGHT * core)
-    digits = raised & ~flat & (high <= _SMALLER * core)
-    if not _two_digits(near[digits], core):
+    edge = max(on_line)
+    digits = [
+        (x0, y0, x1, y1)
+        for x0, y0, x1, y1 in near
+        if x0 + x1 > 2 * edge
+        and x0 > edge - 0.15 * core
+        and y1 <= baseline - _RAISED * core
+        and x1 - x0 <= _BAR_ASPECT * (y1 - y0)
+        and _LEAST_HEIGHT * core <= y1 - y0 <= _SMALLER * core
+    ]
+    if not _two_digits(digits, core):
         return None
-    cents = _around(near[digits])
+    cents = _around(digits)
     x0, y0, x1, y1 = box
     air = max(1, round(0.04 * core))
     main = (x0, y0, min(x1, max(edge + air, cents[0] - air)), y1)
@@ -57,31 +65,35 @@ def split_apart_cents(box: Box, marks: Marks, page: tuple[int, int]) -> tuple[Bo
 
 
 def split_cents_cell(
-    box: Box, marks: Marks, rules: NDArray[np.int32], page: tuple[int, int]
+    box: Box, near: list[Box], marks: Marks, rules: NDArray[np.int32], page: tuple[int, int]
 ) -> tuple[Box, Box] | None:
     """The amount zone and the zone of the cents that an upright rule parts from it; None for none.
 
-    rules: i32 [R, 5] as in InkImage; page: its width and height. The cell holds nothing but two
-    digits, and is no wider than they may be.
+    near: of `marks_near`; rules: i32 [R, 5] as in InkImage; page: its width and height. The cell
+    holds nothing but two digits, and is no wider than they may be.
     """
-    near = _near(box, marks)
-    if len(near) < 2:
+    upright = rules[rules[:, 4] == VERTICAL, :4].tolist()
+    if len(near) < 2 or not upright:
         return None
-    high = near[:, 3] - near[:, 1]
-    core = _percentile(high[high >= 0.45 * high.max()], 70)
-    upright = rules[rules[:, 4] == VERTICAL, :4]
-    at = (upright[:, 0] + upright[:, 2]) / 2
-    shared = np.minimum(upright[:, 3], box[3]) - np.maximum(upright[:, 1], box[1])
-    inside = (at > box[0] + 0.5 * core) & (at < box[2] + _CELL_AFTER * core)
-    inside &= shared > 0.5 * (box[3] - box[1])
+    core = _usual_height(near)
+    high = box[3] - box[1]
+    inside = [
+        (left, top, right, bottom)
+        for left, top, right, bottom in upright
+        if box[0] + 0.5 * core < (left + right) / 2 < box[2] + _CELL_AFTER * core
+        and min(bottom, box[3]) - max(top, box[1]) > 0.5 * high
+    ]
     # A sign's, the cents', and both sides of the frame; more are cells of single digits.
-    if inside.sum() > _MOST_SIDES:
+    if not 0 < len(inside) <= _MOST_SIDES:
         return None
-    level = (marks.boxes[:, 1] < box[3]) & (marks.boxes[:, 3] > box[1])
-    level &= marks.boxes[:, 3] - marks.boxes[:, 1] >= _CELL_DIGIT * core
+    tall = [
+        (x0, y0, x1, y1)
+        for x0, y0, x1, y1 in marks.boxes.tolist()
+        if y0 < box[3] and y1 > box[1] and y1 - y0 >= _CELL_DIGIT * core
+    ]
     # The last one may be the side of the whole frame.
-    for left, _, right, _ in sorted(upright[inside].tolist(), reverse=True):
-        cents = _cell_after(right, marks.boxes[level], core)
+    for left, _, right, _ in sorted(inside, reverse=True):
+        cents = _cell_after(right, tall, core)
         if cents is not None:
             air = max(1, round(0.04 * core))
             x0, y0, x1, y1 = cents
@@ -91,49 +103,38 @@ def split_cents_cell(
     return None
 
 
-def _cell_after(side: int, tall: NDArray[np.int32], core: float) -> Box | None:
+def _cell_after(side: int, tall: list[Box], core: float) -> Box | None:
     """What two digits behind a rule at x = side take up, where nothing follows them; None else."""
-    after = tall[tall[:, 0] >= side - 1]
-    within = after[:, 2] <= side + _CELL * core
-    if not _two_digits(after[within], 1.5 * core):
+    after = [one for one in tall if one[0] >= side - 1]
+    within = [one for one in after if one[2] <= side + _CELL * core]
+    if not _two_digits(within, 1.5 * core):
         return None
-    end = after[within, 2].max()
-    return None if (after[~within, 0] < end + _CELL_END * core).any() else _around(after[within])
+    end = max(x1 for _, _, x1, _ in within)
+    follow = any(x0 < end + _CELL_END * core for x0, _, x1, _ in after if x1 > side + _CELL * core)
+    return None if follow else _around(within)
 
 
-def _near(box: Box, marks: Marks) -> NDArray[np.int32]:
-    """The marks inside a zone or just right of it; i32 [N, 4]."""
-    x0, y0, x1, y1 = marks.boxes.T
-    high = box[3] - box[1]
-    centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2
-    inside = (centre_x >= box[0]) & (centre_x < box[2]) & (centre_y >= box[1]) & (centre_y < box[3])
-    if not inside.any():
-        return np.zeros((0, 4), np.int32)
-    # What the zone holds is enough where the cents are in it already.
-    beyond = (x0 >= box[2] - 0.1 * high) & (x0 < box[2] + 0.5 * high)
-    beyond &= (x1 < box[2] + _REACH * high) & (centre_y > box[1] - 0.3 * high) & (y1 < box[3])
-    return np.asarray(marks.boxes[inside | beyond])
+def marks_near(box: Box, marks: Marks) -> list[Box]:
+    """The marks inside a zone or just right of it, in their order."""
+    return [(x0, y0, x1, y1) for x0, y0, x1, y1 in near_zone(box, marks.boxes).tolist()]
 
 
-def _percentile(values: NDArray[np.int32], percent: float) -> float:
-    """As numpy has it, without what that takes for a handful of values."""
-    ordered = sorted(values.tolist())
-    place = percent / 100 * (len(ordered) - 1)
-    below = int(place)
-    low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
-    part = place - below
-    return float(high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part)
+def _usual_height(near: list[Box]) -> float:
+    """The height of the digits among some marks, one at least."""
+    high = [y1 - y0 for _, y0, _, y1 in near]
+    least = 0.45 * max(high)
+    return percentile_of_few([one for one in high if one >= least], 70)
 
 
-def _two_digits(cents: NDArray[np.int32], core: float) -> bool:
+def _two_digits(cents: list[Box], core: float) -> bool:
     """Whether raised marks are as wide and as many as two small digits."""
-    if not len(cents):
+    if not cents:
         return False
     x0, y0, x1, y1 = _around(cents)
     high = y1 - y0
     return high <= core and 0.7 * high <= x1 - x0 <= 4 * high and len(cents) <= 4
 
 
-def _around(boxes: NDArray[np.int32]) -> Box:
-    low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+def _around(boxes: list[Box]) -> Box:
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)

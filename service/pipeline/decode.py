@@ -17,6 +17,7 @@ from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlug
 
 from service.errors import InputError
 from service.pipeline.container import Container, ImageLimits, open_container
+from service.pipeline.native import inking
 
 _OPENERS: Final[dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
     "PNG": PngImagePlugin.PngImageFile,
@@ -116,8 +117,10 @@ def shrink(grey: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     """
     if factor == 1:
         return grey
-    rows, columns = grey.shape[0] // factor, grey.shape[1] // factor
-    whole = grey[: rows * factor, : columns * factor]
+    if factor != 2:
+        return inking.shrink(grey, factor)
+    rows, columns = grey.shape[0] // 2, grey.shape[1] // 2
+    whole = grey[: rows * 2, : columns * 2]
     return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
 
 
@@ -147,6 +150,9 @@ def _decode_grey(container: Container, factor: int) -> tuple[NDArray[np.uint8], 
 def _to_grey(image: Image.Image) -> NDArray[np.uint8]:
     """Luminance of an image of any mode, transparency over white; u8 [H, W]."""
     mode = image.mode
+    if mode == "1" and "transparency" not in image.info:
+        whole = np.frombuffer(image.tobytes("raw", "L"), np.uint8)
+        return whole.reshape(image.height, image.width)
     if mode in ("I", "F") or mode.startswith("I;16"):
         return _stretch(np.asarray(image))
     if mode == "LAB":

@@ -13,8 +13,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.components import connected_components
 from service.pipeline.ink import InkImage
+from service.pipeline.levels import median_of_few, percentile_of_few
+from service.pipeline.native.inking import component_stats
 from service.pipeline.search import Interpretation
 
 _SOLID: Final = 60
@@ -55,9 +56,9 @@ def line_of(boxes: NDArray[np.float32]) -> tuple[float, float, float]:
     boxes: f32 [S, 4] of its symbols, one at least.
     """
     heights = boxes[:, 3] - boxes[:, 1]
-    size = float(np.percentile(heights, 80))
+    size = percentile_of_few(heights, 80)
     tall = boxes[heights > 0.6 * size]
-    return size, float(np.median(tall[:, 1])), float(np.median(tall[:, 3]))
+    return size, median_of_few(tall[:, 1]), median_of_few(tall[:, 3])
 
 
 def _marks_beside(boxes: NDArray[np.float32], ink: InkImage) -> tuple[int, int, int]:
@@ -72,9 +73,7 @@ def _marks_beside(boxes: NDArray[np.float32], ink: InkImage) -> tuple[int, int, 
     own = np.zeros_like(solid)
     for a, b, c, d in (boxes - [x0 + 1, y0 + 1, x0 - 1, y0 - 1]).tolist():
         own[max(0, math.floor(b)) : math.ceil(d), max(0, math.floor(a)) : math.ceil(c)] = True
-    labels, statistics, _ = connected_components(solid.astype(np.uint8))
-    held = np.bincount(labels[own], minlength=len(statistics))[1:]
-    start, upper, wide, high, area = statistics[1:].astype(np.float64).T
+    start, upper, wide, high, area, held = component_stats(solid, own).astype(np.float64).T
     start, upper = start + x0, upper + y0
     shared = np.minimum(upper + high, bottom) - np.maximum(upper, top)
     writing = (

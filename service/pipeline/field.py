@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.cents import split_apart_cents, split_cents_cell
+from service.pipeline.cents import marks_near, split_apart_cents, split_cents_cell
 from service.pipeline.field_features import FEATURES, field_penalties
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import VERTICAL, InkImage
@@ -146,50 +146,54 @@ def find_places(ink: InkImage) -> Places | None:
 def choose(places: Places, penalties: NDArray[np.float32], most: int) -> list[FieldCandidate]:
     """The cheapest boxes that are really different places, and near-equal extents of one place."""
     chosen: list[FieldCandidate] = []
-    kept: list[int] = []
-    for index in np.argsort(penalties, kind="stable")[:200]:
-        if kept and penalties[index] > penalties[kept[0]] + _MARGIN:
+    kept: list[tuple[Box, float]] = []
+    if not len(penalties):
+        return chosen
+    # None dearer than this one is taken; sorting all of a page would take longer.
+    near = np.flatnonzero(penalties <= penalties.min() + (_MARGIN + 0.01))
+    order = near[np.argsort(penalties[near], kind="stable")][:200]
+    cheap = zip(
+        order.tolist(), places.boxes[order].tolist(), penalties[order].tolist(), strict=True
+    )
+    for index, box, penalty in cheap:
+        if kept and penalty > kept[0][1] + _MARGIN:
             break
-        if _repeats(places.boxes, penalties, int(index), kept):
+        if _repeats(box, penalty, kept):
             continue
-        kept.append(int(index))
-        zone = places.zone(int(index))
+        kept.append((box, penalty))
+        zone = places.zone(index)
         if any(zone == candidate.zones[0] for candidate in chosen):
             continue
-        chosen.append(FieldCandidate((zone,), float(penalties[index]), places.features[index]))
+        chosen.append(FieldCandidate((zone,), penalty, places.features[index]))
         if len(chosen) == most:
             break
     return chosen
 
 
-def _repeats(
-    boxes: NDArray[np.int32], penalties: NDArray[np.float32], index: int, kept: list[int]
-) -> bool:
+def _repeats(box: Box, penalty: float, kept: list[tuple[Box, float]]) -> bool:
     """Whether a run adds nothing to those kept: the same place, or a much dearer extent of it.
 
     Two extents are the same where no digit fits between their ends.
     """
     variants = 0
-    for other in kept:
-        shared, smaller = _overlap(boxes[index], boxes[other])
+    for other, cheaper in kept:
+        shared, smaller = _overlap(box, other)
         if shared <= _VARIANT * smaller:
             continue
-        high = min(boxes[index, 3] - boxes[index, 1], boxes[other, 3] - boxes[other, 1])
-        if (np.abs(boxes[index, ::2] - boxes[other, ::2]) < _SAME_END * high).all():
+        near = _SAME_END * min(box[3] - box[1], other[3] - other[1])
+        if abs(box[0] - other[0]) < near and abs(box[2] - other[2]) < near:
             return True
         variants += 1
-        if variants > _MOST_VARIANTS or penalties[index] > penalties[other] + _VARIANT_MARGIN:
+        if variants > _MOST_VARIANTS or penalty > cheaper + _VARIANT_MARGIN:
             return True
     return False
 
 
-def _overlap(a: NDArray[np.int32], b: NDArray[np.int32]) -> tuple[float, float]:
+def _overlap(a: Box, b: Box) -> tuple[int, int]:
     """Areas: what two boxes share, and the smaller one."""
     wide = max(0, min(a[2], b[2]) - max(a[0], b[0]))
     high = max(0, min(a[3], b[3]) - max(a[1], b[1]))
-    area_a, area_b = (float((box[2] - box[0]) * (box[3] - box[1])) for box in (a, b))
-    shared = float(wide * high)
-    return shared, min(area_a, area_b)
+    return wide * high, min((one[2] - one[0]) * (one[3] - one[1]) for one in (a, b))
 
 
 def _tightened(run: NDArray[np.int32], marks: Marks, ink: InkImage) -> Box:
@@ -197,26 +201,34 @@ def _tightened(run: NDArray[np.int32], marks: Marks, ink: InkImage) -> Box:
     height, width = ink.mask.shape
     core = float(run[3] - run[1])
     x0, y0, x1, y1 = (int(side) for side in compiled.widened(run, marks.boxes, marks.word))
-    reach = round(_THROUGH * core)
-    rows = ink.mask[y0:y1]
-    x0 -= _through(rows[:, max(0, x0 - reach) : x0][:, ::-1], _ruled(ink, y0, y1, x0 - 1, -1))
-    x1 += _through(rows[:, x1 : x1 + reach], _ruled(ink, y0, y1, x1, 1))
+    upright = _upright_along(ink.rules, y0, y1)
+    if len(upright):
+        reach = round(_THROUGH * core)
+        rows = ink.mask[y0:y1]
+        x0 -= _through(rows[:, max(0, x0 - reach) : x0][:, ::-1], _ruled(upright, x0 - 1, -1))
+        x1 += _through(rows[:, x1 : x1 + reach], _ruled(upright, x1, 1))
     air = max(1, round(0.04 * core))
     return max(0, x0 - air), max(0, y0 - air), min(width, x1 + air), min(height, y1 + air)
 
 
-def _ruled(ink: InkImage, y0: int, y1: int, x: int, step: int) -> int:
-    """How far an upright rule along most of the rows y0 .. y1 reaches from column x on; 0: none.
-
-    step: 1 rightwards, -1 leftwards.
-    """
-    upright = ink.rules[ink.rules[:, 4] == VERTICAL]
+def _upright_along(rules: NDArray[np.int32], y0: int, y1: int) -> NDArray[np.int32]:
+    """Where the upright rules along most of the rows y0 .. y1 begin and end, i32 [R, 2]."""
+    upright = rules[rules[:, 4] == VERTICAL]
+    if not len(upright):
+        return np.zeros((0, 2), np.int32)
     shared = np.minimum(upright[:, 3], y1) - np.maximum(upright[:, 1], y0)
-    left, right = upright[:, 0] - _AT_RULE, upright[:, 2] + _AT_RULE
-    here = (shared > 0.5 * (y1 - y0)) & (left <= x) & (x < right)
-    if not here.any():
+    return np.asarray(upright[shared > 0.5 * (y1 - y0), :4:2] + (-_AT_RULE, _AT_RULE), np.int32)
+
+
+def _ruled(upright: NDArray[np.int32], x: int, step: int) -> int:
+    """How far an upright rule reaches from column x on; 0: there is none.
+
+    upright: i32 [R, 2], from where to where each is; step: 1 rightwards, -1 leftwards.
+    """
+    here = upright[(upright[:, 0] <= x) & (x < upright[:, 1])]
+    if not len(here):
         return 0
-    return int(right[here].max()) - x if step > 0 else x + 1 - int(left[here].min())
+    return int(here[:, 1].max()) - x if step > 0 else x + 1 - int(here[:, 0].min())
 
 
 def _through(beyond: NDArray[np.bool_], ruled: int) -> int:
@@ -225,9 +237,11 @@ def _through(beyond: NDArray[np.bool_], ruled: int) -> int:
     beyond: bool [H, reach], ink outward from that end; ruled: columns that the rule takes up. 0
     where there is no rule, and where the ink goes on and on, for that is no character's.
     """
+    if not ruled:
+        return 0
     inked = np.asarray(beyond.any(axis=0))
     clear = np.flatnonzero(~inked[ruled:])
-    if not ruled or not len(clear):
+    if not len(clear):
         return 0
     held = np.flatnonzero(inked[: ruled + int(clear[0])])
     return int(held[-1]) + 1 if len(held) else 0
@@ -238,9 +252,10 @@ def _with_cents_apart(
 ) -> list[FieldCandidate]:
     """The same place read as an amount and cents in sequence, where there are cents apart."""
     box = candidate.zones[0].box
+    near = marks_near(box, marks)
     found = (
-        (split_apart_cents(box, marks, page), _APART_CENTS_PENALTY),
-        (split_cents_cell(box, marks, rules, page), _CENTS_CELL_PENALTY),
+        (split_apart_cents(box, near, page), _APART_CENTS_PENALTY),
+        (split_cents_cell(box, near, marks, rules, page), _CENTS_CELL_PENALTY),
     )
     return [
         replace(

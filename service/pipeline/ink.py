@@ -10,18 +10,25 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.levels import otsu, percentile_of_counts
+from service.pipeline.levels import histogram, otsu, percentile_of_counts
 from service.pipeline.native.inking import (
+    Grain,
+    Length,
+    Lines,
+    are_met,
+    count_under,
+    darken,
     erase_lines,
     find_lines,
     find_strokes,
-    histogram,
-    paint_lines,
+    greatest_around,
+    least_around,
 )
 
 HORIZONTAL, VERTICAL = 0, 1
 
 _PAPER_KERNEL = 0.30
+_WHITE = 255
 _MIN_CONTRAST = 18.0
 _WEAK = 0.50
 _STRONG = 0.68
@@ -29,7 +36,8 @@ _FAINTEST = 0.5
 _PEAK = 0.85
 _NEAR = 0.012
 _TEXTURE_WINDOW = 5
-_TEXTURE = 0.25
+_TEXTURE = 127 / 510
+_WIDEST_WINDOW = 255
 _PAGE = 250
 _PAGE_RULE = 0.075
 _PAGE_UPRIGHT = 0.065
@@ -90,15 +98,14 @@ def extract_ink(grey: NDArray[np.uint8]) -> InkImage:
     an empty mask.
     """
     darkness = _darkness(grey)
-    rules, darkness = _without_rules(darkness)
-    level = _ink_level(darkness)
+    rules, counts = _take_rules_out(darkness)
+    level = _ink_level(counts)
     # A stroke's full darkness is less where nothing darker is near, and not so much is as dark that
     # it is a texture.
     ink, mask = find_strokes(
         darkness,
-        _surroundings(darkness, level),
+        *_surroundings(darkness, level),
         peaks=_PEAKS,
-        texture=255 * _TEXTURE,
         lowest=_FAINTEST * level,
         highest=level,
         weak=_WEAK,
@@ -109,160 +116,157 @@ def extract_ink(grey: NDArray[np.uint8]) -> InkImage:
 
 def _darkness(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """How much darker than the local paper each pixel is; u8 [H, W] in grey levels."""
+    return darken(np.ascontiguousarray(grey), _paper(grey))
+
+
+def _paper(grey: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """The local paper for `darken`: the least of the brightest near each pixel, smoothed."""
     height, width = grey.shape
     size = max(9, int(_PAPER_KERNEL * min(height, 160)) | 1)
     scale = 0.5 if min(height, width) > 200 else 1.0
     small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     size = max(9, int(size * scale) | 1)
-    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))
-    paper = cv2.blur(paper, (size, size))
-    paper = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
-    smooth = cv2.GaussianBlur(grey, (3, 3), 0.6)
-    return cv2.subtract(paper, smooth).astype(np.uint8)
+    brightest = greatest_around(np.ascontiguousarray(small, np.uint8), size // 2)
+    if brightest.min() == _WHITE:  # a bitonal page
+        return None
+    paper = np.asarray(cv2.blur(least_around(brightest, size // 2), (size, size)), np.uint8)
+    if scale == 1.0 or (height % 2 == 0 and width % 2 == 0):
+        return paper
+    return np.asarray(cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _ink_level(darkness: NDArray[np.uint8]) -> float:
-    """The darkness of a full stroke, from the pixels that Otsu's threshold calls dark."""
-    counts = histogram(darkness)
-    counts[: otsu(counts) + 1] = 0
-    if not counts.any():
+def _ink_level(counts: NDArray[np.int64]) -> float:
+    """The darkness of a full stroke, from the pixels that Otsu's threshold calls dark.
+
+    counts: i64 [256], how often each darkness occurs.
+    """
+    first = otsu(counts) + 1
+    if not counts[first:].any():
         return _MIN_CONTRAST * 4
-    return max(percentile_of_counts(counts, 70), _MIN_CONTRAST)
+    return max(percentile_of_counts(counts, 70, first), _MIN_CONTRAST)
 
 
 def _surroundings(
     darkness: NDArray[np.uint8], level: float
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
-    """The darkest near each pixel, and how much around it is faintly dark, 255 where all is.
+) -> tuple[NDArray[np.uint8] | None, Grain | None]:
+    """The darkest near each pixel, u8 [H, W], and what is a texture.
 
-    u8 [H, W] each. Print and pens of one page differ, those of one amount do not (None).
+    Print and pens of one page differ, those of one amount do not (None).
     """
     height, width = darkness.shape
     if min(height, width) <= _PAGE:
-        return None
+        return None, None
     reach = max(5, round(_NEAR * width)) | 1
-    near = cv2.dilate(darkness, np.ones((reach, reach), np.uint8))
-    _, faint = cv2.threshold(darkness, _FAINTEST * _WEAK * level, 255, cv2.THRESH_BINARY)
-    window = (_TEXTURE_WINDOW * reach, _TEXTURE_WINDOW * reach)
-    return np.asarray(near, np.uint8), np.asarray(cv2.blur(faint, window), np.uint8)
+    near = greatest_around(darkness, reach // 2)
+    window = min(_TEXTURE_WINDOW * reach, _WIDEST_WINDOW)
+    return near, Grain(window, _TEXTURE, _FAINTEST * _WEAK * level)
 
 
-def _without_rules(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Find ruled lines and box sides and take them out; rules as in InkImage, and the darkness.
+def _take_rules_out(
+    darkness: NDArray[np.uint8],
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Find ruled lines and box sides and take them out of the darkness, u8 [H, W].
 
-    Lines are found in the grey levels, whatever their own darkness, so that a heavy frame does not
-    hide a light pen. A stroke that crosses a line comes out on both sides of it and stays.
+    Returns the rules as in InkImage, and how often each darkness occurs then, i64 [256]. Lines are
+    found in the grey levels, whatever their own darkness, so that a heavy frame does not hide a
+    light pen. A stroke that crosses a line comes out on both sides of it and stays.
     """
     height, width = int(darkness.shape[0]), int(darkness.shape[1])
     page = min(height, width) > _PAGE
     # The dark edge of a scan says nothing about the ink.
     inner = round(_EDGE * width) if page else 0
-    within = np.ascontiguousarray(darkness[inner : height - inner, inner : width - inner])
-    level = _ink_level(within)
+    middle = darkness[inner : height - inner]
+    counts = histogram(middle[:, inner : width - inner])
+    level = _ink_level(counts)
+    if page:
+        edges = (
+            darkness[:inner], darkness[height - inner :], middle[:, :inner],
+            middle[:, width - inner :],
+        )  # fmt: skip
+        counts += sum(map(histogram, edges))
     heavy = max(_MIN_RULE_CONTRAST, _RULE_CONTRAST * level)
     if not page:
-        return _without(darkness, heavy, _MAX_THICKNESS)
+        return _take_out(darkness, counts, heavy, _MAX_THICKNESS), counts
     # A heavy line is found without the blur around it, a light one once the heavy ones are gone.
     thickest = max(_MAX_THICKNESS, round(_PAGE_THICKNESS * width))
-    rules, darkness = _without(darkness, heavy, thickest)
+    rules = _take_out(darkness, counts, heavy, thickest)
     light = max(_MIN_RULE_CONTRAST, _LIGHT_CONTRAST * level)
-    more, darkness = _without(darkness, light, _MAX_THICKNESS)
-    return np.concatenate([rules, more]), darkness
+    more = _take_out(darkness, counts, light, _MAX_THICKNESS)
+    return np.concatenate([rules, more]), counts
 
 
-def _without(
-    darkness: NDArray[np.uint8], threshold: float, thickest: int
-) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """The rules that are darker than a threshold, no thicker, and the darkness without them."""
+def _take_out(
+    darkness: NDArray[np.uint8], counts: NDArray[np.int64], threshold: float, thickest: int
+) -> NDArray[np.int32]:
+    """Take the rules that are darker than a threshold, no thicker, out of the darkness.
+
+    counts: i64 [256], how often each darkness occurs, is kept right.
+    """
     height, width = int(darkness.shape[0]), int(darkness.shape[1])
-    columns = np.asarray(cv2.transpose(darkness), np.uint8)
-    if min(height, width) > _PAGE:
-        level = _lines(darkness, threshold, int(_PAGE_RULE * width), 2, thickest)
-        upright = _lines(columns, threshold, int(_BOX_SIDE * width), 2, thickest)
-        upright.keep(_sides(upright, level, width))
+    page = min(height, width) > _PAGE
+    # A line that leans is a stair of runs; two rows together see it as one.
+    if page:
+        lengths = (_length(int(_PAGE_RULE * width), 2), _length(int(_BOX_SIDE * width), 2))
     else:
         least = int(min(_RULE * min(height, width), _RULE_SHARE * width))
-        level = _lines(darkness, threshold, least, 3, thickest)
-        level.keep(_through(level, width))
-        upright = _lines(columns, threshold, height - 2, 3, thickest)
-    if len(level.boxes):
-        darkness = _erase(darkness, level, thickest)
-        columns = np.asarray(cv2.transpose(darkness), np.uint8)
-    if len(upright.boxes):
-        darkness = np.asarray(cv2.transpose(_erase(columns, upright, thickest)), np.uint8)
-    rules = np.empty((len(level.boxes) + len(upright.boxes), 5), np.int32)
-    rules[: len(level.boxes), :4], rules[: len(level.boxes), 4] = level.boxes, HORIZONTAL
-    rules[len(level.boxes) :, :4] = upright.boxes[:, [1, 0, 3, 2]]
-    rules[len(level.boxes) :, 4] = VERTICAL
-    return rules, darkness
+        lengths = (_length(least, 3), _length(height - 2, 3))
+    level, upright = find_lines(
+        darkness, threshold, *lengths, thickness=thickest, slope=_MOST_LEAN, off=_OFF_LINE
+    )
+    if page:
+        kept = (np.ones(len(level.stats), np.bool_), _sides(upright, level, width))
+    else:
+        kept = (_through(level, (height, width)), np.ones(len(upright.stats), np.bool_))
+    for lines, wanted in zip((level, upright), kept, strict=True):
+        if wanted.any():
+            # What is darker than the line itself was written over it.
+            counted = count_under(darkness, lines, wanted)
+            usual = percentile_of_counts(counted, 60) * _OVER_LINE
+            erase_lines(darkness, lines, wanted, counts, usual=usual, reach=thickest + 3)
+    boxes = level.boxes[kept[0]], upright.boxes[kept[1]]
+    rules = np.empty((len(boxes[0]) + len(boxes[1]), 5), np.int32)
+    rules[: len(boxes[0]), :4], rules[: len(boxes[0]), 4] = boxes[0], HORIZONTAL
+    rules[len(boxes[0]) :, :4] = boxes[1][:, [1, 0, 3, 2]]
+    rules[len(boxes[0]) :, 4] = VERTICAL
+    return rules
 
 
-class _Lines:
-    """Straight thin lines along x in their own frame.
-
-    boxes: i32 [L, 4], x0, y0, x1, y1, of those that are kept; the rest as find_lines gives them.
-    """
-
-    def __init__(self, labels: NDArray[np.uint16], stats: NDArray[np.int32]) -> None:
-        self.labels, self.stats = labels, stats
-        self.wanted = np.ones(len(stats), np.bool_)
-        self.boxes = stats.copy()
-        self.boxes[:, 2:] += stats[:, :2]
-
-    def keep(self, wanted: NDArray[np.bool_]) -> None:
-        """Drop the lines that are not wanted, bool [L]; none has been dropped before."""
-        self.wanted, self.boxes = wanted, self.boxes[wanted]
+def _length(line: int, parts: int) -> Length:
+    """Of lines so long, in unbroken runs of a `parts`-th of it."""
+    return Length(line, max(6, line // parts))
 
 
-def _lines(
-    darkness: NDArray[np.uint8], threshold: float, length: int, parts: int, thickest: int
-) -> _Lines:
-    """Straight thin lines along x, `length` px or more, in unbroken runs of a `parts`-th of it."""
-    # A line that leans is a stair of runs; two rows together see it as one.
-    run = max(6, length // parts)
-    return _Lines(
-        *find_lines(
-            darkness, threshold, run=run, length=length, thickness=thickest,
-            slope=_MOST_LEAN, off=_OFF_LINE,
-        )
-    )  # fmt: skip
-
-
-def _through(level: _Lines, width: int) -> NDArray[np.bool_]:
-    """Which level lines of an amount cut out of its page are no strokes.
+def _through(level: Lines, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which level lines of an amount cut out of its page, of that height and width, are no strokes.
 
     The feet of zeros in a row, or the flags of two fives, are a straight line too; but a ruled one
     comes from beyond the cut, or is most of it, or thinner than a stroke.
     """
-    height = len(level.labels)
-    x0, x1, reach = level.boxes[:, 0], level.boxes[:, 2], _FROM_EDGE * width
-    wanted = (x0 <= reach) | (x1 >= width - reach) | (x1 - x0 >= _MOST_OF_WIDTH * width)
-    if wanted.all():
-        return np.asarray(wanted)
-    areas = np.bincount(level.labels.ravel(), minlength=len(x0) + 1)[1:]
-    return np.asarray(wanted | (areas <= _HAIR * height * (x1 - x0)))
+    height, width = size
+    x0, _, wide, _, area, _ = level.stats.T
+    reach = _FROM_EDGE * width
+    return np.asarray(
+        (x0 <= reach)
+        | (x0 + wide >= width - reach)
+        | (wide >= _MOST_OF_WIDTH * width)
+        | (area <= _HAIR * height * wide)
+    )
 
 
-def _sides(upright: _Lines, level: _Lines, width: int) -> NDArray[np.bool_]:
+def _sides(upright: Lines, level: Lines, width: int) -> NDArray[np.bool_]:
     """Which upright lines of a page are long enough, or thin enough, or the sides of a box."""
-    _, _, wide, high = upright.stats.T
+    _, _, wide, high, _, _ = upright.stats.T
     wanted = (wide >= int(_PAGE_UPRIGHT * width)) | (
         (wide >= int(_PAGE_HAIRLINE * width)) & (high <= _HAIRLINE)
     )
-    shelf = level.labels.T
-    for number in np.flatnonzero(~wanted).tolist():
+    others = ~wanted
+    if others.any() and len(level.stats):
         # The side of a box meets level lines with both ends.
-        left, top, length, thick = upright.stats[number].tolist()
-        rows = shelf[max(top - 3, 0) : top + thick + 3]
-        wanted[number] = all(
-            rows[:, max(end - 6, 0) : end + 6].any() for end in (left, left + length)
-        )
+        left, top, wide, high = upright.stats[others, :4].T
+        ends = [
+            np.stack([top - 3, end - 6, top + high + 3, end + 6], axis=1)
+            for end in (left, left + wide)
+        ]
+        met = [are_met(level, np.ascontiguousarray(end)) for end in ends]
+        wanted[others] = met[0] & met[1]
     return np.asarray(wanted)
-
-
-def _erase(darkness: NDArray[np.uint8], lines: _Lines, thickest: int) -> NDArray[np.uint8]:
-    """Take horizontal lines out of the darkness; what is dark on both sides goes through."""
-    pixels, counts = paint_lines(darkness, lines.labels, lines.stats, lines.wanted)
-    # What is darker than the line itself was written over it.
-    usual = percentile_of_counts(counts, 60) * _OVER_LINE
-    return erase_lines(darkness, pixels, lines.boxes, usual=usual, reach=thickest + 3)

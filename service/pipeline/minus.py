@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.components import connected_components
 from service.pipeline.doubts import line_of
 from service.pipeline.ink import InkImage
+from service.pipeline.native.inking import component_stats
 from service.pipeline.search import Interpretation, Lattice
 from service.pipeline.segment import SegmentationGraph
 
@@ -137,8 +137,7 @@ def _marks(
     """Boxes f64 [M, 4] of the ink along a line that no symbol has; none that is cut off."""
     x0, y0 = max(0, int(across[0])), max(0, int(top - size / 2))
     part = ink.ink[y0 : math.ceil(top + 1.5 * size), x0 : math.ceil(across[1])] > _SOLID
-    _, statistics, _ = connected_components(part.astype(np.uint8))
-    found = statistics[1:, :4].astype(np.float64)
+    found = component_stats(part)[:, :4].astype(np.float64)
     found = found[found[:, 0] > 0] + [x0, y0, 0, 0]
     found[:, 2:] += found[:, :2]
     middle = (found[:, :2] + found[:, 2:]) / 2

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from service.pipeline.doubts import line_of
 from service.pipeline.field import Places
 from service.pipeline.ink import HORIZONTAL, VERTICAL
+from service.pipeline.levels import median_of_few, percentile_of_few
 
 # What is written and printed on a cheque, even on one photographed at an angle or on a larger
 # sheet, is wider, in its heights; so much of it, in per cent at each end, may be stray.
@@ -47,12 +48,12 @@ def is_other_paper(amount: NDArray[np.floating], places: Places, rules: NDArray[
     amount: [S, 4], boxes of its symbols in pixels of the page, one at least; rules: i32 [R, 5], as
     in InkImage.
     """
-    x0, y0 = np.percentile(places.words[:, :2], _STRAY, axis=0)
-    x1, y1 = np.percentile(places.words[:, 2:], 100 - _STRAY, axis=0)
+    x0, y0 = (percentile_of_few(side, _STRAY) for side in places.words[:, :2].T)
+    x1, y1 = (percentile_of_few(side, 100 - _STRAY) for side in places.words[:, 2:].T)
     if x1 - x0 < _NARROWEST * (y1 - y0):
         return True
     size = line_of(amount)[0]
-    usual = float(np.median(places.words[:, 3] - places.words[:, 1]))
+    usual = median_of_few(places.words[:, 3] - places.words[:, 1])
     cells = cells_with(amount, rules)
     high = places.marks.boxes[:, 3] - places.marks.boxes[:, 1]
     text = int(((high > _OF_TEXT[0] * size) & (high < _OF_TEXT[1] * size)).sum())

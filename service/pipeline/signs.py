@@ -1,10 +1,9 @@
 """Whether a mark looks like a currency sign: a cheap hint for finding fields, not a recognizer."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.native.places import compare_ink
+from service.pipeline.native.places import Possible, compare_ink
 
 # Where a mark has ink if it is $, £, € or ₹ rather than a digit or a letter; tenths of a logistic
 # model's weights, over the mark's ink brought to 9 rows of 7. Fitted on openly licensed fonts.
@@ -33,20 +32,8 @@ def sign_likeness(mask: NDArray[np.bool_], boxes: NDArray[np.int32]) -> NDArray[
 
     mask: bool [H, W] of a whole page. Boxes of a height or aspect no sign has give 0.
     """
-    wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    least = max(_LEAST_HEIGHT, _HEIGHTS[0] * mask.shape[1])
-    possible = (high >= least) & (high <= _HEIGHTS[1] * mask.shape[1])
-    possible &= (wide >= _ASPECTS[0] * high) & (wide <= _ASPECTS[1] * high)
-    likeness = np.zeros(len(boxes), np.float32)
-    if not possible.any():
-        return likeness
-    chosen = np.ascontiguousarray(boxes[possible])
-    products = compare_ink(mask, chosen, SIGN_INK)
-    size = SIGN_INK.shape[::-1]
-    for index in np.flatnonzero(np.isnan(products)).tolist():
-        x0, y0, x1, y1 = chosen[index].tolist()
-        small = mask[y0:y1, x0:x1].view(np.uint8) * np.uint8(255)
-        shape = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
-        products[index] = float((shape * SIGN_INK).sum())
-    likeness[possible] = 1 / (1 + np.exp(-(products / 255 + _BIAS) / 10))
-    return likeness
+    page = mask.shape[1]
+    possible = Possible(
+        high=(max(_LEAST_HEIGHT, _HEIGHTS[0] * page), _HEIGHTS[1] * page), wide=_ASPECTS, bias=_BIAS
+    )
+    return compare_ink(mask, boxes, SIGN_INK, possible)

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.levels import percentile
-from service.pipeline.native.inking import energies
+from service.pipeline.native.inking import Points, energies, thin_points, thin_strokes
 
 _MAX_POINTS: Final = 3000
 _REACH: Final = 12.0
@@ -34,36 +33,26 @@ def estimate_skew(grey: _Bytes) -> Skew:
     clearly sharper than the others, or than level. Sharpness compares two pictures of the same
     size; it has no unit.
     """
-    x, y, weight = _line_points(grey)
-    if len(x) < 50:
+    points = _line_points(grey)
+    if len(points.x) < 50:
         return Skew(0.0, 0.0)
     angles = np.arange(-_REACH, _REACH + 0.5, _COARSE)
-    coarse = energies(x, y, weight, angles, 3.0)
+    coarse = energies(points, angles, 3.0)
     top = float(angles[coarse.argmax()])
     fine_angles = np.round(np.arange(top - 1.2, top + 1.25, _FINE), 3)
-    fine = energies(x, y, weight, fine_angles, 1.5)
+    fine = energies(points, fine_angles, 1.5)
     best = int(fine.argmax())
     angle = _peak(fine_angles, fine, best)
-    level = float(energies(x, y, weight, np.zeros(1), 1.5)[0])
+    level = float(energies(points, np.zeros(1), 1.5)[0])
     clear = coarse.max() > _CLEAR * float(np.median(coarse)) and fine[best] > 1.03 * level
     return Skew(angle if clear and abs(angle) <= _REACH else 0.0, float(coarse.max()))
 
 
-def _line_points(
-    grey: _Bytes,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Places and weights of thin dark strokes that run mostly sideways."""
-    thin = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, np.ones((7, 1), np.uint8))
-    runs = cv2.blur(thin, (9, 1))
-    level = max(12.0, percentile(np.asarray(runs, np.uint8)[::4, ::3], 94))
-    edge = 3
-    runs[:edge] = runs[-edge:] = 0
-    runs[:, :edge] = runs[:, -edge:] = 0
-    flat = np.flatnonzero(runs > level)
-    flat = flat[:: max(1, len(flat) // _MAX_POINTS)]
-    y, x = np.divmod(flat, grey.shape[1])
-    weight = runs.reshape(-1)[flat].astype(np.float32)
-    return x.astype(np.float32), y.astype(np.float32), weight
+def _line_points(grey: _Bytes) -> Points:
+    """Thin dark strokes that run mostly sideways."""
+    strokes = thin_strokes(np.ascontiguousarray(grey))
+    level = max(12.0, percentile(strokes[::4, ::3], 94))
+    return thin_points(strokes, level, _MAX_POINTS)
 
 
 def _peak(angles: NDArray[np.float64], energy: NDArray[np.float64], best: int) -> float:

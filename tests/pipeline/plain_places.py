@@ -87,3 +87,14 @@ def widened(run: NDArray[np.int32], marks: Marks) -> NDArray[np.int64]:
         box[:2] = np.minimum(box[:2], taken[:, :2].min(axis=0))
         box[2:] = np.maximum(box[2:], taken[:, 2:].max(axis=0))
     return box
+
+
+def near_zone(box: tuple[int, int, int, int], boxes: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The marks inside a zone or just right of it; i32 [N, 4]."""
+    x0, y0, x1, y1 = boxes.T
+    high = box[3] - box[1]
+    centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2
+    inside = (centre_x >= box[0]) & (centre_x < box[2]) & (centre_y >= box[1]) & (centre_y < box[3])
+    beyond = (x0 >= box[2] - 0.1 * high) & (x0 < box[2] + 0.5 * high)
+    beyond &= (x1 < box[2] + 2 * high) & (centre_y > box[1] - 0.3 * high) & (y1 < box[3])
+    return np.asarray(boxes[(inside | beyond) & inside.any()])

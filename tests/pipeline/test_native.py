@@ -10,12 +10,27 @@ from numpy.typing import NDArray
 from service.pipeline import graph as plain
 from service.pipeline.card import Placement
 from service.pipeline.field import FieldCandidate, Zone, find_places
-from service.pipeline.ink import InkImage
-from service.pipeline.levels import otsu, percentile, percentile_of_counts
+from service.pipeline.ink import InkImage, _darkness
+from service.pipeline.levels import (
+    histogram,
+    median_of_few,
+    otsu,
+    percentile,
+    percentile_of_counts,
+    percentile_of_few,
+)
 from service.pipeline.native import address, compiler, cutting, inking, places
 from service.pipeline.segment import segment_fields
+from service.pipeline.signs import SIGN_INK
 from tests.pipeline import compiled_paths as paths
-from tests.pipeline import oracle, plain_cutting, plain_places, plain_segments
+from tests.pipeline import (
+    oracle,
+    plain_cutting,
+    plain_ink,
+    plain_places,
+    plain_segments,
+    plain_skew,
+)
 
 _STEP = np.array([0, -1, 1])
 
@@ -122,82 +137,180 @@ def test_runs_of_words_are_those_of_numpy(seed: int) -> None:
         for run in found.boxes[::7]:
             widened = places.widened(run, found.marks.boxes, found.marks.word)
             np.testing.assert_array_equal(widened, plain_places.widened(run, expected[2]))
+            zone = (int(run[0]), int(run[1]), int(run[2]), int(run[3]))
+            near = places.near_zone(zone, found.marks.boxes)
+            np.testing.assert_array_equal(near, plain_places.near_zone(zone, found.marks.boxes))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_ink_is_compared_with_a_pattern_whatever_its_size(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask = rng.random((60, 80)) < rng.uniform(0.2, 0.9)
+    x, y, wide, high = (int(rng.integers(*span)) for span in ((0, 30), (0, 30), (1, 30), (1, 30)))
+    box = np.array([[x, y, x + wide, y + high]], np.int32)
+    shape = cv2.resize(
+        mask[y : y + high, x : x + wide] * np.uint8(255), (7, 9), interpolation=cv2.INTER_AREA
+    )
+    possible = places.Possible(high=(2, 25), wide=(0.1, 3), bias=-9.0)
+    found = places.compare_ink(mask, np.concatenate([box, box]), SIGN_INK, possible)
+    expected = 1 / (1 + np.exp(-(float((shape * SIGN_INK).sum()) / 255 - 9) / 10))
+    fits = 2 <= high <= 25 and 0.1 * high <= wide <= 3 * high
+    np.testing.assert_allclose(found, expected if fits else 0, rtol=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_components_and_strokes_are_those_of_opencv(seed: int) -> None:
     rng = np.random.default_rng(seed)
     page = scribble(rng, int(rng.integers(1, 70)), int(rng.integers(1, 90)))
-    _, _, stats, _ = cv2.connectedComponentsWithStats((page > 0).astype(np.uint8), connectivity=8)
-    np.testing.assert_array_equal(inking.component_stats((page > 0).astype(np.uint8)), stats[1:])
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        (page > 0).astype(np.uint8), connectivity=8
+    )
+    part = rng.random(page.shape) < 0.5
+    within = np.bincount(labels[part], minlength=len(stats))
+    found = inking.component_stats(page > 0, part)
+    np.testing.assert_array_equal(found, np.column_stack([stats, within])[1:])
+    np.testing.assert_array_equal(inking.component_stats(page > 0)[:, :5], stats[1:])
     peaks = np.arange(256, dtype=np.uint8)
     ink, mask = inking.find_strokes(
-        page, None, peaks=peaks, texture=60.0, lowest=80, highest=180, weak=0.5, strong=0.68
+        page, None, peaks=peaks, lowest=80, highest=180, weak=0.5, strong=0.68
     )
-    share = page / np.float32(180)
-    _, labels = cv2.connectedComponents((share > 0.5).astype(np.uint8), connectivity=8)
-    kept = np.isin(labels, np.unique(labels[share > 0.68])) & (labels > 0)
-    np.testing.assert_array_equal(mask, kept)
-    full = cv2.convertScaleAbs(share.astype(np.float32), alpha=255.0)
-    np.testing.assert_array_equal(ink, np.where(kept, full, 0))
+    expected = plain_ink.strokes(page, np.float32(180), 0.5, 0.68)
+    np.testing.assert_array_equal(ink, expected[0])
+    np.testing.assert_array_equal(mask, expected[1])
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_the_level_of_ink_follows_what_is_around(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    page = scribble(rng)
+    page = scribble(rng, int(rng.integers(20, 90)), int(rng.integers(20, 160)))
     near = cv2.dilate(page, np.ones((9, 9), np.uint8))
-    faint = cv2.blur((page > 40).astype(np.uint8) * 255, (15, 15))
+    held = cv2.boxFilter((page > 40).astype(np.uint8), cv2.CV_32S, (15, 15), normalize=False)
+    share = float(rng.choice([0.1, 0.3, 0.9]))
     peaks = (np.arange(256) * 17 // 20).astype(np.uint8)
     ink, mask = inking.find_strokes(
-        page,
-        (near, faint),
-        peaks=peaks,
-        texture=90.5,
-        lowest=70,
-        highest=170,
-        weak=0.5,
-        strong=0.68,
-    )
-    level = np.clip(peaks[np.where(faint > 90, 255, near)].astype(np.float32), 70, 170)
-    share = page / level
-    _, labels = cv2.connectedComponents((share > 0.5).astype(np.uint8), connectivity=8)
-    kept = np.isin(labels, np.unique(labels[share > 0.68])) & (labels > 0)
-    np.testing.assert_array_equal(mask, kept)
-    expected = np.where(kept, np.minimum(np.rint(share * np.float32(255)), 255), 0)
-    np.testing.assert_array_equal(ink, expected.astype(np.uint8))
+        page, near, inking.Grain(15, share, 40.5),
+        peaks=peaks, lowest=70, highest=170, weak=0.5, strong=0.68,
+    )  # fmt: skip
+    top = np.where(held > int(share * 225), 255, near)
+    level = np.clip(peaks[top].astype(np.float32), 70, 170)
+    expected = plain_ink.strokes(page, level, 0.5, 0.68)
+    np.testing.assert_array_equal(ink, expected[0])
+    np.testing.assert_array_equal(mask, expected[1])
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_greatest_and_least_around_are_those_of_opencv(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    page = rng.integers(0, 256, rng.integers(1, 90, 2), np.uint8)
+    reach = int(rng.integers(0, 26))
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    np.testing.assert_array_equal(inking.greatest_around(page, reach), cv2.dilate(page, kernel))
+    np.testing.assert_array_equal(inking.least_around(page, reach), cv2.erode(page, kernel))
+
+
+@pytest.mark.parametrize("factor", [1, 3, 4, 5, 8, 11])
+def test_blocks_are_averaged_as_opencv_does(factor: int) -> None:
+    rng = np.random.default_rng(factor)
+    page = rng.integers(0, 256, (70, 101), np.uint8)[:, 3:]
+    rows, columns = (side // factor for side in page.shape)
+    whole = page[: rows * factor, : columns * factor]
+    expected = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(inking.shrink(page, factor), expected)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_lines_are_those_of_the_opened_image(seed: int) -> None:
+@pytest.mark.parametrize("shape", [(60, 150), (240, 310), (241, 309), (230, 305), (9, 3), (1, 1)])
+def test_darkness_is_that_of_opencv(shape: tuple[int, int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    page = 255 - scribble(rng, *shape)
+    if seed % 2:
+        page = page - rng.integers(0, 30, shape, np.uint8)
+    np.testing.assert_array_equal(_darkness(page), plain_ink.darkness(page))
+
+
+@pytest.mark.parametrize("upright", [False, True])
+@pytest.mark.parametrize("seed", range(40))
+def test_lines_are_those_of_the_opened_image(seed: int, upright: bool) -> None:
     rng = np.random.default_rng(seed)
     page = scribble(rng)
+    own = np.ascontiguousarray(page.T) if upright else page
     run, length = int(rng.integers(6, 20)), int(rng.integers(8, 60))
-    dark = (page > 100).astype(np.uint8)
-    joined = cv2.dilate(dark, np.ones((2, 1), np.uint8))
-    joined = cv2.morphologyEx(joined, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8))
-    opened = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((1, run), np.uint8)) & dark
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
-    own = [c for c in range(1, len(stats)) if stats[c, 2] >= length
-           and stats[c, 4] / stats[c, 2] <= 6]  # fmt: skip
-    found, boxes = inking.find_lines(
-        page, 100.0, run=run, length=length, thickness=6, slope=np.inf, off=np.inf
-    )
-    np.testing.assert_array_equal(boxes, stats[own, :4])
-    for number, component in enumerate(own, 1):
-        np.testing.assert_array_equal(found == number, labels == component)
+    stats, pixels = plain_ink.find_lines(page, 100.0, run=run, length=length, thickness=6)
+    lengths = [inking.Length(length, run), inking.Length(*rng.integers(6, 40, 2).tolist())]
+    both = inking.find_lines(
+        own, 100.0, *(lengths[::-1] if upright else lengths),
+        thickness=6, slope=np.inf, off=np.inf,
+    )  # fmt: skip
+    lines = both[upright]
+    assert lines.upright is upright
+    np.testing.assert_array_equal(lines.stats[:, :5], stats)
+    np.testing.assert_array_equal(lines.boxes[:, 2:], stats[:, :2] + stats[:, 2:4])
+    found = np.zeros((len(stats), *page.shape), np.bool_)
+    for y, x0, x1, line in lines.runs.tolist():
+        found[line, y, x0:x1] = True
+    np.testing.assert_array_equal(found, np.array(pixels).reshape(found.shape))
+    wanted = rng.random(len(stats)) < 0.7
+    under = found[wanted].any(axis=0)
+    counts = inking.count_under(own, lines, wanted)
+    np.testing.assert_array_equal(counts, np.bincount(page[under], minlength=256))
+    boxes = rng.integers(-5, 120, (20, 4)).astype(np.int32)
+    boxes[:, 2:] = boxes[:, :2] + rng.integers(1, 30, (20, 2))
+    met = [found[:, max(b, 0) : max(d, 0), max(a, 0) : max(c, 0)].any() for a, b, c, d in boxes]
+    np.testing.assert_array_equal(inking.are_met(lines, boxes), met)
+    erased, counts = own.copy(), histogram(own)
+    usual, reach = float(rng.integers(60, 256)), int(rng.integers(1, 12))
+    inking.erase_lines(erased, lines, wanted, counts, usual=usual, reach=reach)
+    expected = plain_ink.erase(page, under, usual, reach)
+    np.testing.assert_array_equal(erased.T if upright else erased, expected)
+    np.testing.assert_array_equal(counts, histogram(expected))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_skew_is_told_from_the_same_points(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    page = 255 - scribble(rng, int(rng.integers(8, 90)), int(rng.integers(9, 160)))
+    page = page - rng.integers(0, 20, page.shape, np.uint8)
+    strokes = inking.thin_strokes(page)
+    np.testing.assert_array_equal(strokes, plain_skew.thin_strokes(page))
+    most = int(rng.integers(20, 400))
+    points = inking.thin_points(strokes, 12.5, most)
+    expected = plain_skew.thin_points(strokes, 12.5, most)
+    np.testing.assert_array_equal(np.stack([points.x, points.y, points.weight]), expected)
+    if not expected.size:
+        return
+    degrees = rng.uniform(-12, 12, 9)
+    found = inking.energies(points, degrees, 1.5)
+    np.testing.assert_array_equal(found, plain_skew.energies(expected, degrees, 1.5))
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_levels_are_those_of_numpy_and_opencv(seed: int) -> None:
     page = scribble(np.random.default_rng(seed))
-    counts = inking.histogram(page)
+    counts = histogram(page)
     np.testing.assert_array_equal(counts, np.bincount(page.ravel(), minlength=256))
-    assert percentile_of_counts(counts, 70) == pytest.approx(np.percentile(page, 70))
+    for percent in (0, 2, 50, 70, 92, 100):
+        expected = np.percentile(page, percent)
+        assert percentile_of_counts(counts, percent) == pytest.approx(expected)
+        expected = np.percentile(page[::2, ::3], percent)
+        assert percentile(page[::2, ::3], percent) == pytest.approx(expected)
+    assert percentile_of_counts(counts, 70, 90) == pytest.approx(
+        np.percentile(page[page >= 90], 70)
+    )
     threshold, _ = cv2.threshold(page, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    assert percentile(page[::2, ::3], 80) == pytest.approx(np.percentile(page[::2, ::3], 80))
-    assert percentile(page, 50) == np.median(page)
     assert otsu(counts) == threshold
+    assert percentile_of_counts(np.zeros(256, np.int64), 50) == 255
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32])
+def test_percentiles_of_few_are_those_of_numpy(kind: type[np.number]) -> None:
+    rng = np.random.default_rng(0)
+    for count in range(1, 40):
+        values = (rng.random(count) * 300).astype(kind)
+        assert median_of_few(values) == np.median(values)
+        for percent in (2, 50, 70, 80, 98):
+            assert percentile_of_few(values, percent) == np.percentile(values, percent)
+        whole = values.astype(int).tolist()
+        assert percentile_of_few(whole, 70) == np.percentile(whole, 70)
 
 
 def test_crops_are_opencvs_but_for_rounding() -> None:

@@ -127,22 +127,51 @@ def widened(run: _Ints, boxes: _Ints, word: _Ints) -> _Ints:
     return box
 
 
-def compare_ink(mask: NDArray[np.bool_], boxes: _Ints, pattern: _Floats) -> NDArray[np.float64]:
-    """The products of the ink in each box, i32 [N, 4], and a pattern, summed; f64 [N].
+def near_zone(box: tuple[int, int, int, int], boxes: _Ints) -> _Ints:
+    """Those of a page's marks, boxes i32 [M, 4], that are inside a zone or just right of it.
 
-    Both are brought to the pattern's size by averaging, full ink being 255; NaN where a box is
-    smaller. mask: bool [H, W].
+    What of small marks above its line may be cents is near, but only where the zone has any mark.
     """
-    found = np.empty(len(boxes))
+    near = np.empty_like(boxes)
+    function = LIBRARY.near_zone
+    function.restype = _Int
+    zone = (ctypes.c_int32 * 4)(*box)
+    count = function(address(boxes, np.int32), _Int(len(boxes)), zone, address(near, np.int32))
+    return near[:count]
+
+
+@dataclass(frozen=True, slots=True)
+class Possible:
+    """What boxes are compared with a pattern: their least and greatest height in px, and width in
+    heights; bias: of the logistic model."""
+
+    high: tuple[float, float]
+    wide: tuple[float, float]
+    bias: float
+
+
+def compare_ink(
+    mask: NDArray[np.bool_], boxes: _Ints, pattern: _Floats, possible: Possible
+) -> _Floats:
+    """How likely the ink in each box, i32 [N, 4], is what a pattern shows; f32 [N], 0..1.
+
+    A logistic model of the products of both, the pattern's in tenths. The ink is brought to the
+    pattern's size as OpenCV's resizing by area does, full ink being 1. mask: bool [H, W].
+    """
+    found = np.empty(len(boxes), np.float32)
     if max(pattern.shape) > _MOST_CELLS:
         raise ValueError("compare_ink: the pattern is too large")
     height, width = mask.shape
     low, high = boxes[:, :2], boxes[:, 2:]
-    if len(boxes) and not ((low >= 0).all() and (high <= (width, height)).all()):
-        raise ValueError("compare_ink: a box is outside of the page")
+    if len(boxes) and not (
+        low.min() >= 0 and boxes[:, 2].max() <= width and boxes[:, 3].max() <= height
+        and (low < high).all()
+    ):  # fmt: skip
+        raise ValueError("compare_ink: a box is outside of the page, or empty")
+    limits = (ctypes.c_double * 5)(*possible.high, *possible.wide, possible.bias)
     LIBRARY.compare_ink(
         address(mask, np.bool_), _Int(width), address(boxes, np.int32), _Int(len(boxes)),
-        address(pattern, np.float32), _Int(pattern.shape[0]), _Int(pattern.shape[1]),
-        address(found, np.float64),
+        address(pattern, np.float32), _Int(pattern.shape[0]), _Int(pattern.shape[1]), limits,
+        address(found, np.float32),
     )  # fmt: skip
     return found

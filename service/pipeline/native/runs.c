@@ -17,26 +17,6 @@ int runs_add(Runs *runs, int32_t y, int32_t x0, int32_t x1)
     return 1;
 }
 
-/* The next x from which a byte (0 or 1) is not zero, or is where wanted is 0; width where there is
- * none. Eight at a time. */
-int64_t runs_next(const uint8_t *row, int64_t x, int64_t width, int wanted)
-{
-    uint64_t level = wanted ? 0 : 0x0101010101010101u;
-    for (; x + 8 <= width; x += 8) {
-        uint64_t eight;
-        memcpy(&eight, row + x, 8);
-        eight ^= level;
-        if (!eight) continue;
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        return x + (__builtin_ctzll(eight) >> 3);
-#else
-        break;
-#endif
-    }
-    while (x < width && (row[x] != 0) != wanted) x++;
-    return x;
-}
-
 /* Adds the stretches of nonzero bytes (0 or 1 each) of a part of a row. */
 int runs_add_row(Runs *runs, const uint8_t *row, int32_t y, int64_t from, int64_t to)
 {
@@ -48,7 +28,7 @@ int runs_add_row(Runs *runs, const uint8_t *row, int32_t y, int64_t from, int64_
     return 1;
 }
 
-int32_t runs_root(Run *run, int32_t i)
+static inline int32_t root_of(Run *run, int32_t i)
 {
     while (run[i].parent != i) {
         run[i].parent = run[run[i].parent].parent;
@@ -69,7 +49,7 @@ void runs_join(Runs *runs)
             for (int64_t b = i; b < end; b++) {
                 while (a < above_end && run[a].x1 < run[b].x0) a++;
                 for (int64_t k = a; k < above_end && run[k].x0 <= run[b].x1; k++) {
-                    int32_t one = runs_root(run, (int32_t)k), other = runs_root(run, (int32_t)b);
+                    int32_t one = root_of(run, (int32_t)k), other = root_of(run, (int32_t)b);
                     if (one < other) run[other].parent = one;
                     else run[one].parent = other;
                 }
@@ -78,6 +58,8 @@ void runs_join(Runs *runs)
         above = i;
         above_end = i = end;
     }
+    /* A parent comes before its children, so that its own is known. */
+    for (i = 0; i < runs->count; i++) run[i].parent = run[run[i].parent].parent;
 }
 
 void runs_free(Runs *runs)
@@ -96,12 +78,12 @@ Component *runs_components(Runs *runs, int32_t *number, int64_t *count)
     Run *run = runs->run;
     int64_t found = 0;
     for (int64_t i = 0; i < runs->count; i++)
-        if (runs_root(run, (int32_t)i) == i) number[i] = (int32_t)found++;
+        if (run[i].parent == i) number[i] = (int32_t)found++;
     Component *parts = malloc((size_t)(found + 1) * sizeof(Component));
     int32_t *moved = malloc((size_t)(found + 1) * sizeof(int32_t));
     if (!parts || !moved) { free(parts); free(moved); return 0; }
     for (int64_t i = 0; i < runs->count; i++) {
-        int32_t root = runs_root(run, (int32_t)i);
+        int32_t root = run[i].parent;
         Component *part = parts + number[root];
         int64_t length = run[i].x1 - run[i].x0, strip = run[i].y / 2;
         int64_t place = (strip << 43) + ((int64_t)(run[i].x0 / 2) << 22);

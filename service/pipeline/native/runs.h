@@ -18,6 +18,30 @@ static inline int64_t solid_next(const uint8_t *row, int64_t x, int64_t width)
     return x;
 }
 
+/* The next x from which a byte (0 or 1) is not zero, or is where wanted is 0; width where there is
+ * none. Eight at a time. */
+static inline int64_t runs_next(const uint8_t *row, int64_t x, int64_t width, int wanted)
+{
+    uint64_t level = wanted ? 0 : 0x0101010101010101u, many[4];
+    for (; wanted && x + 32 <= width; x += 32) { /* paper is wide, ink is not */
+        memcpy(many, row + x, 32);
+        if (many[0] | many[1] | many[2] | many[3]) break;
+    }
+    for (; x + 8 <= width; x += 8) {
+        uint64_t eight;
+        memcpy(&eight, row + x, 8);
+        eight ^= level;
+        if (!eight) continue;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        return x + (__builtin_ctzll(eight) >> 3);
+#else
+        break;
+#endif
+    }
+    while (x < width && (row[x] != 0) != wanted) x++;
+    return x;
+}
+
 typedef struct {
     int32_t y, x0, x1, parent; /* x1: one past the last */
 } Run;
@@ -27,14 +51,12 @@ typedef struct {
     int64_t count, room;
 } Runs;
 
-/* The next x from which a byte is not zero (or is, where wanted is 0), width where there is none. */
-int64_t runs_next(const uint8_t *row, int64_t x, int64_t width, int wanted);
 /* Adds the stretches of nonzero bytes (0 or 1 each) of a part of a row. */
 int runs_add_row(Runs *runs, const uint8_t *row, int32_t y, int64_t from, int64_t to);
 int runs_add(Runs *runs, int32_t y, int32_t x0, int32_t x1);
-/* Joins runs that touch in 8 directions; runs must be in order of y, then x. */
+/* Joins runs that touch in 8 directions; runs must be in order of y, then x. The parent of each is then
+ * the first run of its component. */
 void runs_join(Runs *runs);
-int32_t runs_root(Run *run, int32_t i);
 void runs_free(Runs *runs);
 
 /* left, top, width, height, area, and the sums of x and y. */

@@ -9,6 +9,8 @@
 static const double LEAST_HEIGHT = 0.0035, MOST_HEIGHT = 0.35, MOST_WIDTH = 0.5;
 static const double WORD_GAP = 0.45, WORD_OVERLAP = 0.35, ALIKE = 0.4, ACCENT_GAP = 0.25;
 static const double FRAME_INK = 0.3, FRAMED = 0.3;
+/* In heights of a zone: where marks right of it begin, how far they reach, and how far above it. */
+static const double CENTS_BEFORE = 0.1, CENTS_AFTER = 0.5, CENTS_REACH = 2.0, CENTS_ABOVE = 0.3;
 static const float RUN_GAP = 4.0f, RUN_OVERLAP = 0.5f, RUN_ALIKE = 0.28f, FAR = 1e6f;
 
 void order_by(const int32_t *value, int64_t count, int32_t *order, int32_t *scratch)
@@ -283,4 +285,24 @@ int widen(const int32_t *boxes, const int32_t *word, int64_t marks, int32_t *run
     }
     free(crowd);
     return 1;
+}
+
+/* The marks inside a zone, i32[4], or just right of it, where what is high enough may be its cents;
+ * none where no mark is inside. near i32[marks, 4]. How many. */
+int64_t near_zone(const int32_t *boxes, int64_t marks, const int32_t *zone, int32_t *near)
+{
+    double high = zone[3] - zone[1];
+    int64_t count = 0;
+    int held = 0;
+    for (int64_t i = 0; i < marks; i++, boxes += 4) {
+        int32_t x = boxes[0] + boxes[2], y = boxes[1] + boxes[3];
+        int inside = x >= 2 * zone[0] && x < 2 * zone[2] && y >= 2 * zone[1] && y < 2 * zone[3];
+        /* What the zone holds is enough where the cents are in it already. */
+        int beyond = boxes[0] >= zone[2] - CENTS_BEFORE * high && boxes[0] < zone[2] + CENTS_AFTER * high
+            && boxes[2] < zone[2] + CENTS_REACH * high && y > 2 * (zone[1] - CENTS_ABOVE * high)
+            && boxes[3] < zone[3];
+        held |= inside;
+        if (inside || beyond) memcpy(near + 4 * count++, boxes, 4 * sizeof *boxes);
+    }
+    return held ? count : 0;
 }

@@ -16,7 +16,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -69,9 +69,15 @@ class Entry:
 
     def members(self) -> dict[str, Any]:
         """Its members for JSON, those of the outcome among them, without those unset."""
-        flat = {**asdict(self), **asdict(self.outcome)}
-        del flat["outcome"]
-        return {name: value for name, value in flat.items() if value is not None}
+        pairs = [
+            *((name, getattr(self, name)) for name in _OF_ENTRY),
+            *((name, getattr(self.outcome, name)) for name in _OF_OUTCOME),
+        ]
+        return {name: value for name, value in pairs if value is not None}
+
+
+_OF_ENTRY: Final = tuple(one.name for one in fields(Entry) if one.name != "outcome")
+_OF_OUTCOME: Final = tuple(one.name for one in fields(Outcome))
 
 
 def key_added(key: Key) -> Entry:

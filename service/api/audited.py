@@ -84,7 +84,10 @@ class Audited:
             return True
         try:
             # Shielded: a line that is being written is not left because its caller left.
-            await asyncio.shield(asyncio.to_thread(self._log.append, _entry(scope, key, status)))
+            loop = asyncio.get_running_loop()
+            await asyncio.shield(
+                loop.run_in_executor(None, self._log.append, _entry(scope, key, status))
+            )
         except AuditError as error:
             logger.error("%s", error.message)
             return False

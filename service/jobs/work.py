@@ -287,7 +287,7 @@ class Worker:
                 raise
         try:
             if self._persist(lambda: self._record(batch, item, outcome)):
-                metrics.BATCH_ITEMS.labels(outcome.state).inc()
+                metrics.count_item(outcome.state)
                 return True
             now = self._persist(lambda: self._work.store.batch(batch.id))
             return now is not None and now.state == "running"

@@ -142,6 +142,29 @@ def test_an_endless_body_is_answered_and_then_cut_off(client: httpx.Client) -> N
     assert client.get("/livez").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /livez?",
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: ",
+        b"POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n4;",
+        b"POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n4\r\n\x89PNG\r\n0\r\nX-Long: ",
+    ],
+)
+def test_an_endless_head_is_cut_off(client: httpx.Client, begun: bytes) -> None:
+    sent = 0
+    with _connected(client) as raw:
+        raw.sendall(begun)
+        with contextlib.suppress(ConnectionError):
+            while sent < 1 << 26:
+                raw.sendall(b"a" * (1 << 16))
+                sent += 1 << 16
+    assert sent < 1 << 24
+    assert client.get("/livez").status_code == 200
+
+
 def test_an_announced_giant_is_refused_before_it_is_sent(client: httpx.Client) -> None:
     with _connected(client) as raw:
         raw.sendall(

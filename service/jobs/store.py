@@ -300,13 +300,13 @@ class Store:
     def record(
         self,
         id: str,
-        number: int,
-        outcome: Outcome,
-        beside: Callable[[sa.Connection], None] = lambda _: None,
-    ) -> bool:
-        """Write an item's result; False where it has one already, or its batch has ended.
+        outcomes: Mapping[int, Outcome],
+        beside: Callable[[sa.Connection, int], None] = lambda _, __: None,
+    ) -> set[int]:
+        """Write results of items, by their numbers, all or none; the numbers that were written.
 
-        beside: writes what belongs to the result, in the same transaction.
+        One that has a result already keeps it; none is written where the batch has ended. beside:
+        writes what belongs to the result of a number, in the same transaction.
         """
         # Nobody cancels the batch between the two statements.
         running = (
@@ -317,17 +317,16 @@ class Store:
         try:
             with self.begin() as connection:
                 if connection.execute(running).one_or_none() is None:
-                    return False
-                row = _result_row(id, number, outcome, self._moment())
-                written = connection.execute(
-                    self._insert(results).values(row).on_conflict_do_nothing()
-                )
-                new = bool(written.rowcount == 1)
-                if new:
-                    beside(connection)
+                    return set()
+                now = self.now(connection)
+                rows = [_result_row(id, number, one, now) for number, one in outcomes.items()]
+                insert = self._insert(results).on_conflict_do_nothing()
+                new = set(connection.scalars(insert.returning(results.c.number), rows))
+                for number in new:
+                    beside(connection, number)
                 return new
         except IntegrityError:
-            return False
+            return set()
 
     def complete(self, id: str) -> bool:
         """Whether every item of a batch has its result; the batch is completed then."""

@@ -2,13 +2,14 @@
 
 The commit that accepts a batch is all that accepting is. A worker puts the batch's chunks on the
 queue afterwards, under ids that follow from the batch, so that doing it twice does nothing. A
-workflow reads what of its chunk has no result yet, each result a commit of its own; killed and run
-again, it goes on after the last of them.
+workflow reads what of its chunk has no result yet and writes results every half a second, each time
+in a commit of its own; killed and run again, it goes on after the last that was written.
 
 An image that ends the process that reads it is given up after a few attempts. Where that process is
 one of its own (`isolated`) its end is the image's doing, and is known at once. Where everything
 went down, a chunk that is run again notes what it is about to read, reads what it has begun the
-least often first, and gives up what was begun too often: it may have been the cause.
+least often first, writes each result at once, and gives up what was begun too often: it may have
+been the cause.
 """
 
 import logging
@@ -21,6 +22,7 @@ from functools import partial
 from typing import Any, Final
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import metrics, tracing
@@ -53,6 +55,8 @@ _VERSION: Final = "1"
 _POLL_SECONDS: Final = 0.2
 _WEBHOOK_POLL_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = (1.0, 30.0)
+# A commit takes milliseconds however little it writes, and the database is locked meanwhile.
+_RECORD_SECONDS: Final = 0.5
 _START_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 0.0)
 # Of a process that reads alone; and of a whole worker, which may also have been killed by chance.
 _ATTEMPTS: Final = 3
@@ -240,10 +244,21 @@ class Worker:
             return
         again = self._persist(lambda: self._work.store.begin_chunk(id, first))
         stated = self._persist(lambda: letters.stated_items(self._work.store, id, first, count))
-        for item in self._persist(lambda: self._work.store.waiting(id, first, count)):
-            if not self._read_item(batch, item, stated.get(item.number), again):
-                return
-        self._persist(lambda: self._work.store.complete(id))
+        patience = 0.0 if again else _RECORD_SECONDS
+        done: dict[int, Outcome] = {}
+        written = time.monotonic()
+        try:
+            for item in self._persist(lambda: self._work.store.waiting(id, first, count)):
+                done[item.number] = self._read_item(batch, item, stated.get(item.number), again)
+                if time.monotonic() - written >= patience:
+                    if not self._record(batch, done):
+                        return
+                    written = time.monotonic()
+        finally:
+            # Also where the worker stops: what was read need not be read again.
+            goes_on = self._record(batch, done)
+        if goes_on:
+            self._persist(lambda: self._work.store.complete(id))
 
     def _tell(
         self,
@@ -264,8 +279,8 @@ class Worker:
 
     def _read_item(
         self, batch: Batch, item: Item, stated: letters.StatedItem | None, again: bool
-    ) -> bool:
-        """Read and record one item; False where its batch has ended meanwhile."""
+    ) -> Outcome:
+        """Read one item, which counts as being read until its result is recorded."""
         load = partial(self._work.bodies.read, batch.body, item.start, item.size)
         data: bytes | None = self._persist(load)
         # Others load and record meanwhile, so that no reader waits for a disk.
@@ -282,17 +297,10 @@ class Worker:
                 with tracing.span("item", about) as made:
                     outcome = self._outcome(batch, item, stated, data)
                     made.set_attribute("cheque.state", outcome.state)
+                return outcome
             except BaseException:
-                self._leave()
+                self._leave(1)
                 raise
-        try:
-            if self._persist(lambda: self._record(batch, item, outcome)):
-                metrics.count_item(outcome.state)
-                return True
-            now = self._persist(lambda: self._work.store.batch(batch.id))
-            return now is not None and now.state == "running"
-        finally:
-            self._leave()
 
     def _enter(self) -> None:
         with self._idle:
@@ -300,22 +308,34 @@ class Worker:
                 raise StoppedError
             self._reading += 1
 
-    def _leave(self) -> None:
+    def _leave(self, items: int) -> None:
         with self._idle:
-            self._reading -= 1
+            self._reading -= items
             self._idle.notify_all()
 
-    def _record(self, batch: Batch, item: Item, outcome: Outcome) -> bool:
-        entrance = self._work.entrance
-        done = self._work.store.record(
-            batch.id,
-            item.number,
-            outcome,
-            lambda connection: entrance.record(connection, batch, item.number, outcome),
-        )
-        if done and outcome.reading is not None:
-            entrance.count(batch.owner, outcome.reading, field_only=batch.options.field_only)
-        return done
+    def _record(self, batch: Batch, done: dict[int, Outcome]) -> bool:
+        """Write the results of some items and let go of them; False where the batch has ended."""
+        if not done:
+            return True
+        entrance, store = self._work.entrance, self._work.store
+
+        def beside(connection: Connection, number: int) -> None:
+            entrance.record(connection, batch, number, done[number])
+
+        try:
+            new = self._persist(lambda: store.record(batch.id, done, beside))
+            for number in new:
+                metrics.count_item(done[number].state)
+                reading = done[number].reading
+                if reading is not None:
+                    entrance.count(batch.owner, reading, field_only=batch.options.field_only)
+            if len(new) == len(done):
+                return True
+            now = self._persist(lambda: store.batch(batch.id))
+            return now is not None and now.state == "running"
+        finally:
+            self._leave(len(done))
+            done.clear()
 
     def _outcome(
         self, batch: Batch, item: Item, stated: letters.StatedItem | None, data: bytes | None

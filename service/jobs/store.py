@@ -32,6 +32,9 @@ _PAGE: Final = 500
 _INSERT_AT_ONCE: Final = 1000
 _PACE_SECONDS: Final = 60.0
 _READ: Final = ("accepted", "rejected")
+_UNREAD: Final = ~sa.exists().where(
+    results.c.batch == items.c.batch, results.c.number == items.c.number
+)
 _CLOCK: Final = sa.literal_column("extract(epoch FROM clock_timestamp())", sa.Float)
 
 
@@ -253,9 +256,6 @@ class Store:
 
     def waiting(self, id: str, first: int, count: int) -> list[Item]:
         """The items first ... first + count - 1 that have no result yet, the least begun first."""
-        unread = ~sa.exists().where(
-            results.c.batch == items.c.batch, results.c.number == items.c.number
-        )
         tried = items.join(
             attempts,
             sa.and_(attempts.c.batch == items.c.batch, attempts.c.number == items.c.number),
@@ -265,7 +265,7 @@ class Store:
         query = (
             sa.select(items, begun)
             .select_from(tried)
-            .where(items.c.batch == id, items.c.number.between(first, first + count - 1), unread)
+            .where(items.c.batch == id, items.c.number.between(first, first + count - 1), _UNREAD)
             .order_by(begun, items.c.number)
         )
         with self.reading() as connection:
@@ -273,6 +273,13 @@ class Store:
                 _filled(Item, row, state="waiting", reading=None, error=None)
                 for row in connection.execute(query)
             ]
+
+    def chunks_waiting(self, batch: Batch) -> list[int]:
+        """The first items of the chunks of a batch that hold any without a result, in order."""
+        first = items.c.number - items.c.number % batch.chunk
+        query = sa.select(first).where(items.c.batch == batch.id, _UNREAD).distinct()
+        with self.reading() as connection:
+            return sorted(connection.scalars(query))
 
     def begin_chunk(self, id: str, first: int) -> bool:
         """Note that a chunk is about to be read; whether it was before."""

@@ -177,12 +177,11 @@ class Worker:
 
     def enqueue(self, batch: Batch, generation: int) -> bool:
         """Put a batch's chunks on the queue, those with something to read; whether all are."""
-        for first in range(0, batch.items, batch.chunk):
+        for first in self._work.store.chunks_waiting(batch):
             if self._stopping.is_set():
                 return False
-            if self._work.store.waiting(batch.id, first, batch.chunk):
-                with SetWorkflowID(f"{batch.id}.{first}.{generation}"):
-                    DBOS.enqueue_workflow(QUEUE, self._read_workflow, batch.id, first, batch.chunk)
+            with SetWorkflowID(f"{batch.id}.{first}.{generation}"):
+                DBOS.enqueue_workflow(QUEUE, self._read_workflow, batch.id, first, batch.chunk)
         self._work.store.complete(batch.id)
         return True
 

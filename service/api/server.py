@@ -339,4 +339,5 @@ def serve(
     # What is loaded by now stays: the collector need not go over it again and again.
     gc.collect()
     gc.freeze()
+    gc.enable()
     make_server(app, settings, operations, slot).run(sockets=[sock])

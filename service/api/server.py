@@ -302,7 +302,7 @@ def _configure(
         app,
         http=BoundedProtocol,
         ws="none",
-        loop="uvloop",
+        loop="asyncio",
         lifespan=lifespan,
         access_log=False,
         log_config=None,

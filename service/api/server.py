@@ -302,7 +302,6 @@ def _configure(
         app,
         http=BoundedProtocol,
         ws="none",
-        loop="asyncio",
         lifespan=lifespan,
         access_log=False,
         log_config=None,

@@ -15,7 +15,7 @@ been the cause.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -57,6 +57,9 @@ _WEBHOOK_POLL_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = (1.0, 30.0)
 # A commit takes milliseconds however little it writes, and the database is locked meanwhile.
 _RECORD_SECONDS: Final = 0.5
+# Items that are loaded before a reader is waited for, and then read by it: threads change less.
+_READ_AT_ONCE: Final = 10
+_BYTES_AT_ONCE: Final = 1 << 20
 _START_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 0.0)
 # Of a process that reads alone; and of a whole worker, which may also have been killed by chance.
 _ATTEMPTS: Final = 3
@@ -243,12 +246,17 @@ class Worker:
             return
         again = self._persist(lambda: self._work.store.begin_chunk(id, first))
         stated = self._persist(lambda: letters.stated_items(self._work.store, id, first, count))
-        patience = 0.0 if again else _RECORD_SECONDS
+        patience, most = (0.0, 1) if again else (_RECORD_SECONDS, _READ_AT_ONCE)
+        waiting = self._persist(lambda: self._work.store.waiting(id, first, count))
         done: dict[int, Outcome] = {}
         written = time.monotonic()
         try:
-            for item in self._persist(lambda: self._work.store.waiting(id, first, count)):
-                done[item.number] = self._read_item(batch, item, stated.get(item.number), again)
+            for loaded in self._loaded(batch, waiting, most):
+                # Others load and record meanwhile, so that no reader waits for a disk.
+                with self._free:
+                    for item, data in loaded:
+                        about = stated.get(item.number)
+                        done[item.number] = self._read_item(batch, item, about, data, again)
                 if time.monotonic() - written >= patience:
                     if not self._record(batch, done):
                         return
@@ -276,30 +284,47 @@ class Worker:
             metrics.WEBHOOKS.labels("given_up").inc()
             logger.error("a webhook was not received in %d attempts", attempt + 1)
 
+    def _loaded(
+        self, batch: Batch, waiting: Sequence[Item], most: int
+    ) -> Iterator[list[tuple[Item, bytes | None]]]:
+        """Items with their images, at most so many together, fewer where they are large."""
+        loaded: list[tuple[Item, bytes | None]] = []
+        size = 0
+        for item in waiting:
+            load = partial(self._work.bodies.read, batch.body, item.start, item.size)
+            loaded.append((item, self._persist(load)))
+            size += item.size
+            if len(loaded) == most or size > _BYTES_AT_ONCE:
+                yield loaded
+                loaded, size = [], 0
+        if loaded:
+            yield loaded
+
     def _read_item(
-        self, batch: Batch, item: Item, stated: letters.StatedItem | None, again: bool
+        self,
+        batch: Batch,
+        item: Item,
+        stated: letters.StatedItem | None,
+        data: bytes | None,
+        again: bool,
     ) -> Outcome:
         """Read one item, which counts as being read until its result is recorded."""
-        load = partial(self._work.bodies.read, batch.body, item.start, item.size)
-        data: bytes | None = self._persist(load)
-        # Others load and record meanwhile, so that no reader waits for a disk.
-        with self._free:
-            self._work.before_each()
-            self._enter()
-            try:
-                if again and item.begun < _BEGINNINGS:
-                    self._persist(lambda: self._work.store.begin_item(batch.id, item.number))
-                about: dict[str, tracing.Value] = {
-                    "cheque.batch": batch.id,
-                    "cheque.item": item.number,
-                }
-                with tracing.span("item", about) as made:
-                    outcome = self._outcome(batch, item, stated, data)
-                    made.set_attribute("cheque.state", outcome.state)
-                return outcome
-            except BaseException:
-                self._leave(1)
-                raise
+        self._work.before_each()
+        self._enter()
+        try:
+            if again and item.begun < _BEGINNINGS:
+                self._persist(lambda: self._work.store.begin_item(batch.id, item.number))
+            about: dict[str, tracing.Value] = {
+                "cheque.batch": batch.id,
+                "cheque.item": item.number,
+            }
+            with tracing.span("item", about) as made:
+                outcome = self._outcome(batch, item, stated, data)
+                made.set_attribute("cheque.state", outcome.state)
+            return outcome
+        except BaseException:
+            self._leave(1)
+            raise
 
     def _enter(self) -> None:
         with self._idle:

@@ -154,16 +154,17 @@ def outcome_of(reading: Any) -> Outcome:
 def _members(value: Any) -> Any:
     """What `dataclasses.asdict` makes of a value, a tenth of the time: what can't change is not
     copied, and tuples hold dataclasses or none."""
-    names = _names(type(value))
+    names = _names(value.__class__)
     if names is not None:
         return {name: _members(getattr(value, name)) for name in names}
-    if isinstance(value, tuple) and value and _names(type(value[0])) is not None:
+    if isinstance(value, tuple) and value and _names(value[0].__class__) is not None:
         return tuple(map(_members, value))
     return value
 
 
 @cache
-def _names(kind: type[Any]) -> tuple[str, ...] | None:
+def _names(kind: Any) -> tuple[str, ...] | None:
+    """The fields of a dataclass, None for any other type."""
     return tuple(one.name for one in fields(kind)) if is_dataclass(kind) else None
 
 

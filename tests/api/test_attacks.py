@@ -237,9 +237,7 @@ _POST = b"POST /v1/readings HTTP/1.1\r\nContent-Type: image/png\r\n"
         _POST + b"Host: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
     ],
 )
-def test_what_two_could_read_differently_is_refused(
-    client: httpx.Client, request_: bytes
-) -> None:
+def test_what_two_could_read_differently_is_refused(client: httpx.Client, request_: bytes) -> None:
     with _sending(client, request_) as raw:
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 400 ")

@@ -153,18 +153,20 @@ class BoundedProtocol(HttpToolsProtocol):
         self.send_400_response("No other protocol is spoken.")
 
     def _plain(self, data: bytes) -> bytes:
-        """The bytes without what the parser fails at, where they begin a request.
+        """The bytes without what the parser fails at, where they are of the head of a request.
 
         A method that it does not know is no bad request, but one that the address does not take;
         and who offers another protocol, as clients of HTTP/2 do, is answered in this one.
         """
-        if self._in_body or (self._in_head and self._between > len(data)):
+        if self._in_body:
             return data
-        if not data.startswith(_KNOWN_METHODS) and (unknown := _METHOD.match(data)):
+        begins = not self._in_head or self._between == len(data)
+        if begins and not data.startswith(_KNOWN_METHODS) and (unknown := _METHOD.match(data)):
             self._method = unknown[1].decode()
             data = b"TRACE" + data[unknown.end(1) :]
-        if offer := _OFFER.search(data, 0, data.find(b"\r\n\r\n")):
-            data = b"%s%s%s" % (data[: offer.start(1)], b"X-Offer", data[offer.end(1) :])
+        end = data.find(b"\r\n\r\n")
+        if offer := _OFFER.search(data, 0, len(data) if end < 0 else end):
+            data = data[: offer.start(1)] + b"X-Offer" + data[offer.end(1) :]
         return data
 
     def _is_idle(self) -> bool:

@@ -257,3 +257,8 @@ def test_other_protocols_are_not_changed_to(client: httpx.Client, cheque: bytes)
     offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAM"}
     assert client.post("/v1/readings", headers=offer, files={"image": cheque}).status_code == 200
     assert client.get("/livez", headers=offer).status_code == 200
+    head = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+    with _sending(client, head) as raw:
+        time.sleep(0.1)
+        raw.sendall(b"X-A: b\r\nupgrade: websocket\r\n\r\n")
+        assert raw.recv(4096).startswith(b"HTTP/1.1 200 ")

@@ -16,7 +16,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -69,9 +69,15 @@ class Entry:
 
     def members(self) -> dict[str, Any]:
         """Its members for JSON, those of the outcome among them, without those unset."""
-        flat = {**asdict(self), **asdict(self.outcome)}
-        del flat["outcome"]
-        return {name: value for name, value in flat.items() if value is not None}
+        pairs = [
+            *((name, getattr(self, name)) for name in _OF_ENTRY),
+            *((name, getattr(self.outcome, name)) for name in _OF_OUTCOME),
+        ]
+        return {name: value for name, value in pairs if value is not None}
+
+
+_OF_ENTRY: Final = tuple(one.name for one in fields(Entry) if one.name != "outcome")
+_OF_OUTCOME: Final = tuple(one.name for one in fields(Outcome))
 
 
 def key_added(key: Key) -> Entry:
@@ -93,8 +99,8 @@ class AuditLog:
     """Appends to a log that any number of processes and threads append to at the same time.
 
     A line is on the disk when `append` returns. A process that is killed while it writes leaves a
-    torn line at worst, which was never answered for; whoever appends next takes it out, and says
-    so in the log.
+    torn line at worst, after whole ones that nobody was answered for either; whoever appends next
+    takes the torn one out, and says so in the log.
     """
 
     def __init__(self, path: Path) -> None:
@@ -107,16 +113,22 @@ class AuditLog:
         with self._opened() as file:
             _repair(file)
 
-    def append(self, entry: Entry) -> str:
-        """Append an entry; returns its line's hash. May block; raises AuditError, all or nothing.
+    def append(self, *entries: Entry) -> str:
+        """Append entries, one or more; returns the last line's hash.
 
-        What could not be written whole is taken back, so that the log stays in order.
+        They are brought to the disk together, which takes as long as it does for one. May block;
+        raises AuditError, all or nothing: what could not be written whole is taken back, so that
+        the log stays in order.
         """
         with self._opened() as file:
             tail = _repair(file)
-            line = _line(tail, entry.members())
-            _write(file, tail.size, line)
-            return _hash(line[:-1])
+            lines, number, head = [], tail.lines, tail.head
+            for entry in entries:
+                line = _line(number, head, entry.members())
+                lines.append(line)
+                number, head = number + 1, _hash(line[:-1])
+            _write(file, tail.size, b"".join(lines))
+            return head
 
     def head(self) -> str:
         """The hash of the last line."""
@@ -149,7 +161,7 @@ def _repair(file: int) -> _Tail:
         "torn_bytes": len(tail.torn),
         "torn_sha256": _hash(tail.torn),
     }
-    _write(file, tail.size, _line(tail, event))
+    _write(file, tail.size, _line(tail.lines, tail.head, event))
     return _tail(file)
 
 
@@ -169,20 +181,21 @@ def _tail(file: int) -> _Tail:
     return _Tail(lines, size - len(torn), _hash(last), torn)
 
 
-def _line(tail: _Tail, members: Mapping[str, Any]) -> bytes:
+def _line(lines: int, head: str, members: Mapping[str, Any]) -> bytes:
+    """The line after so many, the last of which has the hash head."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    record = {"seq": tail.lines + 1, "time": now, "prev": tail.head, **members}
+    record = {"seq": lines + 1, "time": now, "prev": head, **members}
     line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
     if len(line) > _MAX_LINE:
         raise AuditError("an entry is too long for the audit log")
     return line
 
 
-def _write(file: int, at: int, line: bytes) -> None:
+def _write(file: int, at: int, lines: bytes) -> None:
     try:
         written = 0
-        while written < len(line):
-            written += os.pwrite(file, line[written:], at + written)
+        while written < len(lines):
+            written += os.pwrite(file, lines[written:], at + written)
         os.fsync(file)
     except OSError:
         os.ftruncate(file, at)

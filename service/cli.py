@@ -6,6 +6,7 @@ setting or the model is wrong, 130 interrupted.
 """
 
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -213,15 +214,16 @@ def serve(
     ] = None,
 ) -> None:
     """Serve readings over HTTP; settings come from the environment (CHEQUE_...)."""
-    from service import logs, sockets
-    from service.audit import AuditLog, key_added
-    from service.pipeline.card import load_card
-    from service.processes import Processes
-    from service.settings import is_loopback, load_settings
+    with _uncollected(), _explained():
+        from service.processes import Processes
+        from service.settings import is_loopback, load_settings
 
-    with _explained():
         settings = load_settings(host, port)
         family = Processes(settings) if settings.processes > 1 else None
+        from service import logs, sockets
+        from service.audit import AuditLog, key_added
+        from service.pipeline.card import load_card
+
         logs.configure(settings.log_level, settings.log_format)
         sockets.tls_context(settings)
         keys = None
@@ -345,6 +347,16 @@ def version() -> None:
     typer.echo(f"cheque-reader {__version__}")
     with _explained():
         typer.echo(f"model {load_card(load_settings().model_dir).model_version}")
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the collector from going over what is loaded, and stays, again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,9 @@ up, and every gauge says how.
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from prometheus_client import (
     REGISTRY,
@@ -25,6 +27,8 @@ from prometheus_client.registry import Collector
 
 from service import __version__
 from service.pipeline.reader import Reading
+
+_Labelled = TypeVar("_Labelled", Counter, Histogram)
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _SLOW = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -111,14 +115,34 @@ DESK_WAITING = Gauge("cheque_desk_items_waiting", "Items at the desk that are no
 DESK_AGE = Gauge("cheque_desk_oldest_seconds", "Age of the oldest item that waits at the desk")
 
 
+@cache
+def _labelled(metric: _Labelled, *values: str) -> _Labelled:
+    """The metric of some values of its labels, looked up once: looking up costs what counting does.
+
+    Values come from closed sets, so that few are kept.
+    """
+    return metric.labels(*values)
+
+
+def count_request(method: str, route: str, status: int, seconds: float) -> None:
+    """Count a request that was answered; method and route: of those there are, or "other"."""
+    _labelled(REQUESTS, method, route, str(status)).inc()
+    _labelled(REQUEST_SECONDS, route).observe(seconds)
+
+
 def count_reading(reading: Reading) -> None:
     """Count one reading, whichever way it was asked for."""
-    DECISIONS.labels(reading.decision, reading.currency or "unknown").inc()
+    _labelled(DECISIONS, reading.decision, reading.currency or "unknown").inc()
     CONFIDENCE.observe(reading.confidence)
     if reading.reject_reason is not None:
-        REJECTS.labels(reading.reject_reason).inc()
+        _labelled(REJECTS, reading.reject_reason).inc()
     for stage, seconds in reading.stages.items():
-        STAGE_SECONDS.labels(stage).observe(seconds)
+        _labelled(STAGE_SECONDS, stage).observe(seconds)
+
+
+def count_item(state: str) -> None:
+    """Count an item of a batch that has its result."""
+    _labelled(BATCH_ITEMS, state).inc()
 
 
 def serve(host: str, port: int, model_version: str) -> None:

@@ -102,6 +102,7 @@ def create_app(
     app.state.doorman = Doorman()
     app.include_router(desk.router)
     app.include_router(desk_page.router)
+    app.add_middleware(routes.Direct)
     app.add_middleware(Audited, log=log)
     app.add_middleware(Observe)
     app.add_middleware(Traced)

@@ -43,7 +43,7 @@ class Audited:
 
     def __init__(self, app: ASGIApp, log: AuditLog) -> None:
         self._app = app
-        self._log = log
+        self._scribe = _Scribe(log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request."""
@@ -83,12 +83,68 @@ class Audited:
         if not isinstance(key, Key) or status == _TOO_MANY or (chore and status < _BAD):
             return True
         try:
-            # Shielded: a line that is being written is not left because its caller left.
-            await asyncio.shield(asyncio.to_thread(self._log.append, _entry(scope, key, status)))
+            await self._scribe.write(_entry(scope, key, status))
         except AuditError as error:
             logger.error("%s", error.message)
             return False
         return True
+
+
+class _Scribe:
+    """Writes entries on a thread; those that come meanwhile are brought to the disk together.
+
+    A disk takes milliseconds however little it is given, and the log is one for all processes.
+    """
+
+    def __init__(self, log: AuditLog) -> None:
+        self._log = log
+        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._writing = False
+
+    async def write(self, entry: Entry) -> None:
+        """Wait until an entry is written, which it is even where nobody waits any more.
+
+        Raises AuditError.
+        """
+        loop = asyncio.get_running_loop()
+        written: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((entry, written))
+        if not self._writing:
+            self._begin(loop)
+        await written
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._writing = bool(waiting)
+        if waiting:
+            loop.run_in_executor(None, self._append, loop, waiting)
+
+    def _append(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        waiting: list[tuple[Entry, asyncio.Future[None]]],
+    ) -> None:
+        error: Exception | None = None
+        try:
+            self._log.append(*(entry for entry, _ in waiting))
+        except Exception as caught:  # noqa: BLE001 - raised where it is waited for
+            error = caught
+        loop.call_soon_threadsafe(self._end, loop, waiting, error)
+
+    def _end(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        waiting: list[tuple[Entry, asyncio.Future[None]]],
+        error: Exception | None,
+    ) -> None:
+        self._begin(loop)
+        for _, written in waiting:
+            if written.cancelled():
+                continue
+            if error is None:
+                written.set_result(None)
+            else:
+                written.set_exception(error)
 
 
 def _entry(scope: Scope, key: Key, status: int) -> Entry:

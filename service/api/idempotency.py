@@ -79,11 +79,11 @@ class Once:
         if isinstance(self._call, calls.Call) and error is not None:
             await asyncio.to_thread(calls.give_up, self._jobs.store, self._call)
 
-    async def replay(self, body: bytes, said: Mapping[str, Any]) -> JSONResponse | None:
+    async def replay(self, body: bytes, said: BaseModel) -> JSONResponse | None:
         """The answer of an earlier call; raises InputError (idempotency_mismatch)."""
         if self._call is None:
             return None
-        self._sent = await asyncio.to_thread(calls.digest, body, said)
+        self._sent = await asyncio.to_thread(calls.digest, body, said.model_dump())
         if isinstance(self._call, calls.Call):
             return None
         self._call.check(self._sent)

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,7 +17,7 @@ from service.errors import without_values
 
 logger = logging.getLogger(__name__)
 
-REQUEST_ID: Final = "X-Request-ID"
+_REQUEST_ID: Final = b"x-request-id"
 # The service answers with data alone: nothing of it is to be run, framed, sniffed or kept.
 SECURITY: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
@@ -28,8 +27,9 @@ SECURITY: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_TLS_ONLY: Final = {"Strict-Transport-Security": "max-age=31536000"}
-_ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PLAIN: Final = [(name.lower().encode(), value.encode()) for name, value in SECURITY.items()]
+_WITH_TLS: Final = [*_PLAIN, (b"strict-transport-security", b"max-age=31536000")]
+_ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLIENT_GONE: Final = 499
 
@@ -51,20 +51,23 @@ class Observe:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = _request_id(Headers(scope=scope))
+        request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         token = logs.request_id.set(request_id)
-        secure = {**SECURITY, **(_TLS_ONLY if scope["scheme"] == "https" else {})}
+        secure = _WITH_TLS if scope["scheme"] == "https" else _PLAIN
         status = _CLIENT_GONE
 
         async def observed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID] = request_id
-                for name, value in secure.items():
-                    headers.setdefault(name, value)
+                headers = message["headers"]
+                given = {name for name, _ in headers}
+                message["headers"] = [
+                    *headers,
+                    (_REQUEST_ID, request_id.encode()),
+                    *(header for header in secure if header[0] not in given),
+                ]
             await send(message)
 
         try:
@@ -81,16 +84,17 @@ class Observe:
             logs.request_id.reset(token)
 
 
-def _request_id(headers: Headers) -> str:
-    given = headers.get(REQUEST_ID, "")
-    return given if _ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex
+def _request_id(scope: Scope) -> str:
+    given = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
+    return given.decode() if _ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def _record(scope: Scope, status: int, seconds: float, request_id: str) -> None:
     route = getattr(scope.get("route"), "path", "unmatched")
     method = scope["method"] if scope["method"] in _METHODS else "other"
-    metrics.REQUESTS.labels(method, route, str(status)).inc()
-    metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+    metrics.count_request(method, route, status, seconds)
+    if not logger.isEnabledFor(logging.INFO):
+        return
     state = scope["state"]
     key = state.get("key")
     fields = {

@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Final
@@ -59,6 +59,7 @@ class ReaderPool:
         self._of: Counter[str] = Counter()
         self._max_line = readers + max_waiting
         self._line = 0  # waiting or being read
+        self._waiting = 0
         self._seconds = 0.2
         self._free = asyncio.Semaphore(readers)
         self._executor = ThreadPoolExecutor(readers, thread_name_prefix="reader")
@@ -104,14 +105,18 @@ class ReaderPool:
             self._count_line(-1)
             raise
         loop = asyncio.get_running_loop()
+        done: asyncio.Future[Reading] = loop.create_future()
 
-        def free(_: Future[Reading]) -> None:
-            # A thread can't be stopped: its place is free when it is, not when nobody waits.
-            loop.call_soon_threadsafe(self._leave)
+        def work() -> None:
+            try:
+                reading = self._read(data, options)
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                loop.call_soon_threadsafe(self._settle, done, None, error)
+            else:
+                loop.call_soon_threadsafe(self._settle, done, reading, None)
 
-        future = self._executor.submit(copy_context().run, self._read, data, options)
-        future.add_done_callback(free)
-        return await asyncio.wrap_future(future)
+        self._executor.submit(copy_context().run, work)
+        return await done
 
     def _refuse_full_line(self) -> None:
         if self._line >= self._max_line:
@@ -120,13 +125,26 @@ class ReaderPool:
     def _overload(self) -> OverloadError:
         return OverloadError(BUSY, math.ceil(self._line * self._seconds / self._readers) or 1)
 
-    def _leave(self) -> None:
+    def _settle(
+        self, done: asyncio.Future[Reading], reading: Reading | None, error: BaseException | None
+    ) -> None:
+        # A thread can't be stopped: its place is free when it is, not when nobody waits.
         self._count_line(-1)
         self._free.release()
+        if done.cancelled():
+            return
+        if reading is not None:
+            done.set_result(reading)
+        else:
+            assert error is not None
+            done.set_exception(error)
 
     def _count_line(self, more: int) -> None:
         self._line += more
-        metrics.WAITING.set(max(0, self._line - self._readers))
+        waiting = max(0, self._line - self._readers)
+        if waiting != self._waiting:
+            self._waiting = waiting
+            metrics.WAITING.set(waiting)
 
     def _read(self, data: bytes, options: ReadingOptions) -> Reading:
         started = time.perf_counter()

@@ -1,7 +1,7 @@
 """What errors mean in HTTP: every failure is an application/problem+json document (RFC 9457)."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -122,10 +122,16 @@ def respond(
 
 def install(app: FastAPI) -> None:
     """Turn every exception that the routes and the framework raise into a problem."""
-    app.add_exception_handler(RefusalError, _refusal)
-    app.add_exception_handler(ChequeReaderError, _reader_error)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http_exception)
+    for kind, answer in _ANSWERS.items():
+        app.add_exception_handler(kind, answer)
+
+
+async def answer(request: Request, error: Exception) -> JSONResponse:
+    """The problem of an exception that a route raised; raises it where it has none."""
+    for kind, made in _ANSWERS.items():
+        if isinstance(error, kind):
+            return await made(request, error)
+    raise error
 
 
 async def _refusal(request: Request, error: Exception) -> JSONResponse:
@@ -180,6 +186,12 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     return _answer(request, code, f"{title}.", status=error.status_code, headers=headers)
 
 
+_ANSWERS: Final[Mapping[type[Exception], Callable[..., Awaitable[JSONResponse]]]] = {
+    RefusalError: _refusal,
+    ChequeReaderError: _reader_error,
+    RequestValidationError: _invalid,
+    HTTPException: _http_exception,
+}
 INTERNAL_DETAIL: Final = "The failure has been logged under this request's id."
 
 

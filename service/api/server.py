@@ -3,16 +3,16 @@
 import asyncio
 import gc
 import json
+import re
 import socket
 import ssl
 from collections.abc import Callable
 from typing import Final, Literal
 
-import h11
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from service import metrics
@@ -24,6 +24,7 @@ from service.settings import Settings
 from service.sockets import tls_context
 
 HEAD_SECONDS: Final = 10.0
+HEAD_BYTES: Final = 64 * 1024
 UNREAD_BYTES: Final = 32 * 1024 * 1024
 UNWRITTEN_SECONDS: Final = 30.0
 MAX_CONNECTIONS: Final = 512
@@ -31,16 +32,21 @@ _KEEP_ALIVE_SECONDS: Final = 15
 _CLOSING_SECONDS: Final = 5
 _TICK_SECONDS: Final = 0.05
 _OPERATIONS: Final = frozenset({"/livez", "/readyz", "/metrics"})
+_KNOWN_METHODS: Final = (
+    b"POST ", b"GET ", b"DELETE ", b"HEAD ", b"PUT ", b"PATCH ", b"OPTIONS ", b"TRACE ",
+)  # fmt: skip
+_METHOD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) [^ ]+ HTTP/1\.[01]\r\n")
+_OFFER: Final = re.compile(rb"\n(upgrade):", re.IGNORECASE)
 
 
-class BoundedProtocol(H11Protocol):
+class BoundedProtocol(HttpToolsProtocol):
     """One HTTP/1.1 connection that can't be held open, or fed, without end.
 
-    The head of a request has HEAD_SECONDS to arrive. Of a body that was answered without being
-    read, UNREAD_BYTES are discarded within the same time, so that the client gets to see the
-    answer, and no more. An answer that the client does not take for UNWRITTEN_SECONDS is given up.
-    Connections above MAX_CONNECTIONS are closed as they come. What isn't HTTP
-    gets a problem.
+    The head of a request has HEAD_SECONDS to arrive, and HEAD_BYTES, as has what surrounds the
+    chunks of a body. Of a body that was answered without being read, UNREAD_BYTES are discarded
+    within the same time, so that the client gets to see the answer, and no more. An answer that the
+    client does not take for UNWRITTEN_SECONDS is given up. Connections above MAX_CONNECTIONS are
+    closed as they come. What isn't HTTP gets a problem.
     """
 
     changed: Callable[[], None] | None = None
@@ -49,6 +55,10 @@ class BoundedProtocol(H11Protocol):
     _timer: asyncio.TimerHandle | None = None
     _write_timer: asyncio.TimerHandle | None = None
     _unread = 0
+    _between = 0  # bytes since the head, or a piece of the body, was whole
+    _in_head = True
+    _in_body = False
+    _method: str | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or close it where there are too many."""
@@ -68,8 +78,43 @@ class BoundedProtocol(H11Protocol):
                 return
         else:
             self._unread = 0
-        super().data_received(data)
+        self._between += len(data)
+        super().data_received(self._plain(data))
+        if self._between > HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too large.")
         self._watch()
+
+    def on_message_begin(self) -> None:
+        """Begin with a request."""
+        super().on_message_begin()
+        self._in_head = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what follows a body says nothing."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer; raises ValueError where the request names no host, or several."""
+        hosts = [name for name, _ in self.headers].count(b"host")
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            raise ValueError("a request names one host")
+        self._between = 0
+        self._in_head, self._in_body = False, True
+        super().on_headers_complete()
+        if self._method is not None:
+            self.scope["method"], self._method = self._method, None
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._between = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End with a request."""
+        self._between = 0
+        self._in_body = False
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -91,27 +136,49 @@ class BoundedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what isn't HTTP with a problem, where nothing has been answered yet."""
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+        if self.cycle is None or not self.cycle.response_started or self._is_idle():
             body = json.dumps(problems.document("malformed_request", msg)).encode()
-            headers = [
-                (b"content-type", problems.MEDIA_TYPE.encode()),
-                (b"content-length", str(len(body)).encode()),
-                (b"connection", b"close"),
-                *((name.encode(), value.encode()) for name, value in SECURITY.items()),
-            ]
-            for event in (
-                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
-                h11.Data(data=body),
-                h11.EndOfMessage(),
-            ):
-                self.transport.write(self.conn.send(event) or b"")
+            headers = {
+                "content-type": problems.MEDIA_TYPE,
+                "content-length": len(body),
+                "connection": "close",
+                **SECURITY,
+            }
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            self.transport.write(f"HTTP/1.1 400 Bad Request\r\n{head}\r\n".encode() + body)
         self.transport.close()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Go no further: what follows would be taken for another request."""
+        self.send_400_response("No other protocol is spoken.")
+
+    def _plain(self, data: bytes) -> bytes:
+        """The bytes without what the parser fails at, where they are of the head of a request.
+
+        A method that it does not know is no bad request, but one that the address does not take;
+        and who offers another protocol, as clients of HTTP/2 do, is answered in this one.
+        """
+        if self._in_body:
+            return data
+        begins = not self._in_head or self._between == len(data)
+        if begins and not data.startswith(_KNOWN_METHODS) and (unknown := _METHOD.match(data)):
+            self._method = unknown[1].decode()
+            data = b"TRACE" + data[unknown.end(1) :]
+        end = data.find(b"\r\n\r\n")
+        if offer := _OFFER.search(data, 0, len(data) if end < 0 else end):
+            data = data[: offer.start(1)] + b"X-Offer" + data[offer.end(1) :]
+        return data
+
+    def _is_idle(self) -> bool:
+        """Whether the last request was answered, and all of it was received."""
+        return self.cycle.response_complete and not self._in_body
+
     def _discards(self) -> bool:
-        return self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
+        return self._in_body and self.cycle.response_complete
 
     def _watch(self) -> None:
-        if self.conn.their_state is not h11.IDLE and not self._discards():
+        head_is_due = self._in_head and (self.cycle is None or self.cycle.response_complete)
+        if not head_is_due and not self._discards():
             self._stop_timing()
         elif self._timer is None:
             self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
@@ -273,4 +340,5 @@ def serve(
     # What is loaded by now stays: the collector need not go over it again and again.
     gc.collect()
     gc.freeze()
+    gc.enable()
     make_server(app, settings, operations, slot).run(sockets=[sock])

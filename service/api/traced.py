@@ -27,9 +27,11 @@ class Traced:
         if scope["type"] != "http" or scope["path"] in _QUIET:
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        parent = _PROPAGATOR.extract({"traceparent": headers.get("traceparent", "")})
-        token = context.attach(parent)
+        parent = Headers(scope=scope).get("traceparent", "")
+        if not (parent or tracing.are_on()):
+            await self._app(scope, receive, send)
+            return
+        token = context.attach(_PROPAGATOR.extract({"traceparent": parent}))
         method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
         status = 0
 

@@ -32,6 +32,9 @@ _PAGE: Final = 500
 _INSERT_AT_ONCE: Final = 1000
 _PACE_SECONDS: Final = 60.0
 _READ: Final = ("accepted", "rejected")
+_UNREAD: Final = ~sa.exists().where(
+    results.c.batch == items.c.batch, results.c.number == items.c.number
+)
 _CLOCK: Final = sa.literal_column("extract(epoch FROM clock_timestamp())", sa.Float)
 
 
@@ -253,9 +256,6 @@ class Store:
 
     def waiting(self, id: str, first: int, count: int) -> list[Item]:
         """The items first ... first + count - 1 that have no result yet, the least begun first."""
-        unread = ~sa.exists().where(
-            results.c.batch == items.c.batch, results.c.number == items.c.number
-        )
         tried = items.join(
             attempts,
             sa.and_(attempts.c.batch == items.c.batch, attempts.c.number == items.c.number),
@@ -265,7 +265,7 @@ class Store:
         query = (
             sa.select(items, begun)
             .select_from(tried)
-            .where(items.c.batch == id, items.c.number.between(first, first + count - 1), unread)
+            .where(items.c.batch == id, items.c.number.between(first, first + count - 1), _UNREAD)
             .order_by(begun, items.c.number)
         )
         with self.reading() as connection:
@@ -273,6 +273,13 @@ class Store:
                 _filled(Item, row, state="waiting", reading=None, error=None)
                 for row in connection.execute(query)
             ]
+
+    def chunks_waiting(self, batch: Batch) -> list[int]:
+        """The first items of the chunks of a batch that hold any without a result, in order."""
+        first = items.c.number - items.c.number % batch.chunk
+        query = sa.select(first).where(items.c.batch == batch.id, _UNREAD).distinct()
+        with self.reading() as connection:
+            return sorted(connection.scalars(query))
 
     def begin_chunk(self, id: str, first: int) -> bool:
         """Note that a chunk is about to be read; whether it was before."""
@@ -300,13 +307,13 @@ class Store:
     def record(
         self,
         id: str,
-        number: int,
-        outcome: Outcome,
-        beside: Callable[[sa.Connection], None] = lambda _: None,
-    ) -> bool:
-        """Write an item's result; False where it has one already, or its batch has ended.
+        outcomes: Mapping[int, Outcome],
+        beside: Callable[[sa.Connection, int], None] = lambda _, __: None,
+    ) -> set[int]:
+        """Write results of items, by their numbers, all or none; the numbers that were written.
 
-        beside: writes what belongs to the result, in the same transaction.
+        One that has a result already keeps it; none is written where the batch has ended. beside:
+        writes what belongs to the result of a number, in the same transaction.
         """
         # Nobody cancels the batch between the two statements.
         running = (
@@ -317,17 +324,16 @@ class Store:
         try:
             with self.begin() as connection:
                 if connection.execute(running).one_or_none() is None:
-                    return False
-                row = _result_row(id, number, outcome, self._moment())
-                written = connection.execute(
-                    self._insert(results).values(row).on_conflict_do_nothing()
-                )
-                new = bool(written.rowcount == 1)
-                if new:
-                    beside(connection)
+                    return set()
+                now = self.now(connection)
+                rows = [_result_row(id, number, one, now) for number, one in outcomes.items()]
+                insert = self._insert(results).on_conflict_do_nothing()
+                new = set(connection.scalars(insert.returning(results.c.number), rows))
+                for number in new:
+                    beside(connection, number)
                 return new
         except IntegrityError:
-            return False
+            return set()
 
     def complete(self, id: str) -> bool:
         """Whether every item of a batch has its result; the batch is completed then."""

@@ -19,7 +19,8 @@ from service.jobs.work import Worker
 
 logger = logging.getLogger(__name__)
 
-_FEED_SECONDS: Final = 0.2
+# What this process accepts wakes it; this is how late it learns what others have accepted or ended.
+_FEED_SECONDS: Final = 1.0
 _BEAT_SECONDS: Final = 5.0
 _LEASE_SECONDS: Final = 30.0
 _PURGE_SECONDS: Final = 60.0

@@ -2,25 +2,27 @@
 
 The commit that accepts a batch is all that accepting is. A worker puts the batch's chunks on the
 queue afterwards, under ids that follow from the batch, so that doing it twice does nothing. A
-workflow reads what of its chunk has no result yet, each result a commit of its own; killed and run
-again, it goes on after the last of them.
+workflow reads what of its chunk has no result yet and writes results every half a second, each time
+in a commit of its own; killed and run again, it goes on after the last that was written.
 
 An image that ends the process that reads it is given up after a few attempts. Where that process is
 one of its own (`isolated`) its end is the image's doing, and is known at once. Where everything
 went down, a chunk that is run again notes what it is about to read, reads what it has begun the
-least often first, and gives up what was begun too often: it may have been the cause.
+least often first, writes each result at once, and gives up what was begun too often: it may have
+been the cause.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import metrics, tracing
@@ -53,6 +55,11 @@ _VERSION: Final = "1"
 _POLL_SECONDS: Final = 0.2
 _WEBHOOK_POLL_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = (1.0, 30.0)
+# A commit takes milliseconds however little it writes, and the database is locked meanwhile.
+_RECORD_SECONDS: Final = 0.5
+# Items that are loaded before a reader is waited for, and then read by it: threads change less.
+_READ_AT_ONCE: Final = 10
+_BYTES_AT_ONCE: Final = 1 << 20
 _START_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 0.0)
 # Of a process that reads alone; and of a whole worker, which may also have been killed by chance.
 _ATTEMPTS: Final = 3
@@ -173,12 +180,11 @@ class Worker:
 
     def enqueue(self, batch: Batch, generation: int) -> bool:
         """Put a batch's chunks on the queue, those with something to read; whether all are."""
-        for first in range(0, batch.items, batch.chunk):
+        for first in self._work.store.chunks_waiting(batch):
             if self._stopping.is_set():
                 return False
-            if self._work.store.waiting(batch.id, first, batch.chunk):
-                with SetWorkflowID(f"{batch.id}.{first}.{generation}"):
-                    DBOS.enqueue_workflow(QUEUE, self._read_workflow, batch.id, first, batch.chunk)
+            with SetWorkflowID(f"{batch.id}.{first}.{generation}"):
+                DBOS.enqueue_workflow(QUEUE, self._read_workflow, batch.id, first, batch.chunk)
         self._work.store.complete(batch.id)
         return True
 
@@ -240,10 +246,26 @@ class Worker:
             return
         again = self._persist(lambda: self._work.store.begin_chunk(id, first))
         stated = self._persist(lambda: letters.stated_items(self._work.store, id, first, count))
-        for item in self._persist(lambda: self._work.store.waiting(id, first, count)):
-            if not self._read_item(batch, item, stated.get(item.number), again):
-                return
-        self._persist(lambda: self._work.store.complete(id))
+        patience, most = (0.0, 1) if again else (_RECORD_SECONDS, _READ_AT_ONCE)
+        waiting = self._persist(lambda: self._work.store.waiting(id, first, count))
+        done: dict[int, Outcome] = {}
+        written = time.monotonic()
+        try:
+            for loaded in self._loaded(batch, waiting, most):
+                # Others load and record meanwhile, so that no reader waits for a disk.
+                with self._free:
+                    for item, data in loaded:
+                        about = stated.get(item.number)
+                        done[item.number] = self._read_item(batch, item, about, data, again)
+                if time.monotonic() - written >= patience:
+                    if not self._record(batch, done):
+                        return
+                    written = time.monotonic()
+        finally:
+            # Also where the worker stops: what was read need not be read again.
+            goes_on = self._record(batch, done)
+        if goes_on:
+            self._persist(lambda: self._work.store.complete(id))
 
     def _tell(
         self,
@@ -262,37 +284,47 @@ class Worker:
             metrics.WEBHOOKS.labels("given_up").inc()
             logger.error("a webhook was not received in %d attempts", attempt + 1)
 
+    def _loaded(
+        self, batch: Batch, waiting: Sequence[Item], most: int
+    ) -> Iterator[list[tuple[Item, bytes | None]]]:
+        """Items with their images, at most so many together, fewer where they are large."""
+        loaded: list[tuple[Item, bytes | None]] = []
+        size = 0
+        for item in waiting:
+            load = partial(self._work.bodies.read, batch.body, item.start, item.size)
+            loaded.append((item, self._persist(load)))
+            size += item.size
+            if len(loaded) == most or size > _BYTES_AT_ONCE:
+                yield loaded
+                loaded, size = [], 0
+        if loaded:
+            yield loaded
+
     def _read_item(
-        self, batch: Batch, item: Item, stated: letters.StatedItem | None, again: bool
-    ) -> bool:
-        """Read and record one item; False where its batch has ended meanwhile."""
-        load = partial(self._work.bodies.read, batch.body, item.start, item.size)
-        data: bytes | None = self._persist(load)
-        # Others load and record meanwhile, so that no reader waits for a disk.
-        with self._free:
-            self._work.before_each()
-            self._enter()
-            try:
-                if again and item.begun < _BEGINNINGS:
-                    self._persist(lambda: self._work.store.begin_item(batch.id, item.number))
-                about: dict[str, tracing.Value] = {
-                    "cheque.batch": batch.id,
-                    "cheque.item": item.number,
-                }
-                with tracing.span("item", about) as made:
-                    outcome = self._outcome(batch, item, stated, data)
-                    made.set_attribute("cheque.state", outcome.state)
-            except BaseException:
-                self._leave()
-                raise
+        self,
+        batch: Batch,
+        item: Item,
+        stated: letters.StatedItem | None,
+        data: bytes | None,
+        again: bool,
+    ) -> Outcome:
+        """Read one item, which counts as being read until its result is recorded."""
+        self._work.before_each()
+        self._enter()
         try:
-            if self._persist(lambda: self._record(batch, item, outcome)):
-                metrics.BATCH_ITEMS.labels(outcome.state).inc()
-                return True
-            now = self._persist(lambda: self._work.store.batch(batch.id))
-            return now is not None and now.state == "running"
-        finally:
-            self._leave()
+            if again and item.begun < _BEGINNINGS:
+                self._persist(lambda: self._work.store.begin_item(batch.id, item.number))
+            about: dict[str, tracing.Value] = {
+                "cheque.batch": batch.id,
+                "cheque.item": item.number,
+            }
+            with tracing.span("item", about) as made:
+                outcome = self._outcome(batch, item, stated, data)
+                made.set_attribute("cheque.state", outcome.state)
+            return outcome
+        except BaseException:
+            self._leave(1)
+            raise
 
     def _enter(self) -> None:
         with self._idle:
@@ -300,22 +332,34 @@ class Worker:
                 raise StoppedError
             self._reading += 1
 
-    def _leave(self) -> None:
+    def _leave(self, items: int) -> None:
         with self._idle:
-            self._reading -= 1
+            self._reading -= items
             self._idle.notify_all()
 
-    def _record(self, batch: Batch, item: Item, outcome: Outcome) -> bool:
-        entrance = self._work.entrance
-        done = self._work.store.record(
-            batch.id,
-            item.number,
-            outcome,
-            lambda connection: entrance.record(connection, batch, item.number, outcome),
-        )
-        if done and outcome.reading is not None:
-            entrance.count(batch.owner, outcome.reading, field_only=batch.options.field_only)
-        return done
+    def _record(self, batch: Batch, done: dict[int, Outcome]) -> bool:
+        """Write the results of some items and let go of them; False where the batch has ended."""
+        if not done:
+            return True
+        entrance, store = self._work.entrance, self._work.store
+
+        def beside(connection: Connection, number: int) -> None:
+            entrance.record(connection, batch, number, done[number])
+
+        try:
+            new = self._persist(lambda: store.record(batch.id, done, beside))
+            for number in new:
+                metrics.count_item(done[number].state)
+                reading = done[number].reading
+                if reading is not None:
+                    entrance.count(batch.owner, reading, field_only=batch.options.field_only)
+            if len(new) == len(done):
+                return True
+            now = self._persist(lambda: store.batch(batch.id))
+            return now is not None and now.state == "running"
+        finally:
+            self._leave(len(done))
+            done.clear()
 
     def _outcome(
         self, batch: Batch, item: Item, stated: letters.StatedItem | None, data: bytes | None

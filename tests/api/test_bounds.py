@@ -15,6 +15,11 @@ from service.api import create_app, server
 from service.settings import Settings
 from service.sockets import listen
 
+_IN_CHUNKS = (
+    b"POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
+
 
 @contextlib.contextmanager
 def _connected(client: httpx.Client) -> Iterator[socket.socket]:
@@ -139,6 +144,27 @@ def test_an_endless_body_is_answered_and_then_cut_off(client: httpx.Client) -> N
                 raw.sendall(piece)
                 sent += len(piece)
     assert sent < 96 * 1024 * 1024
+    assert client.get("/livez").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /livez?",
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: ",
+        _IN_CHUNKS + b"4;",
+        _IN_CHUNKS + b"4\r\n\x89PNG\r\n0\r\nX-Long: ",
+    ],
+)
+def test_an_endless_head_is_cut_off(client: httpx.Client, begun: bytes) -> None:
+    sent = 0
+    with _connected(client) as raw:
+        raw.sendall(begun)
+        with contextlib.suppress(ConnectionError):
+            while sent < 1 << 26:
+                raw.sendall(b"a" * (1 << 16))
+                sent += 1 << 16
+    assert sent < 1 << 24
     assert client.get("/livez").status_code == 200
 
 

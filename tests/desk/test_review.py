@@ -100,9 +100,8 @@ def _submit(
         outcome = Outcome(state, _reading(amount, accepted=accepted), None, {"digest": "d"})
         assert store.record(
             id,
-            number,
-            outcome,
-            lambda c, n=number, o=outcome: entrance.record(c, batch, n, o),  # type: ignore[misc]
+            {number: outcome},
+            lambda c, n, o=outcome: entrance.record(c, batch, n, o),  # type: ignore[misc]
         )
     store.complete(id)
 

@@ -131,7 +131,7 @@ def test_what_is_old_is_purged_and_what_runs_is_not(store: Store, bodies: Folder
     file.close()
     for name in (*names, orphan):
         os.utime(bodies.path(name), (time.time() - 9999, time.time() - 9999))
-    assert store.record("ended", 0, READ)
+    assert store.record("ended", {0: READ})
     assert store.complete("ended")
     _upkeep(FakeWorker(), store, bodies, retention=-1.0)._purge()
     assert store.batch("ended") is None
@@ -141,17 +141,17 @@ def test_what_is_old_is_purged_and_what_runs_is_not(store: Store, bodies: Folder
 
 def test_a_result_is_written_once_and_only_while_its_batch_runs(store: Store) -> None:
     _accept(store, "a", items=3)
-    assert store.record("a", 0, READ)
-    assert not store.record("a", 0, Outcome("failed", None, ("x", "y")))
+    assert store.record("a", {0: READ})
+    assert not store.record("a", {0: Outcome("failed", None, ("x", "y"))})
     assert not store.complete("a")
     store.cancel("a")
-    assert not store.record("a", 1, READ)
+    assert not store.record("a", {1: READ})
     batch = store.batch("a")
     assert batch is not None
     progress = store.progress(batch)
     assert (progress.accepted, progress.cancelled, progress.failed) == (1, 2, 0)
     store.remove("a")
-    assert not store.record("a", 2, READ)
+    assert not store.record("a", {2: READ})
     assert store.batch("a") is None
     assert store.waiting("a", 0, 20) == []
 
@@ -230,7 +230,7 @@ def test_the_pace_is_that_of_the_last_minute(store: Store, monkeypatch: pytest.M
     assert store.progress(batch).pace is None
     for number in range(5):
         clock[0] += 2.0
-        store.record("a", number, READ)
+        store.record("a", {number: READ})
     assert store.progress(batch).pace == pytest.approx(0.5)
     clock[0] += 100.0
     assert store.progress(batch).pace is None

@@ -21,10 +21,13 @@ from training.global_train import Chain, GlobalRecipe, Progress, tune, workers
 from training.pretrain import Pool
 from training.string_loss import Runner
 from training.strings import SHARD, StringSample, build_strings, cut_image, load_strings
+from training.strips import Strip, build_strips, load_strips
 from training.swept import SweptNet
 from training.tuning import single_pools, write_tuned
 from training.variants import CROPPED, PAGE, varied
 
+# Synthetic strips are made in no time: so many to a field.
+_STRIPS = 4
 # Below it a part says nothing of when to stop.
 _LEAST = 10
 
@@ -211,16 +214,24 @@ def mean_chain(chains: Sequence[Chain]) -> Chain:
 
 
 def build_mixture(sources: Sources, folder: Path, fields: int, workers: int = 2) -> Iterator[str]:
-    """Make the synthetic fields and single characters that are mixed in; yields what is made."""
+    """Make the synthetic fields, strips and single characters that are mixed in; yields what is
+    made."""
     shards = -(-fields // SHARD)
     for number in build_strings(sources, folder, "fields", shards, "train", workers):
         yield f"synthetic fields {SHARD * (number + 1)}"
+    thousands = -(-_STRIPS * fields // 1000)
+    for number in build_strips(sources, folder / "strips", "fields", thousands, "train", workers):
+        yield f"synthetic strips {1000 * (number + 1)}"
     yield from build_isolated(sources, folder, "train", 0, workers)
 
 
-def load_mixture(folder: Path, fields: int) -> tuple[list[StringSample], list[Pool]]:
+def load_mixture(folder: Path, fields: int) -> tuple[list[StringSample], list[Pool], list[Strip]]:
     """What build_mixture made."""
-    return load_strings(folder, "fields", -(-fields // SHARD)), single_pools(folder)
+    return (
+        load_strings(folder, "fields", -(-fields // SHARD)),
+        single_pools(folder),
+        load_strips(folder / "strips", "fields", -(-_STRIPS * fields // 1000)),
+    )
 
 
 def write_adapted(

@@ -142,6 +142,7 @@ def adapt(
     from training.global_train import Progress
     from training.pretrain import Pool
     from training.strings import StringSample
+    from training.strips import Strip
     from training.swept_commands import adapt_network
 
     with explained():
@@ -167,12 +168,13 @@ def adapt(
                     cut[image] = own
             mixed: list[StringSample] = []
             pools: list[Pool] = []
+            strips: list[Strip] = []
             if synthetic:
                 task = bar.add_task("synthetic fields", total=None)
                 sources = Sources(data_folder(data), fonts)
                 for done in adaptation.build_mixture(sources, runs / name, synthetic, workers):
                     bar.update(task, advance=1, description=done)
-                mixed, pools = adaptation.load_mixture(runs / name, synthetic)
+                mixed, pools, strips = adaptation.load_mixture(runs / name, synthetic)
             task = bar.add_task("adapting", total=None)
 
             def show(part: int, now: Progress, loss: float) -> None:
@@ -186,8 +188,8 @@ def adapt(
             swept = None
             if load_card(model).swept is not None:
                 swept = adapt_network(
-                    model, sample, runs / name, Sources(data_folder(data), fonts), bar,
-                    field_only=field_only, variants=variants, seed=seed, workers=workers,
+                    model, sample, strips, bar,
+                    field_only=field_only, variants=variants, seed=seed,
                 )  # fmt: skip
         adaptation.write_adapted(adapted, plan, sample, folder, swept, field_only=field_only)
     table = Table("each part while held back", "loss", "right %")

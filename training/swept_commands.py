@@ -20,8 +20,10 @@ from training.console import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.calibration import Sample
-    from training.dataset import Sources
+    from training.strips import Strip
     from training.swept import SweptNet
 
 
@@ -75,20 +77,17 @@ def sweep(
 def adapt_network(
     model: Path,
     sample: "Sample",
-    folder: Path,
-    sources: "Sources",
+    mixed: "Sequence[Strip]",
     bar: Progress,
     *,
     field_only: bool,
     variants: int,
     seed: int,
-    workers: int,
 ) -> "SweptNet":
-    """The swept network of a model, tuned to a labelled sample; folder: for what is mixed in."""
+    """The swept network of a model, tuned to a labelled sample; mixed: synthetic strips."""
     from service.pipeline.card import load_card
     from training.adapt import amounts_of
     from training.export import load_swept
-    from training.strips import build_strips, load_strips
     from training.swept_adapt import SweptAdaptation, adapt_swept, amount_strips
 
     task = bar.add_task("strips of the images", total=len(sample.labels))
@@ -98,19 +97,11 @@ def adapt_network(
     ):
         bar.advance(task)
         images += [own] if own else []
-    task = bar.add_task("synthetic strips", total=None)
-    for number in build_strips(sources, folder / "strips", "fields", _MIXED, "train", workers):
-        bar.update(task, advance=1, description=f"synthetic strips {1000 * (number + 1)}")
     task = bar.add_task("adapting the swept network", total=1.0)
 
     def show(done: float, loss: float) -> None:
         text = f"adapting the swept network, loss {loss:.3f}"
         bar.update(task, completed=done, description=text)
 
-    mixed = load_strips(folder / "strips", "fields", _MIXED)
     labels = load_card(model).labels
     return adapt_swept(load_swept(model), images, mixed, labels, SweptAdaptation(seed=seed), show)
-
-
-# Thousands of synthetic fields mixed in.
-_MIXED = 4

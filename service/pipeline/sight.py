@@ -6,7 +6,7 @@ it makes of that, is decided elsewhere (``reader``).
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
@@ -58,6 +58,8 @@ _SURE_OF_AMOUNT = 0.98
 _LIKELIER = 3.0
 # No symbol is wider, columns of a strip.
 _WIDEST = 0.8 * STRIP_SIZE
+# What an opinion gives less does not count.
+_COUNTS = 1e-3
 # A closer look is at the fields that hold at least this share of what the first one found.
 _HOLDS = 0.02
 
@@ -132,22 +134,13 @@ class Seen:
 class Said:
     """What the swept network says of the fields of a look.
 
-    strips: of the fields, by their numbers; graph: of its outputs, grammar: that it is searched
-    with; found: readings of different amounts, the likeliest first, and their posteriors by amount.
+    strips: of the fields, by their numbers; graph: of its outputs; found: readings of different
+    amounts, the likeliest first.
     """
 
     strips: dict[int, Strip]
     graph: SweptLattice
-    grammar: Grammar
     found: tuple[Interpretation, ...]
-    posteriors: dict[int, float]
-
-    def of_amounts(self, amounts: Sequence[int]) -> dict[int, float]:
-        """The posteriors of amounts, in minor units."""
-        lattice = self.graph.lattice
-        everything = forward_of_all(forward_by_field(lattice, self.grammar).values(), 0.0)
-        spelled = forward_of_amounts(lattice, self.grammar, amounts)
-        return {a: posterior(one, everything) for a, one in zip(amounts, spelled, strict=True)}
 
     def written(self, one: Interpretation, silent: int) -> tuple[NDArray[np.float32], list[int]]:
         """About where the symbols of a path stand, f32 [S, 4] in working pixels, and their labels.
@@ -240,37 +233,37 @@ class Eye:
         return self._seen(sight, grammar, clock, number)
 
     def opinion(self, seen: Seen, grammar: Grammar, clock: Clock, number: int) -> Opinion:
-        """A look, with what the swept network says of it."""
-        said = self.sweep(seen.sight, grammar, clock, number)
-        read = seen.of_amounts()
-        if said is None:
-            return Opinion(seen, None, (read,))
-        missing = [amount for amount in said.posteriors if amount not in read]
-        if missing:
-            found = self.posteriors_of(seen.sight, grammar, missing)
-            read |= dict(zip(missing, found, strict=True))
-        heard = said.posteriors | said.of_amounts([a for a in read if a not in said.posteriors])
-        clock.lap("search")
-        return Opinion(seen, said, (read, heard))
+        """A look, with what the swept network says of the fields that hold its amounts.
 
-    def sweep(self, sight: Sight, grammar: Grammar, clock: Clock, number: int) -> Said | None:
-        """What the swept network says of the fields that hold a look's amounts, so many amounts.
-
-        None where the model has no such network.
+        number: of the amounts that the network is asked for. Without such a network the segments'
+        is the only share.
         """
+        read = {one: share for one, share in seen.of_amounts().items() if share >= _COUNTS}
         if self._swept is None or self.card.swept is None:
-            return None
+            return Opinion(seen, None, (read,))
+        sight = seen.sight
         fields = sight.holding()
         strips = {index: self._strip(sight, index) for index in fields}
         outputs = [self._swept.outputs(strips[index].ink) for index in fields]
         clock.lap("sweep")
         own = self._constrained(grammar, self.card.swept.grammar_weight)
-        graph = weighed(swept_lattice(outputs, fields), sight.fields, own)
+        graph, everything = weighed(swept_lattice(outputs, fields), sight.fields, own)
         found = tuple(best(graph.lattice, own, number, distinct="amount"))
-        said = Said(strips, graph, own, found, {})
-        said = replace(said, posteriors=said.of_amounts([one.amount_minor for one in found]))
+        amounts = list({one.amount_minor: None for one in found} | dict.fromkeys(read))
+        spelled = forward_of_amounts(graph.lattice, own, amounts)
+        said = {
+            amount: posterior(penalty, everything)
+            for amount, penalty in zip(amounts, spelled, strict=True)
+        }
+        said = {one: share for one, share in said.items() if share >= _COUNTS or one in read}
+        missing = [amount for amount in said if amount not in read]
+        read |= dict(
+            zip(missing, self.posteriors_of(sight, grammar, missing), strict=True)
+            if missing
+            else ()
+        )
         clock.lap("search")
-        return said
+        return Opinion(seen, Said(strips, graph, found), (read, said))
 
     def _constrained(self, grammar: Grammar, weight: float) -> Grammar:
         """The grammar as the swept network's, made once."""

@@ -4,7 +4,6 @@ Its outputs are a graph as well: a node before and after every column, and betwe
 each symbol and one for none. Composed with the grammar it is searched like the recognition graph.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from service.errors import ModelError
 from service.pipeline.automaton import Grammar, reweighted
-from service.pipeline.chain import Entrances, against_none, normalised
+from service.pipeline.chain import Entrances, against_none, forward_of_all, normalised
 from service.pipeline.field import FieldCandidate
 from service.pipeline.search import forward_by_field
 from service.pipeline.sweep import Lattice, label_weights
@@ -108,20 +107,21 @@ def swept_lattice(
 
 def weighed(
     graph: SweptLattice, fields: Sequence[FieldCandidate], grammar: Grammar
-) -> SweptLattice:
-    """The graph with every field measured against being no amount at all.
+) -> tuple[SweptLattice, float]:
+    """The graph with every field measured against being no amount at all; and the forward penalty
+    of everything: all amounts of all fields, and that there is none.
 
     fields: all candidates. What is added to a path is the field's own log odds, and the network's:
     how much likelier it takes the strip for something else than the grammar's amounts.
     """
     entrances = Entrances.of(graph.lattice)
-    totals = forward_by_field(graph.lattice, grammar)
-    added = [
-        against_none(fields[number].penalty)
-        + math.log(max(-math.expm1(-max(totals[number], 0.0)), _LEAST_ELSE))
-        for number in entrances.fields.tolist()
-    ]
-    return replace(graph, lattice=normalised(graph.lattice, entrances, np.array(added)))
+    found = forward_by_field(graph.lattice, grammar)
+    totals = np.array([found[number] for number in entrances.fields.tolist()])
+    own = np.array([against_none(fields[n].penalty) for n in entrances.fields.tolist()])
+    elsewhere = np.maximum(-np.expm1(-np.maximum(totals, 0.0)), _LEAST_ELSE)
+    added = own + np.log(elsewhere)
+    lattice = normalised(graph.lattice, entrances, added)
+    return replace(graph, lattice=lattice), forward_of_all((totals + added).tolist(), 0.0)
 
 
 def _speaks(outputs: NDArray[np.floating], silent: float) -> NDArray[np.bool_]:

@@ -135,7 +135,11 @@ def test_a_field_is_weighed_by_what_else_its_strip_may_say() -> None:
     ]
     graph = swept_lattice(outputs, [0, 1])
     before = forward_by_field(graph.lattice, GRAMMAR)
-    after = forward_by_field(weighed(graph, fields, GRAMMAR).lattice, GRAMMAR)
+    own, everything = weighed(graph, fields, GRAMMAR)
+    after = forward_by_field(own.lattice, GRAMMAR)
+    assert everything == pytest.approx(
+        -np.logaddexp.reduce([0.0, *(-one for one in after.values())])
+    )
     for number, field in enumerate(fields):
         other = math.log(1 - math.exp(-before[number]))
         assert after[number] == pytest.approx(

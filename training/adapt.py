@@ -256,9 +256,8 @@ def write_adapted(
         }
     }
     write_tuned(adapted.chain, plan.model, to, training)
-    own = load_card(plan.model).swept
-    if swept is not None and own is not None:
-        export_swept(swept, {"grammar_weight": own.grammar_weight}, to)
+    if swept is not None:
+        export_swept(swept, to)
 
 
 def what_it_accepts(adapted: Adapted, to: Path, max_error: float = DEFAULT_MAX_ERROR) -> str:

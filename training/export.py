@@ -81,11 +81,10 @@ class _SweptPenalties(nn.Module):
         return -logs
 
 
-def export_swept(network: nn.Module, fit: dict[str, Any], folder: Path) -> float:
+def export_swept(network: nn.Module, folder: Path) -> float:
     """Put a swept network into a model's folder; returns the largest difference to torch.
 
-    fit: what the card says of it beside its sha256. Raises ValueError where ONNX and torch differ
-    by more than 1e-4 on random strips.
+    Raises ValueError where ONNX and torch differ by more than 1e-4 on random strips.
     """
     path = folder / SWEPT
     part = path.with_suffix(".part")
@@ -123,7 +122,7 @@ def export_swept(network: nn.Module, fit: dict[str, Any], folder: Path) -> float
         raise ValueError(f"ONNX and torch differ by {worst:.2g}")
     part.replace(path)
     card = json.loads((folder / "card.json").read_text())
-    card["swept"] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **fit}
+    card["swept"] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     (folder / "card.json").write_text(card_text(card))
     return worst
 

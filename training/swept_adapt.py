@@ -156,7 +156,7 @@ def adapt_swept(
     candidates: the one that says the amount likeliest is learned from. synthetic: mixed in, so that
     nothing is forgotten. progress: called with the share done and the mean loss since last told.
     """
-    grammar = constraint(grammar_for(None, None, labels), 0.0)
+    grammar = constraint(grammar_for(None, None, labels))
     averaged = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=how.rate, weight_decay=1e-2)
     rng = np.random.default_rng(how.seed)

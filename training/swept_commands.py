@@ -33,9 +33,6 @@ def sweep(
     fields: Annotated[int, typer.Option(help="Thousands of synthetic fields.", min=1)] = 48,
     cheques: Annotated[int, typer.Option(help="Thousands of synthetic cheques.", min=0)] = 4,
     strings: Annotated[int, typer.Option(help="Thousands of real strings.", min=0)] = 8,
-    grammar_weight: Annotated[
-        float, typer.Option(help="What the grammar's penalties are multiplied with.", min=0)
-    ] = 0.0,
     data: Data = None,
     fonts: Fonts = None,
     runs: Runs = RUNS,
@@ -69,7 +66,7 @@ def sweep(
                 bar.update(task, completed=now.strips, description=text)
 
             network = swept.run_swept(runs / name, recipe, show)
-        difference = export_swept(network, {"grammar_weight": grammar_weight}, model)
+        difference = export_swept(network, model)
     say(f"put it into {model}; torch and ONNX differ by at most {difference:.1g}")
     say(f"calibrate it anew: python -m training doubts --model {model}, then calibrate")
 

@@ -13,7 +13,7 @@ from service.pipeline.search import Interpretation
 from service.pipeline.sight import Opinion, Shares
 
 # Opinions that are together as sure as this need no other look.
-_SURE: Final = 0.985
+_SURE: Final = 0.95
 # An opinion holds nothing for less likely than this.
 _LEAST: Final = 1e-4
 _LEAST_REST: Final = 1e-3

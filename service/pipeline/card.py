@@ -157,12 +157,10 @@ def log_odds(probability: float) -> float:
 class SweptCard:
     """The swept network beside the recognizer, see `service.pipeline.swept`.
 
-    sha256: of swept.onnx. grammar_weight: what the grammar's penalties are multiplied with where it
-    constrains what the network says.
+    sha256: of swept.onnx.
     """
 
     sha256: str
-    grammar_weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +278,7 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
 def _swept(raw: dict[str, Any] | None) -> SweptCard | None:
     if raw is None:
         return None
-    return SweptCard(str(raw["sha256"]), float(raw["grammar_weight"]))
+    return SweptCard(str(raw["sha256"]))
 
 
 def _doubts(raw: dict[str, Any] | None) -> Doubts | None:

@@ -413,7 +413,7 @@ def _runner_up(
         amount_minor=other.amount_minor,
         currency=other.currency,
         text=other.text,
-        confidence=_rounded(chain.confidences[other.amount_minor]),
+        confidence=_rounded(chain.confidences.get(other.amount_minor, 0.0)),
         behind=_rounded(other.penalty - first.penalty),
         same_field=bool(same),
         differences=_differences(chain, first, other, numbers) if same else (),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from service.pipeline.field import Box, FieldCandidate, Zone
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage, extract_ink
+from service.pipeline.levels import percentile
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ _CHANGES: Final = (
 LOOKS: Final = 1 + len(_CHANGES)
 """How many looks at a page there are, the page as it is among them."""
 
-_OF_INK: Final = (_Change(wide=0.83, high=0.83), _Change(degrees=2.0))
-CLOSER: Final = 1 + len(_OF_INK)
+_TURNED: Final = _Change(degrees=2.0)
+CLOSER: Final = 2
 """How many closer looks at an amount there are beside the first."""
 
 # What of a page is seen of a closer look, in heights of the amount, and in pixels at least.
@@ -65,8 +66,8 @@ def closer_looks(
     """CLOSER ways to see the part of an image that holds some of its fields.
 
     Where the amount may stand is known, so that such a look costs a fraction of the first. One
-    finds ink anew in what is a quarter larger, the others reduce and turn the ink that was found.
-    held: the fields that will be read; there must be one.
+    finds ink anew in what is a quarter larger, the other turns the ink that was found. held: the
+    fields that will be read; there must be one.
     """
     height, width = image.grey.shape
     boxes = np.array([zone.box for number in held for zone in fields[number].zones])
@@ -93,11 +94,10 @@ def closer_looks(
         return Near(found, mapped, image.to_original @ np.linalg.inv(into))
 
     grey = image.grey[part]
-    larger, matrix = _changed(grey, _LARGER, int(np.median(grey)))
+    larger, matrix = _changed(grey, _LARGER, int(percentile(grey, 50)))
     yield near(extract_ink(larger), matrix)
-    for change in _OF_INK:
-        changed, matrix = _changed(ink.ink[part], change, 0)
-        yield near(InkImage(changed, changed > 0, ink.rules[:0]), matrix)
+    turned, matrix = _changed(ink.ink[part], _TURNED, 0)
+    yield near(InkImage(turned, turned > 0, ink.rules[:0]), matrix)
 
 
 def _hull(zone: Zone, matrix: NDArray[np.float64], within: tuple[int, ...] | None) -> Box:
@@ -114,7 +114,7 @@ def _hull(zone: Zone, matrix: NDArray[np.float64], within: tuple[int, ...] | Non
 
 def further_looks(image: ChequeImage) -> Iterator[ChequeImage]:
     """LOOKS - 1 slight changes of an image, each with its way back to the original."""
-    paper = int(np.median(image.grey))
+    paper = int(percentile(image.grey, 50))
     for change in _CHANGES:
         grey, matrix = _changed(image.grey, change, paper)
         yield replace(

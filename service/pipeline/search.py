@@ -65,19 +65,20 @@ def best(
     n: int = 1,
     *,
     distinct: Literal["text", "amount"] = "text",
+    within: float = np.inf,
 ) -> list[Interpretation]:
     """The n best interpretations that differ, best first (section X, Viterbi).
 
     distinct "text": their symbols differ; "amount": their amounts do, which passes over other ways
     of writing the same one. Stray ink never tells interpretations apart. Fewer than n where there
-    are fewer.
+    are fewer whose penalty is at most `within` above the best one's.
     """
     composition = Composition(lattice, grammar.automaton, grammar.rubbish)
     found: list[Interpretation] = []
     with nearest(composition.problem, lattice.num_nodes) as near:
         if not np.isfinite(near.penalty):
             return []
-        for beam in _BEAMS:
+        for beam in (*(one for one in _BEAMS if one < within), within):
             bound = near.penalty + beam
             near.look(bound)
             if distinct == "amount":

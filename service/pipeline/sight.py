@@ -58,8 +58,9 @@ _SURE_OF_AMOUNT = 0.98
 _LIKELIER = 3.0
 # No symbol is wider, columns of a strip.
 _WIDEST = 0.8 * STRIP_SIZE
-# What an opinion gives less does not count.
+# What an opinion gives less does not count, nor do paths that are so much dearer than the best.
 _COUNTS = 1e-3
+_FAR = 8.0
 # A closer look is at the fields that hold at least this share of what the first one found.
 _HOLDS = 0.02
 
@@ -230,7 +231,7 @@ class Eye:
         """The fields of a look that hold its amounts, seen another way."""
         sight = Sight(near.ink, near.fields, near.to_original, dict(first.masses))
         self._read(sight, first.holding(), grammar, clock)
-        return self._seen(sight, grammar, clock, number)
+        return self._seen(sight, grammar, clock, number, within=_FAR)
 
     def opinion(self, seen: Seen, grammar: Grammar, clock: Clock, number: int) -> Opinion:
         """A look, with what the swept network says of the fields that hold its amounts.
@@ -246,9 +247,9 @@ class Eye:
         strips = {index: self._strip(sight, index) for index in fields}
         outputs = [self._swept.outputs(strips[index].ink) for index in fields]
         clock.lap("sweep")
-        own = self._constrained(grammar, self.card.swept.grammar_weight)
+        own = self._constrained(grammar)
         graph, everything = weighed(swept_lattice(outputs, fields), sight.fields, own)
-        found = tuple(best(graph.lattice, own, number, distinct="amount"))
+        found = tuple(best(graph.lattice, own, number, distinct="amount", within=_FAR))
         amounts = list({one.amount_minor: None for one in found} | dict.fromkeys(read))
         spelled = forward_of_amounts(graph.lattice, own, amounts)
         said = {
@@ -265,10 +266,10 @@ class Eye:
         clock.lap("search")
         return Opinion(seen, Said(strips, graph, found), (read, said))
 
-    def _constrained(self, grammar: Grammar, weight: float) -> Grammar:
-        """The grammar as the swept network's, made once."""
+    def _constrained(self, grammar: Grammar) -> Grammar:
+        """The grammar as the swept network's constraint, made once."""
         if grammar.version not in self._constraints:
-            self._constraints[grammar.version] = constraint(grammar, weight)
+            self._constraints[grammar.version] = constraint(grammar)
         return self._constraints[grammar.version]
 
     def _strip(self, sight: Sight, number: int) -> Strip:
@@ -326,8 +327,10 @@ class Eye:
         found = forward_by_field(sight.lattice, grammar)
         sight.masses |= {number: found.get(number, math.inf) for number in fields}
 
-    def _seen(self, sight: Sight, grammar: Grammar, clock: Clock, number: int) -> Seen:
-        found = best(sight.lattice, grammar, number, distinct="amount")
+    def _seen(
+        self, sight: Sight, grammar: Grammar, clock: Clock, number: int, within: float = math.inf
+    ) -> Seen:
+        found = best(sight.lattice, grammar, number, distinct="amount", within=within)
         posteriors = self.posteriors_of(sight, grammar, [one.amount_minor for one in found])
         clock.lap("search")
         minus = bool(found) and (

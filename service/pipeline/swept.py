@@ -21,7 +21,6 @@ from service.pipeline.sweep import Lattice, label_weights
 
 COLUMNS = 4
 """Columns of a strip to one output."""
-STRAY = "stray."
 # A column that says a symbol with less than this probability says none.
 _SILENT = 1e-5
 # No strip is an amount with more certainty than this leaves.
@@ -129,11 +128,9 @@ def _speaks(outputs: NDArray[np.floating], silent: float) -> NDArray[np.bool_]:
     return np.asarray(-np.expm1(-outputs[:, -1].astype(np.float64)) > silent)
 
 
-def constraint(grammar: Grammar, weight: float) -> Grammar:
-    """The same grammar with its penalties multiplied, and none for what is no symbol.
+def constraint(grammar: Grammar) -> Grammar:
+    """The same grammar without penalties: it says which strings are amounts, and no more.
 
-    The network has learned by itself how likely amounts are; of the grammar it needs above all
-    which strings are amounts.
+    How likely each is the network has learned by itself, from the same amounts as the weights.
     """
-    stray = np.array([name.startswith(STRAY) for name in grammar.weight_names])
-    return reweighted(grammar, np.where(stray, 0.0, weight * grammar.weight_penalty))
+    return reweighted(grammar, np.zeros_like(grammar.weight_penalty))

@@ -51,7 +51,7 @@ def test_what_is_no_amount_keeps_its_share() -> None:
     ("opinions", "enough"),
     [
         ([({100: 0.999}, {100: 0.995})], True),
-        ([({100: 0.999}, {100: 0.7})], False),
+        ([({100: 0.99}, {100: 0.7})], False),
         ([({100: 0.999}, {200: 0.999})], False),
         ([({},)], False),
     ],

@@ -17,7 +17,7 @@ from service.pipeline.swept import SweptNetwork, constraint, swept_lattice, weig
 
 LABELS = (*"0123456789.,-/=*#$£€₹x()%+|NORS", "")
 SYMBOLS = (*LABELS[:-1], " ")
-GRAMMAR = constraint(grammar_for(None, None, LABELS), 0.0)
+GRAMMAR = constraint(grammar_for(None, None, LABELS))
 
 
 def _outputs(seed: int, columns: int) -> NDArray[np.float32]:
@@ -123,7 +123,7 @@ def test_probabilities_of_all_strings_add_up_to_one() -> None:
     free = free_grammar(LABELS)
     outputs = _outputs(4, 5)
     lattice = swept_lattice([outputs], [0], silent=-1.0).lattice
-    anything = constraint(free, 0.0)
+    anything = constraint(free)
     assert forward(lattice, anything) == pytest.approx(0.0, abs=1e-6)
 
 
@@ -150,9 +150,7 @@ def test_a_field_is_weighed_by_what_else_its_strip_may_say() -> None:
 def test_a_constraint_has_no_preferences() -> None:
     assert (GRAMMAR.automaton.rubbish_penalty == 0).all()
     assert (GRAMMAR.automaton.penalty == 0).all()
-    half = constraint(grammar_for(None, None, LABELS), 0.5)
-    assert (half.automaton.rubbish_penalty == 0).all()
-    assert half.automaton.penalty.max() > 0
+    assert set(np.unique(GRAMMAR.automaton.class_penalty)) == {0.0, np.inf}
 
 
 def test_a_missing_network_is_a_model_error(tmp_path: Path) -> None:

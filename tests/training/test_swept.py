@@ -144,7 +144,7 @@ def test_an_exported_network_says_the_same_and_can_be_trained_on(tmp_path: Path)
     network = SweptNet(SMALL).train()
     network(torch.randint(0, 256, (8, 36, 64), dtype=torch.uint8))
     network.eval()
-    assert export_swept(network, {"grammar_weight": 0.0}, tmp_path / "model") < 1e-4
+    assert export_swept(network, tmp_path / "model") < 1e-4
     strip = np.random.default_rng(0).integers(0, 256, (36, 61)).astype(np.uint8)
     padded = torch.from_numpy(np.pad(strip, ((0, 0), (0, 3))))[None]
     outputs = SweptNetwork(tmp_path / "model").outputs(strip)
@@ -156,7 +156,7 @@ def test_an_exported_network_says_the_same_and_can_be_trained_on(tmp_path: Path)
 
 
 def test_the_penalty_of_amounts_has_the_gradient_of_its_differences() -> None:
-    grammar = constraint(grammar_for(None, None, LABELS), 0.0)
+    grammar = constraint(grammar_for(None, None, LABELS))
     penalties = -_outputs(9).numpy()
     value, slope = _spelled(penalties, (1234, 123400), grammar)
     step = 1e-5

@@ -58,9 +58,11 @@ _SURE_OF_AMOUNT = 0.98
 _LIKELIER = 3.0
 # No symbol is wider, columns of a strip.
 _WIDEST = 0.8 * STRIP_SIZE
-# What an opinion gives less does not count, nor do paths that are so much dearer than the best.
-_COUNTS = 1e-3
+# Amounts whose paths are so much dearer than the best are not looked for: there is no chance of
+# them. In an opinion neither count those that it gives less than this.
+_FARTHEST = 12.0
 _FAR = 8.0
+_COUNTS = 1e-3
 # A closer look is at the fields that hold at least this share of what the first one found.
 _HOLDS = 0.02
 
@@ -328,7 +330,7 @@ class Eye:
         sight.masses |= {number: found.get(number, math.inf) for number in fields}
 
     def _seen(
-        self, sight: Sight, grammar: Grammar, clock: Clock, number: int, within: float = math.inf
+        self, sight: Sight, grammar: Grammar, clock: Clock, number: int, within: float = _FARTHEST
     ) -> Seen:
         found = best(sight.lattice, grammar, number, distinct="amount", within=within)
         posteriors = self.posteriors_of(sight, grammar, [one.amount_minor for one in found])

@@ -41,7 +41,7 @@ from service.pipeline.grammar import grammar_for
 from service.pipeline.reader import ChequeReader
 
 MODEL = Path("models/amounts/1")
-_STAGES = ("image", "ink", "field", "segment", "recognize", "search")
+_STAGES = ("image", "ink", "field", "segment", "recognize", "sweep", "search")
 
 
 class _Recording:

@@ -198,6 +198,33 @@ def test_amounts_are_those_of_all_listed_paths(seed: int) -> None:
         assert len({i.amount_minor for i in found}) == len(found)
 
 
+@settings(max_examples=60, deadline=None, database=None)
+@given(SEEDS, st.sampled_from([0.5, 3.0, 12.0]))
+def test_what_is_far_from_the_best_can_be_left_out(seed: int, within: float) -> None:
+    for lattice, grammar in [*lattices(seed), *real_lattices(seed)]:
+        every = search.best(lattice, grammar, 8, distinct="amount")
+        near = search.best(lattice, grammar, 8, distinct="amount", within=within)
+        least = every[0].penalty if every else 0.0
+        expected = [one for one in every if one.penalty <= least + within - 1e-9]
+        assert [one.amount_minor for one in near[: len(expected)]] == [
+            one.amount_minor for one in expected
+        ]
+        assert all(one.penalty <= least + within + 1e-9 for one in near)
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(SEEDS)
+def test_the_best_way_to_spell_an_amount_is_found(seed: int) -> None:
+    for lattice, grammar in [*lattices(seed), *real_lattices(seed)]:
+        for one in search.best(lattice, grammar, 6, distinct="amount"):
+            found = search.best_spelling(lattice, grammar, one.amount_minor)
+            assert found is not None
+            assert found.penalty == pytest.approx(one.penalty, abs=1e-6)
+            assert (found.amount_minor, found.negative) == (one.amount_minor, one.negative)
+            assert found.currency in grammar.currency
+        assert search.best_spelling(lattice, grammar, 121212121212) is None
+
+
 @settings(max_examples=100, deadline=None, database=None)
 @given(SEEDS)
 def test_posteriors_of_an_amount_are_numerical_gradients(seed: int) -> None:

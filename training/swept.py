@@ -320,11 +320,15 @@ def build_swept_material(
 
 
 def run_swept(
-    folder: Path, recipe: SweptRecipe, progress: Callable[[SweptProgress, float], None]
+    folder: Path,
+    recipe: SweptRecipe,
+    progress: Callable[[SweptProgress, float], None],
+    begin: SweptNet | None = None,
 ) -> SweptNet:
     """Train a network on a folder's material, with a checkpoint and a log there.
 
-    progress: called with where training stands and the share of held-out strips said rightly.
+    begin: the network to begin with, a new one if left out. progress: called with where training
+    stands and the share of held-out strips said rightly.
     """
     kinds = [(load_strips(folder / "train", kind), share) for kind, share in SHARES.items()]
     held_out = [one for kind in KINDS for one in load_strips(folder / "valid", kind, 1)[:500]]
@@ -339,8 +343,22 @@ def run_swept(
 
     present = [(some, share) for some, share in kinds if some]
     return train_swept(
-        SweptNet(), present, recipe, checkpoint=folder / "checkpoint.pt", progress=tell
+        begin or SweptNet(), present, recipe, checkpoint=folder / "checkpoint.pt", progress=tell
     )
+
+
+def mean_network(networks: Sequence[SweptNet]) -> SweptNet:
+    """The network whose every weight is the mean of those of several that went apart late."""
+    mean = copy.deepcopy(networks[0])
+    with torch.no_grad():
+        for own, *others in zip(
+            mean.state_dict().values(),
+            *(one.state_dict().values() for one in networks),
+            strict=True,
+        ):
+            if own.is_floating_point():
+                own.copy_(torch.stack(others).mean(dim=0))
+    return mean
 
 
 def spelled(strip: Strip) -> str:

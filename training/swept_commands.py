@@ -29,10 +29,15 @@ if TYPE_CHECKING:
 
 def sweep(
     model: Model = MODEL,
-    strips: Annotated[int, typer.Option(help="Strips to see in all.", min=1)] = 1_000_000,
+    strips: Annotated[int, typer.Option(help="Strips to see in all.", min=0)] = 1_000_000,
     fields: Annotated[int, typer.Option(help="Thousands of synthetic fields.", min=1)] = 48,
     cheques: Annotated[int, typer.Option(help="Thousands of synthetic cheques.", min=0)] = 4,
     strings: Annotated[int, typer.Option(help="Thousands of real strings.", min=0)] = 8,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    begin: Annotated[
+        list[Path] | None,
+        typer.Option(help="A model to begin with its swept network; of several, with their mean."),
+    ] = None,
     data: Data = None,
     fonts: Fonts = None,
     runs: Runs = RUNS,
@@ -40,17 +45,21 @@ def sweep(
     seed: Seed = 0,
     workers: Annotated[int, typer.Option(help="Processes that cut and search.", min=1)] = 2,
 ) -> None:
-    """Train the swept network on texts alone and put it into a model's folder."""
+    """Train the swept network on texts alone and put it into a model's folder.
+
+    With --strips 0 the network begun with is put there as it is.
+    """
     import torch
 
     from training import swept
     from training.data.folder import data_folder
     from training.dataset import Sources
-    from training.export import export_swept
+    from training.export import export_swept, load_swept
 
     with explained():
         torch.set_num_threads(workers)
-        recipe = swept.SweptRecipe(strips=strips, seed=seed)
+        recipe = swept.SweptRecipe(strips=strips, rate=rate, seed=seed)
+        network = swept.mean_network([load_swept(one) for one in begin]) if begin else None
         with progress_bars() as bar:
             task = bar.add_task("strips", total=None)
             made = swept.build_swept_material(
@@ -65,7 +74,7 @@ def sweep(
                 text = f"training, loss {now.loss:.3f}, held out {100 * right:.1f} % right"
                 bar.update(task, completed=now.strips, description=text)
 
-            network = swept.run_swept(runs / name, recipe, show)
+            network = swept.run_swept(runs / name, recipe, show, network)
         difference = export_swept(network, model)
     say(f"put it into {model}; torch and ONNX differ by at most {difference:.1g}")
     say(f"calibrate it anew: python -m training doubts --model {model}, then calibrate")

@@ -24,6 +24,7 @@ from training.swept import (
     collated,
     distort,
     forward_penalty,
+    mean_network,
     said,
     train_swept,
 )
@@ -126,6 +127,17 @@ def test_training_learns_to_say_strips_and_goes_on_where_it_stopped(tmp_path: Pa
 
 
 _MILD = StripDistortion(0.05, 0.5, 0.05, 0.05, 0.5, 0.2, 0.0, 0.0)
+
+
+def test_a_mean_is_of_all_weights() -> None:
+    torch.manual_seed(0)
+    one, other = SweptNet(SMALL), SweptNet(SMALL)
+    mean = mean_network([one, other])
+    for name, own in mean.state_dict().items():
+        both = one.state_dict()[name], other.state_dict()[name]
+        if own.is_floating_point():
+            assert torch.allclose(own, (both[0] + both[1]) / 2)
+    assert torch.equal(mean_network([one]).rows[0].weight, one.rows[0].weight)  # type: ignore[arg-type]
 
 
 def test_strips_come_back_from_their_file(tmp_path: Path) -> None:

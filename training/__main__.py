@@ -317,6 +317,41 @@ def refuse(
 
 
 @app.command()
+def accepted(
+    model: Model = MODEL,
+    fields: Annotated[int, typer.Option(help="Synthetic fields to read.", min=0)] = 0,
+    cheques: Annotated[int, typer.Option(help="Synthetic cheques to read.", min=0)] = 1500,
+    max_error: Annotated[float, typer.Option(help="Error that is borne.", min=0, max=1)] = 0.01,
+    seed: Annotated[int, typer.Option(help="Another sample than any before.", min=0)] = 90_000_000,
+    data: Data = None,
+    fonts: Fonts = None,
+    runs: Runs = RUNS,
+    workers: Annotated[int, typer.Option(help="Processes that read.", min=1)] = 2,
+) -> None:
+    """Read fresh images of held-out writers and count what is accepted, and wrong, of them."""
+    from service.pipeline.card import load_card
+    from training import calibrate as calibration
+    from training.data.folder import data_folder
+    from training.dataset import Sources
+
+    with explained(), progress_bars() as bar:
+        task = bar.add_task("reading", total=fields + cheques)
+        outcomes = calibration.read_synthetic(
+            model, Sources(data_folder(data), fonts), calibration.jobs(fields, cheques, seed),
+            runs / "calibration" / calibration.state_of(model) / "fresh.jsonl", workers,
+            lambda done: bar.update(task, completed=done),
+        )  # fmt: skip
+        found = calibration.accepted_of(outcomes, load_card(model), max_error)
+    table = Table("", "images", "right %", "accepted", "wrong of accepted")
+    for one in found:
+        table.add_row(
+            one.name, str(one.images), f"{100 * one.right / one.images:.1f}", str(one.accepted),
+            str(one.wrong),
+        )  # fmt: skip
+    console.print(table)
+
+
+@app.command()
 def blame(
     model: Model = MODEL,
     count: Annotated[int, typer.Option(help="Synthetic fields to read.", min=1)] = 300,

@@ -239,6 +239,40 @@ def summary(outcomes: Sequence[Outcome], calibration: Calibration) -> dict[str, 
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a calibration accepts of fresh images of one kind, and how much of it is wrong."""
+
+    name: str
+    images: int
+    right: int
+    accepted: int
+    wrong: int
+
+
+def accepted_of(outcomes: Sequence[Outcome], card: ModelCard, max_error: float) -> list[Accepted]:
+    """The same for images by hand, printed ones and those to be refused, of each kind."""
+    parts: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        how = "to refuse" if (one.expected or 0) <= 0 else "by hand" if one.hand else "printed"
+        parts.setdefault(f"{one.kind}s {how}", []).append(believed(one, card))
+    return [
+        Accepted(
+            name, len(part), sum(one.right for one in part), len(taken),
+            sum(not one.right for one in taken),
+        )
+        for name, part in sorted(parts.items())
+        for taken in [[one for one in part if _is_accepted(one, card, max_error)]]
+    ]  # fmt: skip
+
+
+def _is_accepted(outcome: Outcome, card: ModelCard, max_error: float) -> bool:
+    calibration = card.calibration_of(field_only=outcome.kind == "field")
+    found = largest_acceptance(calibration, max_error)
+    sure = calibrated(outcome.posterior, calibration)
+    return outcome.hangs and found is not None and sure >= found.confidence
+
+
 def calibrate_model(
     model: Path,
     sources: Sources,

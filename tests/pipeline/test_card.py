@@ -157,3 +157,28 @@ def test_doubts_are_kept_in_the_card(model: Path) -> None:
     (model / "card.json").write_text(json.dumps(raw))
     with pytest.raises(ModelError, match="malformed"):
         load_card(model)
+
+
+def test_a_swept_network_that_is_not_the_cards_is_refused(model: Path) -> None:
+    with (model / "swept.onnx").open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(ModelError, match=r"swept\.onnx in .* is not the file its card describes"):
+        load_card(model)
+    (model / "swept.onnx").unlink()
+    with pytest.raises(ModelError, match="no usable model"):
+        load_card(model)
+
+
+def test_a_model_without_a_swept_network_reads_by_segments_alone(model: Path) -> None:
+    card = json.loads((model / "card.json").read_text())
+    del card["swept"]
+    (model / "card.json").write_text(json.dumps(card))
+    (model / "swept.onnx").unlink()
+    reading = ChequeReader(model).read(CROP, field_only=True, evidence=True)
+    assert reading.digits == "123456"
+    assert reading.evidence is not None
+    assert all(len(ways) == 1 for ways in reading.evidence.looks)
+    both = ChequeReader(MODEL).read(CROP, field_only=True, evidence=True)
+    assert both.digits == "123456"
+    assert both.evidence is not None
+    assert all(len(ways) == 2 for ways in both.evidence.looks)

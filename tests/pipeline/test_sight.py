@@ -1,10 +1,14 @@
-"""Which places for the amount are read."""
+"""Which places for the amount are read, and what two readers make of them."""
 
+import cv2
 import numpy as np
 import pytest
 
 from service.pipeline.field import Box, FieldCandidate, Zone
-from service.pipeline.sight import _stands_alone, enough_fields
+from service.pipeline.image import load_cheque
+from service.pipeline.ink import extract_ink
+from service.pipeline.sight import Clock, Eye, Opinion, _stands_alone, enough_fields
+from service.settings import load_settings
 
 
 def _field(box: Box, penalty: float) -> FieldCandidate:
@@ -32,3 +36,39 @@ def test_fields_are_enough_once_they_are_surer_than_one_can_be() -> None:
     fields = [_field((0, 0, 9, 9), penalty) for penalty in (0.1, 0.2, 0.3, 3.0)]
     assert len(enough_fields(fields)) == 2
     assert len(enough_fields([_field((0, 0, 9, 9), 3.0)] * 4)) == 4
+
+
+def _opinion(text: str) -> tuple[Eye, Opinion]:
+    page = np.full((70, 360), 255, np.uint8)
+    cv2.putText(page, text, (20, 50), cv2.FONT_HERSHEY_SIMPLEX, 1.3, 0, 3)
+    image = load_cheque(cv2.imencode(".png", page)[1].tobytes(), field_only=True)
+    eye = Eye(load_settings().model_dir)
+    grammar, clock = eye.grammar(None, None), Clock({})
+    seen = eye.look(image, extract_ink(image.grey), grammar, clock, field_only=True, number=5)
+    return eye, eye.opinion(seen, grammar, clock, 5)
+
+
+def test_segments_and_the_swept_network_read_the_same_print() -> None:
+    _, one = _opinion("1,234.56")
+    read, said = one.shares
+    assert max(read, key=read.__getitem__) == max(said, key=said.__getitem__) == 123456
+    assert read.keys() == said.keys()
+    assert all(0 <= share <= 1 for shares in one.shares for share in shares.values())
+
+
+def test_symbols_that_were_said_stand_about_where_their_segments_are() -> None:
+    eye, one = _opinion("40852")
+    assert one.said is not None
+    found = one.said.found[0]
+    silent = len(eye.card.labels) - 1
+    boxes, labels = one.said.written(found, silent)
+    assert "".join(eye.card.labels[label] for label in labels) == found.text == "40852"
+    path = one.seen.found[0]
+    segments = one.seen.sight.graph.boxes[one.seen.sight.graph.segment[path.arcs]]
+    assert len(segments) == len(boxes) == 5
+    wide = segments[:, 2] - segments[:, 0]
+    off = np.abs(boxes[:, ::2].mean(axis=1) - segments[:, ::2].mean(axis=1))
+    assert (off < 0.6 * wide.max()).all()
+    assert (np.diff(boxes[:, 0]) > 0).all()
+    high = segments[:, 3] - segments[:, 1]
+    assert (np.abs(boxes[:, 1::2].mean(axis=1) - segments[:, 1::2].mean(axis=1)) < high / 3).all()

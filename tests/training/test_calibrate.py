@@ -1,19 +1,30 @@
 """The calibration on synthetic material, with a stand-in for what makes and reads it."""
 
 import json
+import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from service.pipeline.card import load_card
+from service.pipeline.card import Calibration, Tally, load_card
 from service.pipeline.decision import largest_acceptance
 from service.settings import load_settings
 from training import calibrate
 from training.__main__ import app
-from training.calibrate import FIRST_SEED, Job, Outcome, jobs, read_synthetic, state_of
+from training.calibrate import (
+    FIRST_SEED,
+    Accepted,
+    Job,
+    Outcome,
+    accepted_of,
+    jobs,
+    read_synthetic,
+    state_of,
+)
 from training.dataset import Sources
 
 SOURCES = Sources(Path(), None)
@@ -151,3 +162,26 @@ def test_confidences_are_fitted_on_the_other_half() -> None:
     assert (shown.right[:300].mean(), shown.right[300:].mean()) == (0.9, 0.6)
     assert shown.confidences[:300] == pytest.approx(0.6, abs=0.01)
     assert shown.confidences[300:] == pytest.approx(0.9, abs=0.01)
+
+
+def test_what_is_accepted_of_fresh_images_is_counted_by_kind(model: Path) -> None:
+    counted = Tally(1000, (4.0, 2.0), (400, 700), (0, 20))
+    card = replace(load_card(model), calibration=Calibration(1.0, 0.0, counted), doubts=None)
+
+    def one(hand: bool, expected: int | None, said: int, logit: float, hangs: bool) -> Outcome:
+        return Outcome("cheque", 0, hand, expected, said, 1 / (1 + math.exp(-logit)), hangs)
+
+    outcomes = [
+        one(True, 100, 100, 5.0, True),  # accepted
+        one(True, 100, 200, 4.5, True),  # accepted and wrong
+        one(True, 100, 100, 3.0, True),  # below the threshold
+        one(True, 100, 100, 9.0, False),  # rejected for another reason
+        one(False, 100, 100, 6.0, True),  # accepted
+        one(True, None, 100, 7.0, True),  # holds no amount: wrong
+    ]
+    assert accepted_of(outcomes, card, 0.01) == [
+        Accepted("cheques by hand", 4, 3, 2, 1),
+        Accepted("cheques printed", 1, 1, 1, 0),
+        Accepted("cheques to refuse", 1, 0, 1, 1),
+    ]
+    assert sum(each.accepted for each in accepted_of(outcomes, card, 0.0001)) == 0

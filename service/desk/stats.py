@@ -219,7 +219,7 @@ def _expected(calibration: Calibration) -> list[float] | None:
         return None
     above = []
     for edge in _EDGES:
-        threshold = (edge - calibration.shift) / calibration.slope
+        threshold = calibration.unmapped(edge)
         # The tally counts from the highest threshold down; below its last one nobody is counted.
         reached = [
             count

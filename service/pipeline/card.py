@@ -59,21 +59,41 @@ class Tally:
                 raise ValueError("a tally's counts rise as its thresholds fall")
 
 
+KNEE = 2.0
+"""Logit of the posterior at which a calibration may bend."""
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """Logistic map from the logit of the posterior to a probability: sigmoid(slope * x + shift).
 
-    tally: what thresholds of acceptance are tested with. None: nothing may be accepted, since
-    nobody has counted how often this model is wrong.
+    bend: what the slope is more by where x is above KNEE: readings that two readers agree on at
+    once are right more often than those in between tell. tally: what thresholds of acceptance are
+    tested with. None: nothing may be accepted, since nobody has counted how often this model is
+    wrong.
     """
 
     slope: float
     shift: float
     tally: Tally | None = None
+    bend: float = 0.0
 
     def __post_init__(self) -> None:
         if not (0 < self.slope < math.inf and math.isfinite(self.shift)):
             raise ValueError("a calibration needs a positive slope and a finite shift")
+        if not 0 < self.slope + self.bend < math.inf:
+            raise ValueError("a calibration needs a positive slope above its knee as well")
+
+    def mapped(self, logit: float) -> float:
+        """The logit of the confidence for that of a posterior."""
+        return self.slope * logit + self.shift + self.bend * max(logit - KNEE, 0.0)
+
+    def unmapped(self, logit: float) -> float:
+        """The logit of the posterior for that of a confidence."""
+        x = (logit - self.shift) / self.slope
+        if x <= KNEE:
+            return x
+        return KNEE + (logit - self.slope * KNEE - self.shift) / (self.slope + self.bend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +327,8 @@ def parse_calibration(raw: dict[str, Any]) -> Calibration:
             tuple(int(one) for one in held["accepted"]),
             tuple(int(one) for one in held["wrong"]),
         )
-    return Calibration(float(raw["slope"]), float(raw["shift"]), counts)
+    bend = float(raw.get("bend", 0.0))
+    return Calibration(float(raw["slope"]), float(raw["shift"]), counts, bend)
 
 
 def recalibrate(folder: Path, *fitted: Fitted) -> None:

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.card import Calibration, Tally
+from service.pipeline.card import KNEE, Calibration, Tally
 
 Decision = Literal["accept", "reject"]
 
@@ -42,6 +42,10 @@ _FIRST_SHARE: Final = 1 / 3
 _LARGE_SHARE: Final = 1 / 5
 _LARGE_FIRST: Final = 2500
 _LARGEST_LOGIT = 30.0
+# Above its knee a calibration keeps this share of its slope; how far its bend is held back: a small
+# sample has none.
+_LEAST_SLOPE: Final = 0.1
+_RIDGES: Final = (5e-3, 5e-3, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def calibrated(probability: float, calibration: Calibration) -> float:
 
 def uncalibrated(confidence: float, calibration: Calibration) -> float:
     """The posterior that this confidence was made of."""
-    return _sigmoid((_logit(confidence) - calibration.shift) / calibration.slope)
+    return _sigmoid(calibration.unmapped(_logit(confidence)))
 
 
 def fit_calibration(posteriors: NDArray[np.float64], right: NDArray[np.bool_]) -> Calibration:
@@ -81,10 +85,10 @@ def fit_calibration(posteriors: NDArray[np.float64], right: NDArray[np.bool_]) -
     if len(posteriors) == 0:
         raise ValueError("a calibration needs readings")
     logits = np.array([_logit(p) for p in posteriors.tolist()])
-    slope, shift = _fit_logistic(logits, right)
+    slope, shift, bend = _fit_logistic(logits, right)
     if slope <= 0:
         raise ValueError("the sample's errors do not get rarer as the reader gets surer")
-    return Calibration(slope, shift, tally(logits, right))
+    return Calibration(slope, shift, tally(logits, right), max(bend, _LEAST_SLOPE * slope - slope))
 
 
 def tally(logits: NDArray[np.float64], right: NDArray[np.bool_]) -> Tally:
@@ -223,7 +227,7 @@ def hangs_on_confidence(reject_reason: str | None) -> bool:
 
 
 def _confidence(x: float, calibration: Calibration) -> float:
-    return _sigmoid(calibration.slope * x + calibration.shift)
+    return _sigmoid(calibration.mapped(x))
 
 
 def _sigmoid(x: float) -> float:
@@ -235,8 +239,8 @@ def _logit(probability: float) -> float:
     return math.log(clipped) - math.log1p(-clipped)
 
 
-def _fit_logistic(x: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and shift of a logistic regression with smoothed targets.
+def _fit_logistic(x: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Slope, shift and bend of a logistic regression with smoothed targets.
 
     As in Platt (1999) the targets keep a sample without an error from giving certainty: less than
     one error is spread over the right readings. It is spread in proportion to what the posteriors
@@ -246,25 +250,25 @@ def _fit_logistic(x: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[flo
     doubt = np.where(right, 1 / (1 + np.exp(np.clip(x, -30, 30))), 0.0)
     doubt *= good / (good + 2) / max(float(doubt.sum()), 1e-300)
     target = np.where(right, 1 - np.minimum(doubt, 0.5), 1 / (bad + 2))
-    design = np.stack([x, np.ones_like(x)], axis=1)
-    weights = np.array([1.0, 0.0])
+    design = np.stack([x, np.ones_like(x), np.maximum(x - KNEE, 0.0)], axis=1)
+    plain, ridge = np.array([1.0, 0.0, 0.0]), np.array(_RIDGES)
+    weights = plain.copy()
 
     def loss(candidate: NDArray[np.float64]) -> float:
         z = design @ candidate
-        return float(
-            (np.logaddexp(0.0, z) - target * z).sum() + ridge * ((candidate - plain) ** 2).sum()
-        )
+        held = (ridge * (candidate - plain) ** 2).sum()
+        return float((np.logaddexp(0.0, z) - target * z).sum() + held)
 
     # Newton's method with step halving; the ridge keeps it steady where outcomes separate.
-    plain, ridge = weights.copy(), 5e-3
     for _ in range(50):
         expected = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
         gradient = design.T @ (expected - target) + 2 * ridge * (weights - plain)
         curvature = (design * (expected * (1 - expected))[:, None]).T @ design
-        step = np.linalg.solve(curvature + 2 * ridge * np.eye(2), gradient)
+        step = np.linalg.solve(curvature + 2 * np.diag(ridge), gradient)
         while loss(weights - step) > loss(weights) and np.abs(step).max() > 1e-9:
             step = step / 2
         weights = weights - step
         if np.abs(step).max() < 1e-7:
             break
-    return float(weights[0]), float(weights[1])
+    slope, shift, bend = weights.tolist()
+    return slope, shift, bend

@@ -39,7 +39,7 @@ from service.pipeline.search import (
     forward_of_amounts,
 )
 from service.pipeline.segment import SegmentationGraph, ZoneSegments, segment_fields
-from service.pipeline.strip import STRIP_SIZE, Strip, strip_of
+from service.pipeline.strip import STRIP_HEIGHT, STRIP_SIZE, Strip, strip_of
 from service.pipeline.swept import (
     COLUMNS,
     SweptLattice,
@@ -191,8 +191,11 @@ class Eye:
         self._constraints: dict[str, Grammar] = {}
         self._free = free_grammar(self.card.labels)
         # What the first reading would otherwise wait for.
-        self.grammar(None, None)
+        grammar = self.grammar(None, None)
         self._recognizer.penalties(np.zeros((1, 32, 32), np.uint8))
+        if self._swept is not None:
+            self._constrained(grammar)
+            self._swept.outputs(np.zeros((STRIP_HEIGHT, 8), np.uint8))
 
     def grammar(self, currency: str | None, locale: str | None) -> Grammar:
         """The grammar of amounts, with the model's weights."""

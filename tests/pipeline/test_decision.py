@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.pipeline.card import Calibration, Tally
+from service.pipeline.card import KNEE, Calibration, Tally
 from service.pipeline.decision import (
     Acceptance,
     binomial_tail,
@@ -258,3 +258,25 @@ def test_confidence_that_misleads_is_not_calibrated() -> None:
     posteriors = np.linspace(0.05, 0.95, 200)
     with pytest.raises(ValueError, match="rarer"):
         fit_calibration(posteriors, posteriors < 0.5)
+
+
+def test_a_calibration_may_bend_and_leads_back() -> None:
+    bent = Calibration(0.6, 0.3, None, 0.9)
+    confidences = [calibrated(p, bent) for p in np.linspace(0.001, 0.9999, 60).tolist()]
+    assert confidences == sorted(confidences)
+    for share in (0.01, 0.4, 0.87, 0.9, 0.97, 0.9999):
+        assert uncalibrated(calibrated(share, bent), bent) == pytest.approx(share)
+    with pytest.raises(ValueError, match="above its knee"):
+        Calibration(0.6, 0.3, None, -0.7)
+
+
+def test_a_bend_is_found_where_sure_readings_are_righter_than_they_say() -> None:
+    rng = np.random.default_rng(3)
+    logits = rng.normal(3, 3, 20_000)
+    true = 0.5 * logits + 1.2 * np.maximum(logits - KNEE, 0)
+    right = rng.random(len(logits)) < 1 / (1 + np.exp(-true))
+    fitted = fit_calibration(1 / (1 + np.exp(-logits)), right)
+    assert fitted.slope == pytest.approx(0.5, abs=0.05)
+    assert fitted.bend == pytest.approx(1.2, abs=0.25)
+    few = fit_calibration(1 / (1 + np.exp(-logits[:60])), right[:60])
+    assert abs(few.bend) < 0.7

@@ -21,6 +21,7 @@ from training.calibrate import (
     Job,
     Outcome,
     accepted_of,
+    cautious,
     jobs,
     read_synthetic,
     state_of,
@@ -185,3 +186,13 @@ def test_what_is_accepted_of_fresh_images_is_counted_by_kind(model: Path) -> Non
         Accepted("cheques to refuse", 1, 0, 1, 1),
     ]
     assert sum(each.accepted for each in accepted_of(outcomes, card, 0.0001)) == 0
+
+
+def test_errors_on_synthetic_material_count_for_more() -> None:
+    counted = Tally(1000, (4.0, 2.0, 1.0), (400, 700, 701), (0, 21, 22))
+    held = cautious(Calibration(0.8, 0.3, counted, 0.2))
+    assert held.tally == Tally(1000, (4.0, 2.0, 1.0), (400, 700, 701), (0, 27, 28))
+    assert (held.slope, held.shift, held.bend) == (0.8, 0.3, 0.2)
+    assert cautious(Calibration(1.0, 0.0)) == Calibration(1.0, 0.0)
+    all_wrong = Calibration(1.0, 0.0, Tally(9, (1.0,), (3,), (3,)))
+    assert cautious(all_wrong) == all_wrong

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
 
     model_dir: Path = Field(
         default=Path(__file__).resolve().parent.parent / "models" / "amounts" / "1",
-        description="Folder of the model: model.onnx and card.json",
+        description="Folder of the model: model.onnx, swept.onnx and card.json",
     )
     host: str = Field(default="127.0.0.1", description="Address that `serve` listens on")
     port: int = Field(default=8080, ge=0, le=65535, description="Port, 0 for any free one")

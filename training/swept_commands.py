@@ -60,21 +60,22 @@ def sweep(
         torch.set_num_threads(workers)
         recipe = swept.SweptRecipe(strips=strips, rate=rate, seed=seed)
         network = swept.mean_network([load_swept(one) for one in begin]) if begin else None
-        with progress_bars() as bar:
-            task = bar.add_task("strips", total=None)
-            made = swept.build_swept_material(
-                Sources(data_folder(data), fonts), runs / name,
-                {"fields": fields, "cheques": cheques, "strings": strings}, 1, workers,
-            )  # fmt: skip
-            for done in made:
-                bar.update(task, advance=1, description=done)
-            task = bar.add_task("training", total=strips)
+        if strips or network is None:
+            with progress_bars() as bar:
+                task = bar.add_task("strips", total=None)
+                made = swept.build_swept_material(
+                    Sources(data_folder(data), fonts), runs / name,
+                    {"fields": fields, "cheques": cheques, "strings": strings}, 1, workers,
+                )  # fmt: skip
+                for done in made:
+                    bar.update(task, advance=1, description=done)
+                task = bar.add_task("training", total=strips)
 
-            def show(now: swept.SweptProgress, right: float) -> None:
-                text = f"training, loss {now.loss:.3f}, held out {100 * right:.1f} % right"
-                bar.update(task, completed=now.strips, description=text)
+                def show(now: swept.SweptProgress, right: float) -> None:
+                    text = f"training, loss {now.loss:.3f}, held out {100 * right:.1f} % right"
+                    bar.update(task, completed=now.strips, description=text)
 
-            network = swept.run_swept(runs / name, recipe, show, network)
+                network = swept.run_swept(runs / name, recipe, show, network)
         difference = export_swept(network, model)
     say(f"put it into {model}; torch and ONNX differ by at most {difference:.1g}")
     say(f"calibrate it anew: python -m training doubts --model {model}, then calibrate")

@@ -244,7 +244,7 @@ class Eye:
         number: of the amounts that the network is asked for. Without such a network the segments'
         is the only share.
         """
-        read = {one: share for one, share in seen.of_amounts().items() if share >= _COUNTS}
+        read = _counting(seen.of_amounts())
         if self._swept is None or self.card.swept is None:
             return Opinion(seen, None, (read,))
         sight = seen.sight
@@ -255,19 +255,17 @@ class Eye:
         own = self._constrained(grammar)
         graph, everything = weighed(swept_lattice(outputs, fields), sight.fields, own)
         found = tuple(best(graph.lattice, own, number, distinct="amount", within=_FAR))
-        amounts = list({one.amount_minor: None for one in found} | dict.fromkeys(read))
+        amounts = list(dict.fromkeys([*(one.amount_minor for one in found), *read]))
         spelled = forward_of_amounts(graph.lattice, own, amounts)
         said = {
             amount: posterior(penalty, everything)
             for amount, penalty in zip(amounts, spelled, strict=True)
         }
-        said = {one: share for one, share in said.items() if share >= _COUNTS or one in read}
+        said = _counting(said) | {amount: said[amount] for amount in read}
         missing = [amount for amount in said if amount not in read]
-        read |= dict(
-            zip(missing, self.posteriors_of(sight, grammar, missing), strict=True)
-            if missing
-            else ()
-        )
+        if missing:
+            shares = self.posteriors_of(sight, grammar, missing)
+            read |= dict(zip(missing, shares, strict=True))
         clock.lap("search")
         return Opinion(seen, Said(strips, graph, found), (read, said))
 
@@ -343,6 +341,12 @@ class Eye:
             or leaves_out_minus(found[0], sight.graph, sight.lattice, self.card.labels)
         )
         return Seen(sight, tuple(found), posteriors, minus)
+
+
+def _counting(shares: Shares) -> dict[int, float]:
+    """The amounts that count, the likeliest always among them."""
+    least = min(_COUNTS, max(shares.values(), default=0.0))
+    return {amount: share for amount, share in shares.items() if share >= least}
 
 
 def _stands_alone(fields: Sequence[FieldCandidate]) -> bool:

@@ -7,7 +7,14 @@ import pytest
 from service.pipeline.field import Box, FieldCandidate, Zone
 from service.pipeline.image import load_cheque
 from service.pipeline.ink import extract_ink
-from service.pipeline.sight import Clock, Eye, Opinion, _stands_alone, enough_fields
+from service.pipeline.sight import (
+    Clock,
+    Eye,
+    Opinion,
+    _counting,
+    _stands_alone,
+    enough_fields,
+)
 from service.settings import load_settings
 
 
@@ -72,3 +79,9 @@ def test_symbols_that_were_said_stand_about_where_their_segments_are() -> None:
     assert (np.diff(boxes[:, 0]) > 0).all()
     high = segments[:, 3] - segments[:, 1]
     assert (np.abs(boxes[:, 1::2].mean(axis=1) - segments[:, 1::2].mean(axis=1)) < high / 3).all()
+
+
+def test_the_likeliest_amount_always_counts() -> None:
+    assert _counting({100: 0.7, 200: 0.002, 300: 1e-5}) == {100: 0.7, 200: 0.002}
+    assert _counting({100: 1e-5, 200: 1e-9}) == {100: 1e-5}
+    assert _counting({}) == {}

@@ -8,7 +8,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from service.errors import ModelError
-from service.pipeline.card import ModelCard
+from service.pipeline.card import MODEL, ModelCard
 
 LARGEST_ODDS = 14.0
 
@@ -30,16 +30,7 @@ class OnnxRecognizer:
     """A recognizer that runs an exported network with onnxruntime on one CPU thread."""
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(
-                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises plain Exceptions of many kinds
-            raise ModelError(f"model.onnx in {folder} does not load: {error}") from error
+        self._session = session_of(folder, MODEL)
         self.labels = card.labels
         outputs = self._session.get_outputs()[0].shape
         if outputs[-1] != len(card.labels):
@@ -51,6 +42,18 @@ class OnnxRecognizer:
             return np.zeros((0, len(self.labels)), np.float32)
         (result,) = self._session.run(None, {"crops": crops})
         return np.asarray(result, np.float32)
+
+
+def session_of(folder: Path, name: str) -> ort.InferenceSession:
+    """A network of a model's folder, to be run on one CPU thread; raises ModelError."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises plain Exceptions of many kinds
+        raise ModelError(f"{name} in {folder} does not load: {error}") from error
 
 
 def against_rubbish(

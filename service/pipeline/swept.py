@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
-from service.errors import ModelError
 from service.pipeline.automaton import Grammar, reweighted
+from service.pipeline.card import SWEPT
 from service.pipeline.chain import Entrances, against_none, forward_of_all, normalised
 from service.pipeline.field import FieldCandidate
+from service.pipeline.recognize import session_of
 from service.pipeline.search import forward_by_field
 from service.pipeline.sweep import Lattice, label_weights
 
@@ -41,16 +41,7 @@ class SweptNetwork:
 
     def __init__(self, folder: Path) -> None:
         """Load the one of a model's folder; raises ModelError."""
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(
-                str(folder / "swept.onnx"), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises plain Exceptions of many kinds
-            raise ModelError(f"swept.onnx in {folder} does not load: {error}") from error
+        self._session = session_of(folder, SWEPT)
 
     def outputs(self, strip: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Penalties -log P of a strip, u8 [36, W]: f32 [ceil(W / 8) * 2, K + 1].

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from service.pipeline.card import SWEPT, card_text
-from service.pipeline.strip import STRIP_HEIGHT
+from service.pipeline.strip import LAYERS, STRIP_HEIGHT
 from training.lenet import ProductionNet
 from training.swept import SweptNet
 
@@ -70,7 +70,10 @@ def export(network: nn.Module, card: dict[str, Any], folder: Path) -> float:
 
 
 class _SweptPenalties(nn.Module):
-    """The exported function: strips u8 [N, 36, W] -> penalties -log P, f32 [N, W / 4, K + 1]."""
+    """The exported function: strips u8 [N, LAYERS, 36, W] -> penalties -log P.
+
+    f32 [N, W / 4, K + 1].
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -93,12 +96,12 @@ def export_swept(network: nn.Module, folder: Path) -> float:
         warnings.simplefilter("ignore")
         torch.onnx.export(
             wrapped,
-            (torch.zeros(2, STRIP_HEIGHT, 64, dtype=torch.uint8),),
+            (torch.zeros(2, LAYERS, STRIP_HEIGHT, 64, dtype=torch.uint8),),
             str(part),
             input_names=["strips"],
             output_names=["penalties"],
             dynamic_shapes={
-                "strips": {0: torch.export.Dim("strips"), 2: 8 * torch.export.Dim("eighths")}
+                "strips": {0: torch.export.Dim("strips"), 3: 8 * torch.export.Dim("eighths")}
             },
             dynamo=True,
             external_data=False,
@@ -107,7 +110,9 @@ def export_swept(network: nn.Module, folder: Path) -> float:
     onnx.checker.check_model(str(part))
     generator = torch.Generator().manual_seed(0)
     examples = [
-        torch.randint(0, 256, (count, STRIP_HEIGHT, width), generator=generator, dtype=torch.uint8)
+        torch.randint(
+            0, 256, (count, LAYERS, STRIP_HEIGHT, width), generator=generator, dtype=torch.uint8
+        )
         for count, width in ((1, 8), (1, 160), (5, 240))
     ]
     session = ort.InferenceSession(part.read_bytes(), providers=["CPUExecutionProvider"])

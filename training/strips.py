@@ -1,4 +1,4 @@
-"""Strips of ink with the symbols written on them: what the swept network learns from.
+"""Strips with the symbols written on them: what the swept network learns from.
 
 Zones go through the service's own ink, field and line stages. What is no amount's zone has no
 symbols, so that the network learns to keep silent on it. Shards are kept, so that an interrupted
@@ -23,7 +23,7 @@ from service.pipeline.image import ChequeImage, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.rules import SPACE
 from service.pipeline.segment import normalise_line
-from service.pipeline.strip import STRIP_HEIGHT, strip_of
+from service.pipeline.strip import LAYERS, STRIP_HEIGHT, strip_of
 from training.data.glyphs import Split
 from training.dataset import LABELS, Sources
 from training.encode import OWN_LIMITS, png
@@ -41,15 +41,20 @@ SYMBOLS = (*LABELS[:-1], SPACE)
 """What a strip may say, in the order of the swept network's outputs."""
 
 _DEFAULT_LIMITS = ImageLimits()
-# Of a page: how many zones that hold nothing of the amount are kept.
+# Of a page: how many zones that hold nothing of the amount are kept, and how many that cut it off.
 _OTHERS = 2
+# Of the ink of a digit that is cut off no more than this is within the zone.
+_CUT_OFF = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One strip, u8 [36, W], and its symbols as indices into SYMBOLS, u8 [L]; none: no amount."""
+    """One strip, u8 [LAYERS, 36, W], and its symbols as indices into SYMBOLS, u8 [L].
 
-    ink: NDArray[np.uint8]
+    No symbols: no amount.
+    """
+
+    layers: NDArray[np.uint8]
     symbols: NDArray[np.uint8]
 
 
@@ -61,7 +66,7 @@ def symbols_of(text: str) -> NDArray[np.uint8]:
 def zone_strip(ink: InkImage, candidate: FieldCandidate) -> NDArray[np.uint8]:
     """The strip of a candidate's zones in sequence, of no width where they hold no ink."""
     lines = [normalise_line(ink.ink, zone.box) for zone in candidate.zones]
-    return strip_of([line for line in lines if line is not None]).ink
+    return strip_of([line for line in lines if line is not None], ink.darkness).layers
 
 
 def cut_strips(
@@ -91,19 +96,20 @@ def load_strips(folder: Path, kind: Kind, shards: int | None = None) -> list[Str
     for path in sorted(folder.glob(f"{kind}-????.npz"))[:shards]:
         with np.load(path) as file:
             held = {name: file[name] for name in file.files}
-        inks = np.split(held["ink"], np.cumsum(held["widths"])[:-1], axis=1)
+        layers = np.split(held["layers"], np.cumsum(held["widths"])[:-1], axis=2)
         texts = np.split(held["symbols"], np.cumsum(held["lengths"])[:-1])
-        found += [Strip(ink, text) for ink, text in zip(inks, texts, strict=True)]
+        found += [Strip(own, text) for own, text in zip(layers, texts, strict=True)]
     return found
 
 
 def pack(strips: Sequence[Strip], path: Path) -> None:
     """Write strips as one file: all of them side by side, and how wide each is."""
     part = path.with_suffix(".part.npz")
+    none = np.zeros((LAYERS, STRIP_HEIGHT, 0), np.uint8)
     np.savez(
         part,
-        ink=np.concatenate([np.zeros((STRIP_HEIGHT, 0), np.uint8), *(s.ink for s in strips)], 1),
-        widths=np.array([s.ink.shape[1] for s in strips]),
+        layers=np.concatenate([none, *(s.layers for s in strips)], axis=2),
+        widths=np.array([s.layers.shape[2] for s in strips]),
         symbols=np.concatenate([np.zeros(0, np.uint8), *(s.symbols for s in strips)]),
         lengths=np.array([len(s.symbols) for s in strips]),
     )
@@ -128,7 +134,7 @@ def _build(job: tuple[Path, Kind, int]) -> int:
         # The service refuses some pictures of odd shapes: there is nothing to learn from them.
         with suppress(InputError):
             made += _maker(seed)
-    pack([one for one in made if one.ink.shape[1]], _shard(folder, kind, number))
+    pack([one for one in made if one.layers.shape[2]], _shard(folder, kind, number))
     return number
 
 
@@ -161,6 +167,7 @@ def _cheques(sources: Sources, split: Split) -> _Maker:
         ]
         strips = [Strip(zone_strip(ink, one), symbols_of(cheque.text)) for one in right]
         others = [one for one in found if not _holds(one, sought.owner)][:_OTHERS]
+        others += [one for one in found if _cuts(one, sought.owner, cheque.text)][:_OTHERS]
         return strips + [Strip(zone_strip(ink, one), symbols_of("")) for one in others]
 
     return make
@@ -183,6 +190,19 @@ def _holds(candidate: FieldCandidate, owner: NDArray[np.uint8]) -> bool:
     """Whether any of a candidate's zones holds ink of the amount."""
     boxes = [zone.box for zone in candidate.zones]
     return any(bool(owner[y0:y1, x0:x1].any()) for x0, y0, x1, y1 in boxes)
+
+
+def _cuts(candidate: FieldCandidate, owner: NDArray[np.uint8], text: str) -> bool:
+    """Whether some of the amount's digits are in a candidate's zones, and others are not."""
+    inside = np.zeros(owner.shape, np.bool_)
+    for x0, y0, x1, y1 in (zone.box for zone in candidate.zones):
+        inside[y0:y1, x0:x1] = True
+    characters = text.replace(SPACE, "")
+    drawn = np.bincount(owner.ravel(), minlength=len(characters) + 1)
+    held = np.bincount(owner[inside], minlength=len(characters) + 1)
+    numerals = enumerate(characters.partition("/")[0], 1)
+    shares = [held[n] / drawn[n] for n, one in numerals if one.isdigit() and drawn[n]]
+    return min(shares, default=1.0) < _CUT_OFF and max(shares, default=0.0) > 1 - _CUT_OFF
 
 
 def _strings(sources: Sources, split: Split) -> _Maker:

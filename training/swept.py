@@ -1,4 +1,4 @@
-"""The space displacement network (section VII): one network swept over a whole strip of ink.
+"""The space displacement network (section VII): one network swept over a whole strip.
 
 It has an output for every four columns: a symbol, or none. Which columns say the symbols of a
 text is not labelled: the loss sums over all ways (forward training, section VI-E). Outputs of a
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from service.pipeline.strip import STRIP_HEIGHT
+from service.pipeline.strip import LAYERS, STRIP_HEIGHT
 from training.checkpoint import Stateful, resume, save
 from training.dataset import Sources
 from training.strips import KINDS, SYMBOLS, Kind, Strip, build_strips, load_strips
@@ -34,15 +34,15 @@ SHARES: dict[Kind, float] = {"fields": 0.72, "cheques": 0.16, "strings": 0.12}
 class SweptNet(nn.Module):
     """Convolutions down to one row, and along it.
 
-    Input: strips u8 [N, 36, W], ink 255 on 0, W a multiple of 4. Output: f32 [N, W / 4, K + 1] log
-    probabilities of SYMBOLS and of none.
+    Input: strips u8 [N, LAYERS, 36, W], 255 the darkest, W a multiple of 4. Output:
+    f32 [N, W / 4, K + 1] log probabilities of SYMBOLS and of none.
     """
 
     def __init__(self, widths: tuple[int, int, int, int, int] = (24, 48, 64, 80, 160)) -> None:
         super().__init__()
         a, b, c, d, e = widths
         self.rows = nn.Sequential(
-            *_block(1, a, (3, 3), (1, 1)),
+            *_block(LAYERS, a, (3, 3), (1, 1)),
             nn.MaxPool2d(2),
             *_block(a, b, (3, 3), (1, 1)),
             nn.MaxPool2d(2),
@@ -61,7 +61,7 @@ class SweptNet(nn.Module):
         self.symbols = nn.Sequential(nn.Dropout(0.1), nn.Conv2d(e, NOTHING + 1, 1))
 
     def forward(self, strips: Tensor) -> Tensor:
-        x = self.rows(strips.float().unsqueeze(1) * (INK / 255.0) + PAPER)
+        x = self.rows(strips.float() * (INK / 255.0) + PAPER)
         x = x + self.near(x)
         x = x + self.far(x)
         return torch.log_softmax(self.symbols(x).squeeze(2).transpose(1, 2).float(), dim=2)
@@ -103,7 +103,8 @@ class StripDistortion:
     shear: ratio; turn: rise of the line over its length, px; stretch, size: natural logarithms of
     the width's and of the height's factor; shift: px up or down; bend: px of a smooth random
     displacement; thick: share of strips whose strokes are thinned or thickened; contrast: natural
-    logarithm of the exponent of the ink.
+    logarithm of the exponent of each layer; found: share of strips whose ink is found anew, in the
+    darkness; noise: the most of its standard deviation in the darkness, of 1.
     """
 
     shear: float = 0.25
@@ -114,14 +115,24 @@ class StripDistortion:
     bend: float = 0.9
     thick: float = 0.3
     contrast: float = 0.4
+    found: float = 0.15
+    noise: float = 0.06
+
+
+# Darkness from which on strokes are found anew, and how steeply they come out of it.
+_FOUND_FROM = (0.2, 0.5)
+_FOUND_SLOPE = 6.0
 
 
 def distort(strips: Tensor, how: StripDistortion, generator: torch.Generator) -> Tensor:
-    """Strips u8 [N, 36, W] -> distorted strips of the same shape."""
-    count, height, width = strips.shape
+    """Strips u8 [N, LAYERS, 36, W] -> distorted strips of the same shape."""
+    count, _, height, width = strips.shape
 
     def within(span: float) -> Tensor:
         return (torch.rand(count, 1, 1, generator=generator) * 2 - 1) * span
+
+    def chance() -> Tensor:
+        return torch.rand(count, 1, 1, 1, generator=generator)
 
     y = torch.arange(height).view(1, -1, 1) - (height - 1) / 2
     x = torch.arange(width).view(1, 1, -1) - (width - 1) / 2
@@ -138,40 +149,49 @@ def distort(strips: Tensor, how: StripDistortion, generator: torch.Generator) ->
         ],
         dim=3,
     )
-    ink = functional.grid_sample(strips.float().unsqueeze(1) / 255, grid, align_corners=False)
-    draw = torch.rand(count, 1, 1, 1, generator=generator)
-    blurred = functional.avg_pool2d(ink, 3, 1, 1)
-    thick = torch.maximum(ink, (blurred * 1.6).clamp(0, 1))
-    thin = torch.minimum(ink, ((blurred - 0.2) * 2).clamp(0, 1))
-    ink = torch.where(draw < how.thick / 2, thick, torch.where(draw > 1 - how.thick / 2, thin, ink))
-    ink = ink.clamp(0, 1) ** torch.exp(within(how.contrast)).unsqueeze(1)
-    return (ink * 255).round().squeeze(1).to(torch.uint8)
+    seen = functional.grid_sample(strips.float() / 255, grid, align_corners=False)
+    draw = chance()
+    blurred = functional.avg_pool2d(seen, 3, 1, 1)
+    thick = torch.maximum(seen, (blurred * 1.6).clamp(0, 1))
+    thin = torch.minimum(seen, ((blurred - 0.2) * 2).clamp(0, 1))
+    seen = torch.where(
+        draw < how.thick / 2, thick, torch.where(draw > 1 - how.thick / 2, thin, seen)
+    ).clamp(0, 1)
+    ink, darkness = seen[:, :1], seen[:, 1:]
+    low, high = _FOUND_FROM
+    anew = ((darkness - (low + (high - low) * chance())) * _FOUND_SLOPE).clamp(0, 1)
+    ink = torch.where(chance() < how.found, anew, ink)
+    noise = torch.randn(darkness.shape, generator=generator) * (chance() * how.noise)
+    darkness = (darkness + noise).clamp(0, 1)
+    exponents = torch.exp(torch.stack([within(how.contrast), within(how.contrast)], dim=1))
+    distorted = torch.cat([ink, darkness], dim=1) ** exponents
+    return (distorted * 255).round().to(torch.uint8)
 
 
 def batched(
     strips: Sequence[Strip], order: NDArray[np.int64], size: int
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Strips in an order, batches of like widths: inks, symbols and their numbers."""
+    """Strips in an order, batches of like widths: layers, symbols and their numbers."""
     for start in range(0, len(order), 64 * size):
         part = order[start : start + 64 * size]
-        part = part[np.argsort([strips[i].ink.shape[1] for i in part], kind="stable")]
+        part = part[np.argsort([strips[i].layers.shape[2] for i in part], kind="stable")]
         groups = [part[k : k + size] for k in range(0, len(part), size)]
         for group in sorted(groups, key=lambda g: int(g[0])):
             yield collated([strips[i] for i in group])
 
 
 def collated(strips: Sequence[Strip]) -> tuple[Tensor, Tensor, Tensor]:
-    """Strips side by side: inks u8 [N, 36, W], symbols i64 [N, U], lengths i64 [N]."""
-    width = max(strip.ink.shape[1] for strip in strips)
+    """Strips side by side: u8 [N, LAYERS, 36, W], symbols i64 [N, U], lengths i64 [N]."""
+    width = max(strip.layers.shape[2] for strip in strips)
     width += -width % (2 * COLUMNS)
     length = max(len(strip.symbols) for strip in strips)
-    inks = np.zeros((len(strips), STRIP_HEIGHT, width), np.uint8)
+    layers = np.zeros((len(strips), LAYERS, STRIP_HEIGHT, width), np.uint8)
     symbols = np.zeros((len(strips), max(length, 1)), np.int64)
     for row, strip in enumerate(strips):
-        inks[row, :, : strip.ink.shape[1]] = strip.ink
+        layers[row, :, :, : strip.layers.shape[2]] = strip.layers
         symbols[row, : len(strip.symbols)] = strip.symbols
     lengths = np.array([len(strip.symbols) for strip in strips])
-    return torch.from_numpy(inks), torch.from_numpy(symbols), torch.from_numpy(lengths)
+    return torch.from_numpy(layers), torch.from_numpy(symbols), torch.from_numpy(lengths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,10 +258,10 @@ def train_swept(
             drawn = next(source)
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate * _pace(step, steps)
-        inks, symbols, lengths = drawn
-        inks = distort(inks, recipe.distortion, generator)
+        layers, symbols, lengths = drawn
+        layers = distort(layers, recipe.distortion, generator)
         with torch.autocast("cpu", torch.bfloat16):
-            outputs = network(inks)
+            outputs = network(layers)
         losses = forward_penalty(outputs.float(), symbols, lengths)
         loss = bounded(losses, recipe.hopeless).mean()
         optimizer.zero_grad(set_to_none=True)
@@ -291,12 +311,12 @@ def said(network: nn.Module, strips: Sequence[Strip], size: int = 128) -> list[s
     """The likeliest symbols of each strip, column by column."""
     network.eval()
     found = [""] * len(strips)
-    order = np.argsort([strip.ink.shape[1] for strip in strips], kind="stable")
+    order = np.argsort([strip.layers.shape[2] for strip in strips], kind="stable")
     for start in range(0, len(order), size):
         group = order[start : start + size]
-        inks, _, _ = collated([strips[i] for i in group])
+        layers, _, _ = collated([strips[i] for i in group])
         with torch.no_grad():
-            best = network(inks).argmax(dim=2)
+            best = network(layers).argmax(dim=2)
         for row, index in enumerate(group.tolist()):
             found[index] = "".join(SYMBOLS[k] for k in best[row].tolist() if k != NOTHING)
     return found

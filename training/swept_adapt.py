@@ -38,9 +38,9 @@ from training.variants import CROPPED, PAGE, varied
 
 @dataclass(frozen=True, slots=True)
 class AmountStrip:
-    """A strip, u8 [36, W], and the amounts that it may say, in minor units."""
+    """A strip, u8 [LAYERS, 36, W], and the amounts that it may say, in minor units."""
 
-    ink: NDArray[np.uint8]
+    layers: NDArray[np.uint8]
     amounts: tuple[int, ...]
 
 
@@ -68,7 +68,7 @@ def amount_strips(
                 for file in [data, *(png(varied(rng, grey, how)) for _ in range(variants))]:
                     _, ink, fields = cut_strips(file, field_only=field_only)
                     strips = [zone_strip(ink, field) for field in fields]
-                    held = [AmountStrip(ink, amounts) for ink in strips if ink.shape[1]]
+                    held = [AmountStrip(one, amounts) for one in strips if one.shape[2]]
                     found += [held] if held else []
         except InputError:
             found = []
@@ -178,10 +178,11 @@ def adapt_swept(
             strips.append(_likeliest(network, rendering, grammar))
         others = [synthetic[i] for i in rng.integers(len(synthetic), size=how.batch - own)]
         empty = np.zeros(0, np.uint8)
-        inks, symbols, lengths = collated([*(Strip(one.ink, empty) for one in strips), *others])
+        own_strips = [Strip(one.layers, empty) for one in strips]
+        layers, symbols, lengths = collated([*own_strips, *others])
         with torch.autocast("cpu", torch.bfloat16):
-            outputs = network(distort(inks, how.distortion, generator)).float()
-        widths = [-(-one.ink.shape[1] // COLUMNS) for one in strips]
+            outputs = network(distort(layers, how.distortion, generator)).float()
+        widths = [-(-one.layers.shape[2] // COLUMNS) for one in strips]
         amounts = [one.amounts for one in strips]
         losses = _Spelled.apply(outputs[:own], widths, amounts, grammar)  # type: ignore[no-untyped-call]
         parts = [bounded(losses.float(), how.hopeless)]
@@ -207,11 +208,11 @@ def _likeliest(
     """The strip that says its amount the likeliest."""
     if len(candidates) == 1:
         return candidates[0]
-    inks, _, _ = collated([Strip(one.ink, np.zeros(0, np.uint8)) for one in candidates])
+    layers, _, _ = collated([Strip(one.layers, np.zeros(0, np.uint8)) for one in candidates])
     with torch.no_grad():
-        outputs = -network(inks).numpy().astype(np.float64)
+        outputs = -network(layers).numpy().astype(np.float64)
     values = [
-        _spelled(own[: -(-one.ink.shape[1] // COLUMNS)], one.amounts, grammar)[0]
+        _spelled(own[: -(-one.layers.shape[2] // COLUMNS)], one.amounts, grammar)[0]
         for own, one in zip(outputs, candidates, strict=True)
     ]
     return candidates[int(np.argmin(values))]

@@ -72,11 +72,14 @@ class InkImage:
     mask: bool [H, W], pixels that belong to a stroke.
     rules: i32 [R, 5], x0, y0, x1, y1 (half open), orientation (0 horizontal, 1 vertical): ruled
         lines and box sides.
+    darkness: u8 [H, W], how much darker than the local paper each pixel is, in grey levels: before
+        it was decided what is a stroke and what a ruled line.
     """
 
     ink: NDArray[np.uint8]
     mask: NDArray[np.bool_]
     rules: NDArray[np.int32]
+    darkness: NDArray[np.uint8]
 
     def turned(self) -> "InkImage":
         """The same ink turned by 180 degrees; nearly what is found in the turned image."""
@@ -88,6 +91,7 @@ class InkImage:
             ink=np.ascontiguousarray(self.ink[::-1, ::-1]),
             mask=np.ascontiguousarray(self.mask[::-1, ::-1]),
             rules=rules,
+            darkness=np.ascontiguousarray(self.darkness[::-1, ::-1]),
         )
 
 
@@ -97,7 +101,8 @@ def extract_ink(grey: NDArray[np.uint8]) -> InkImage:
     grey: u8 [H, W], ink dark on light. Returns an InkImage of the same frame; a blank image gives
     an empty mask.
     """
-    darkness = _darkness(grey)
+    before = _darkness(grey)
+    darkness = before.copy()
     rules, counts = _take_rules_out(darkness)
     level = _ink_level(counts)
     # A stroke's full darkness is less where nothing darker is near, and not so much is as dark that
@@ -111,7 +116,7 @@ def extract_ink(grey: NDArray[np.uint8]) -> InkImage:
         weak=_WEAK,
         strong=_STRONG,
     )
-    return InkImage(ink=ink, mask=mask, rules=rules)
+    return InkImage(ink=ink, mask=mask, rules=rules, darkness=before)
 
 
 def _darkness(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

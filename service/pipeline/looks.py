@@ -97,7 +97,8 @@ def closer_looks(
     larger, matrix = _changed(grey, _LARGER, int(percentile(grey, 50)))
     yield near(extract_ink(larger), matrix)
     turned, matrix = _changed(ink.ink[part], _TURNED, 0)
-    yield near(InkImage(turned, turned > 0, ink.rules[:0]), matrix)
+    darkness, _ = _changed(ink.darkness[part], _TURNED, 0)
+    yield near(InkImage(turned, turned > 0, ink.rules[:0], darkness), matrix)
 
 
 def _hull(zone: Zone, matrix: NDArray[np.float64], within: tuple[int, ...] | None) -> Box:

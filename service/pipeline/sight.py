@@ -39,7 +39,7 @@ from service.pipeline.search import (
     forward_of_amounts,
 )
 from service.pipeline.segment import SegmentationGraph, ZoneSegments, segment_fields
-from service.pipeline.strip import STRIP_HEIGHT, STRIP_SIZE, Strip, strip_of
+from service.pipeline.strip import LAYERS, STRIP_HEIGHT, STRIP_SIZE, Strip, strip_of
 from service.pipeline.swept import (
     COLUMNS,
     SweptLattice,
@@ -195,7 +195,7 @@ class Eye:
         self._recognizer.penalties(np.zeros((1, 32, 32), np.uint8))
         if self._swept is not None:
             self._constrained(grammar)
-            self._swept.outputs(np.zeros((STRIP_HEIGHT, 8), np.uint8))
+            self._swept.outputs(np.zeros((LAYERS, STRIP_HEIGHT, 8), np.uint8))
 
     def grammar(self, currency: str | None, locale: str | None) -> Grammar:
         """The grammar of amounts, with the model's weights."""
@@ -250,7 +250,7 @@ class Eye:
         sight = seen.sight
         fields = sight.holding()
         strips = {index: self._strip(sight, index) for index in fields}
-        outputs = [self._swept.outputs(strips[index].ink) for index in fields]
+        outputs = [self._swept.outputs(strips[index].layers) for index in fields]
         clock.lap("sweep")
         own = self._constrained(grammar)
         graph, everything = weighed(swept_lattice(outputs, fields), sight.fields, own)
@@ -277,7 +277,8 @@ class Eye:
 
     def _strip(self, sight: Sight, number: int) -> Strip:
         zones = (sight.zones[zone.box] for zone in sight.fields[number].zones)
-        return strip_of([zone.line for zone in zones if zone is not None])
+        lines = [zone.line for zone in zones if zone is not None]
+        return strip_of(lines, sight.ink.darkness)
 
     def posteriors_of(
         self, sight: Sight, grammar: Grammar, amounts: Sequence[int]

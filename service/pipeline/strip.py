@@ -1,4 +1,9 @@
-"""A field as one strip of ink, for the network that is swept over it (section VII)."""
+"""A field as one strip, for the network that is swept over it (section VII).
+
+A strip shows the field twice: the ink that was found, and how dark everything is, a little of what
+stands before and after it as well. So what was wrongly taken for paper, thin or pale strokes, or
+for ink, is not lost on the network; and it sees where an amount goes on beyond the field.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,23 +19,36 @@ STRIP_SIZE = 20
 STRIP_HEIGHT = 36
 """Height of a strip: the line, and what stands raised or hangs below."""
 
+LAYERS = 2
+"""Ink, and darkness."""
+
 _SCALE = STRIP_SIZE / LINE_SIZE
 _MARGIN = 6
+_BESIDE = 26
 _SOLID = 60
 # Between the strips of two zones there is a gap as wide as a character is high.
 _GAP = STRIP_SIZE - 2 * _MARGIN
 _MOST_WIDE = 800
+# Strokes that are surely ink are in the layer of darkness as dark as this in the middle.
+_INKED = 128
+_FULL = 200.0
+# What is darker than this by itself, in grey levels, is no paper however pale the ink is.
+_LEAST_DARK = 16.0
+# Pixels of the image to one of the strip from which on it is blurred first, and how much.
+_COARSE = 1.4
+_BLUR = 0.35
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
     """One or more zones in sequence, characters 20 px tall.
 
-    ink: u8 [36, W], ink 255 on 0; the middle row is the middle of the line. parts: of each zone
-    the column where it begins, the x of that column in its line's frame, and its line.
+    layers: u8 [LAYERS, 36, W], ink and darkness, 255 the darkest, paper 0; the middle row is the
+    middle of the line. parts: of each zone the column where it begins, the x of that column in its
+    line's frame, and its line.
     """
 
-    ink: NDArray[np.uint8]
+    layers: NDArray[np.uint8]
     parts: tuple[tuple[int, float, Line], ...]
 
     def boxes(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -50,41 +68,82 @@ class Strip:
         return boxes
 
 
-def strip_of(lines: Sequence[Line]) -> Strip:
-    """The strip of lines in sequence; paper before and after the ink is left out but a margin."""
-    inks: list[NDArray[np.uint8]] = []
+def strip_of(lines: Sequence[Line], darkness: NDArray[np.uint8]) -> Strip:
+    """The strip of lines in sequence; of the paper before and after them a little is left.
+
+    darkness: u8 [H, W], of the image that the lines are from, see `InkImage`.
+    """
+    shown: list[NDArray[np.uint8]] = []
     parts: list[tuple[int, float, Line]] = []
     width = 0
-    for line in lines:
-        found = _part(line)
-        if found is None:
-            continue
-        if inks:
-            inks.append(np.zeros((STRIP_HEIGHT, _GAP), np.uint8))
+    inked = [(line, rows) for line in lines if (rows := _rows(line)) is not None]
+    for number, (line, rows) in enumerate(inked):
+        if number:
+            shown.append(np.zeros((LAYERS, STRIP_HEIGHT, _GAP), np.uint8))
             width += _GAP
-        ink, x = found
-        inks.append(ink)
+        before = _MARGIN if number else _BESIDE
+        after = _BESIDE if number == len(inked) - 1 else _MARGIN
+        ink, x = _ink(rows, round(before / _SCALE), round(after / _SCALE))
+        shown.append(np.stack([ink, _darkness(line, darkness, ink, x)]))
         parts.append((width, x, line))
         width += ink.shape[1]
-    whole = np.concatenate([np.zeros((STRIP_HEIGHT, 0), np.uint8), *inks], axis=1)
-    return Strip(np.ascontiguousarray(whole[:, :_MOST_WIDE]), tuple(parts))
+    whole = np.concatenate([np.zeros((LAYERS, STRIP_HEIGHT, 0), np.uint8), *shown], axis=2)
+    return Strip(np.ascontiguousarray(whole[:, :, :_MOST_WIDE]), tuple(parts))
 
 
-def _part(line: Line) -> tuple[NDArray[np.uint8], float] | None:
-    """The strip of one line and the x of its first column; None where there is no ink."""
-    reach = STRIP_HEIGHT / 2 / _SCALE
-    first = round(line.centre - reach)
-    last = first + round(2 * reach)
+def _first_row(line: Line) -> int:
+    return round(line.centre - STRIP_HEIGHT / 2 / _SCALE)
+
+
+def _rows(line: Line) -> NDArray[np.uint8] | None:
+    """The rows of a line that a strip shows, at the line's size; None where they hold no ink."""
+    first = _first_row(line)
+    last = first + round(STRIP_HEIGHT / _SCALE)
     rows = line.ink[max(first, 0) : max(last, 0)]
-    inked = np.flatnonzero((rows > _SOLID).any(axis=0)) if rows.size else np.zeros(0, np.int64)
-    if not len(inked):
+    if not (rows > _SOLID).any():
         return None
     above, below = max(-first, 0), max(last - line.ink.shape[0], 0)
-    margin = round(_MARGIN / _SCALE)
+    return np.asarray(cv2.copyMakeBorder(rows, above, below, 0, 0, cv2.BORDER_CONSTANT), np.uint8)
+
+
+def _ink(rows: NDArray[np.uint8], before: int, after: int) -> tuple[NDArray[np.uint8], float]:
+    """What is inked of rows, with margins in columns of the line: u8 [36, W], and its first x."""
+    inked = np.flatnonzero((rows > _SOLID).any(axis=0))
     x0, x1 = int(inked[0]), int(inked[-1]) + 1
-    before, after = max(margin - x0, 0), max(margin - (rows.shape[1] - x1), 0)
-    own = rows[:, max(x0 - margin, 0) : x1 + margin]
-    padded = cv2.copyMakeBorder(own, above, below, before, after, cv2.BORDER_CONSTANT)
+    left, right = max(before - x0, 0), max(after - (rows.shape[1] - x1), 0)
+    own = rows[:, max(x0 - before, 0) : x1 + after]
+    padded = cv2.copyMakeBorder(own, 0, 0, left, right, cv2.BORDER_CONSTANT)
     width = max(round(padded.shape[1] * _SCALE), 1)
     ink = cv2.resize(padded, (width, STRIP_HEIGHT), interpolation=cv2.INTER_AREA)
-    return np.asarray(ink, np.uint8), float(x0 - margin)
+    return np.asarray(ink, np.uint8), float(x0 - before)
+
+
+def _darkness(
+    line: Line, darkness: NDArray[np.uint8], ink: NDArray[np.uint8], x: float
+) -> NDArray[np.uint8]:
+    """How dark everything is where a line's ink is seen, u8 as large as it; x: where it begins."""
+    # From pixels of the strip to those of the line, and on to those of the image.
+    into_line = np.array(
+        [
+            [1 / _SCALE, 0.0, x + (1 / _SCALE - 1) / 2],
+            [0.0, 1 / _SCALE, _first_row(line) + (1 / _SCALE - 1) / 2],
+            [0.0, 0.0, 1.0],
+        ]
+    )
+    matrix = line.to_working @ into_line
+    height, width = ink.shape
+    corners = matrix @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
+    low = np.maximum(np.floor(corners.min(axis=1)).astype(int) - 2, 0)
+    high = np.maximum(np.ceil(corners.max(axis=1)).astype(int) + 3, low + 1)
+    source = darkness[low[1] : high[1], low[0] : high[0]]
+    if source.size == 0:
+        return np.zeros_like(ink)
+    matrix[:, 2] -= low
+    step = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if step > _COARSE:
+        source = np.asarray(cv2.GaussianBlur(source, (0, 0), _BLUR * step), np.uint8)
+    way = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    seen = cv2.warpAffine(source, matrix, (width, height), flags=way)
+    strokes = seen[ink > _INKED]
+    full = max(float(np.median(strokes)) if len(strokes) else 0.0, _LEAST_DARK)
+    return np.asarray(cv2.convertScaleAbs(seen, alpha=_FULL / full), np.uint8)

@@ -44,14 +44,14 @@ class SweptNetwork:
         self._session = session_of(folder, SWEPT)
 
     def outputs(self, strip: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Penalties -log P of a strip, u8 [36, W]: f32 [ceil(W / 8) * 2, K + 1].
+        """Penalties -log P of a strip, u8 [LAYERS, 36, W]: f32 [ceil(W / 8) * 2, K + 1].
 
         K: the recognizer's labels but RUBBISH, then SPACE; the last column is of no symbol.
         """
-        width = strip.shape[1]
+        width = strip.shape[2]
         if width == 0:
             return np.zeros((0, self._session.get_outputs()[0].shape[-1]), np.float32)
-        padded = np.pad(strip, ((0, 0), (0, -width % (2 * COLUMNS))))
+        padded = np.pad(strip, ((0, 0), (0, 0), (0, -width % (2 * COLUMNS))))
         (result,) = self._session.run(None, {"strips": padded[None]})
         return np.asarray(result[0], np.float32)
 

@@ -26,7 +26,7 @@ def _page(extra: list[tuple[int, int, int, int]]) -> tuple[InkImage, NDArray[np.
     for x, y, wide, high in [*read, *extra]:
         cv2.rectangle(ink, (x, y), (x + wide - 1, y + high - 1), 255, -1)
     boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in read], np.float32)
-    return InkImage(ink, ink > 0, np.zeros((0, 5), np.int32)), boxes
+    return InkImage(ink, ink > 0, np.zeros((0, 5), np.int32), ink), boxes
 
 
 def _signs(extra: list[tuple[int, int, int, int]], read: Interpretation = READ) -> dict[str, float]:

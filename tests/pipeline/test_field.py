@@ -34,7 +34,7 @@ def _image(page: Page) -> ChequeImage:
 def _locate(
     page: Page, rules: NDArray[np.int32] = NO_RULES, **options: bool
 ) -> list[FieldCandidate]:
-    ink = InkImage((255 - page).astype(np.uint8), page < 128, rules)
+    ink = InkImage((255 - page).astype(np.uint8), page < 128, rules, 255 - page)
     return locate_fields(_image(page), ink, **options)
 
 
@@ -88,7 +88,7 @@ def test_extents_that_differ_by_a_digit_are_both_candidates() -> None:
     short, long, hardly = (511, 27, 611, 47), (479, 27, 611, 47), (509, 27, 613, 47)
     boxes = np.array([short, long, hardly], np.int32)
     blank = np.zeros((300, 800), np.uint8)
-    ink = InkImage(blank, blank > 0, NO_RULES)
+    ink = InkImage(blank, blank > 0, NO_RULES, blank)
     places = Places(boxes, np.zeros((3, len(FEATURES)), np.float32), nobody, ink, boxes[:0])
     penalties = np.array([0.4, 0.6, 0.5], np.float32)
     chosen = [one.zones[0].box for one in choose(places, penalties, 4)]
@@ -143,7 +143,7 @@ def test_more_stars_than_a_run_of_text_has_words_come_with_the_amount() -> None:
         for x in (900 + 22 * place, 1190 + 22 * (place % 3)):
             cv2.circle(page, (x, 187), 4, 0, -1)
     box = _put(page, "26.15", 1100, 200, 0.8)
-    ink = InkImage((255 - page).astype(np.uint8), page < 128, NO_RULES)
+    ink = InkImage((255 - page).astype(np.uint8), page < 128, NO_RULES, 255 - page)
     places = find_places(ink)
     assert places is not None
     assert any(
@@ -264,7 +264,7 @@ def test_a_full_stop_alone_does_not_fail() -> None:
 def test_most_is_the_most() -> None:
     page, _ = _us_cheque()
     assert len(_locate(page)) >= 2
-    ink = InkImage(255 - page, page < 128, NO_RULES)
+    ink = InkImage(255 - page, page < 128, NO_RULES, 255 - page)
     assert len(locate_fields(_image(page), ink, most=1)) == 1
 
 
@@ -276,7 +276,7 @@ def test_penalties_follow_the_weights() -> None:
 
 def test_other_weights_give_other_penalties_of_the_same_features() -> None:
     page, _ = _us_cheque()
-    ink = InkImage((255 - page).astype(np.uint8), page < 128, NO_RULES)
+    ink = InkImage((255 - page).astype(np.uint8), page < 128, NO_RULES, 255 - page)
     weights = np.array(list(WEIGHTS.values()), np.float32) * np.float32(0.5)
     for candidate in locate_fields(_image(page), ink, weights=weights):
         expected = np.logaddexp(0.0, -float(candidate.features @ weights))

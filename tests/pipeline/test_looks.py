@@ -41,7 +41,7 @@ def test_closer_looks_are_at_the_same_place() -> None:
     ink = np.asarray(255 - page.grey, np.uint8)
     near_by = FieldCandidate((Zone("amount", (553, 113, 567, 127)),), 0.5, np.zeros(1, np.float32))
     far = FieldCandidate((Zone("amount", (10, 250, 60, 280)),), 2.5, np.zeros(1, np.float32))
-    found = InkImage(ink, ink > 0, np.array([[100, 200, 300, 202, 0]], np.int32))
+    found = InkImage(ink, ink > 0, np.array([[100, 200, 300, 202, 0]], np.int32), ink)
     seen = list(closer_looks(page, found, [near_by, far], [0]))
     assert len(seen) == CLOSER
     assert len({one.ink.ink.tobytes() for one in seen}) == CLOSER

@@ -76,7 +76,7 @@ def _beside(marks: Boxes, text: str = "50000", read: Boxes = READ) -> bool:
     for x, y, wide, high in [*read, *marks]:
         ink[y : y + high, x : x + wide] = 255
     boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in read], np.float32)
-    image = InkImage(ink, ink > 0, np.zeros((0, 5), np.int32))
+    image = InkImage(ink, ink > 0, np.zeros((0, 5), np.int32), ink)
     return stands_beside(_reading(text), boxes, list(text.replace(" ", ""))[: len(read)], image)
 
 

@@ -95,7 +95,7 @@ def test_segments_are_those_of_numpy(seed: int) -> None:
     page = scribble(rng, int(rng.integers(20, 120)), int(rng.integers(40, 400)))
     page[:, : int(rng.integers(0, 40))] = 0
     height, width = page.shape
-    ink = InkImage(page, page > 0, np.zeros((0, 5), np.int32))
+    ink = InkImage(page, page > 0, np.zeros((0, 5), np.int32), page)
     zones = (Zone("amount", (0, 0, width * 2 // 3, height)), Zone("cents", (width // 2, 0, width,
              height // 2)))  # fmt: skip
     fields = [
@@ -126,7 +126,7 @@ def test_runs_of_words_are_those_of_numpy(seed: int) -> None:
         high = int(rng.integers(15, 60))
         rules += [(x, y, x + wide, y + 2, 0), (x, y + high, x + wide, y + high + 2, 0)]
         rules += [(x, y, x + 2, y + high, 1)]
-    ink = InkImage(page, page > 0, np.array(rules, np.int32).reshape(-1, 5))
+    ink = InkImage(page, page > 0, np.array(rules, np.int32).reshape(-1, 5), page)
     found, expected = find_places(ink), plain_places.find_places(ink)
     assert (found is None) == (expected is None)
     if found is not None and expected is not None:

@@ -32,7 +32,7 @@ def candidate(width: int, height: int, penalty: float = 0.0) -> FieldCandidate:
 
 def graph_of(page: Bytes, penalty: float = 0.0) -> SegmentationGraph:
     rules = np.zeros((0, 5), np.int32)
-    ink = InkImage(ink=page, mask=page > 0, rules=rules)
+    ink = InkImage(ink=page, mask=page > 0, rules=rules, darkness=page)
     height, width = page.shape
     return segment_fields(ink, [candidate(width, height, penalty)], PLACEMENT)
 
@@ -104,7 +104,7 @@ def test_cents_apart_follow_the_amount_over_a_space() -> None:
     page = np.zeros((60, 220), np.uint8)
     ring(page, 30, 30)
     ring(page, 180, 22, (6, 9))
-    ink = InkImage(ink=page, mask=page > 0, rules=np.zeros((0, 5), np.int32))
+    ink = InkImage(ink=page, mask=page > 0, rules=np.zeros((0, 5), np.int32), darkness=page)
     zones = (Zone("amount", (0, 0, 100, 60)), Zone("cents", (150, 0, 220, 60)))
     field = FieldCandidate(zones, 1.0, np.zeros(1, np.float32))
     graph = segment_fields(ink, [field], PLACEMENT)

@@ -78,7 +78,8 @@ def test_ink_is_judged_by_the_characters_it_belongs_to() -> None:
     mask[:, 400:410] = False
     mask[105:125, 417:423] = True
     kept, foreign = ink_shares(
-        InkImage(mask.view(np.uint8), mask, np.zeros((0, 5), np.int32)), sought()
+        InkImage(mask.view(np.uint8), mask, np.zeros((0, 5), np.int32), mask.view(np.uint8)),
+        sought(),
     )
     assert kept == pytest.approx(1800 / 2100)
     assert foreign == pytest.approx(120 / 1920)
@@ -121,7 +122,7 @@ def test_runs_of_a_page_are_labelled_and_weights_printed() -> None:
     cv2.putText(page, "Somebody", (40, 130), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 40, 3)
     page[owner() > 0] = 40
     mask = page < 128
-    ink = InkImage(mask.view(np.uint8), mask, np.zeros((0, 5), np.int32))
+    ink = InkImage(mask.view(np.uint8), mask, np.zeros((0, 5), np.int32), mask.view(np.uint8))
     choice = choice_of(SeenPage(sought(), TEXT, ink))
     assert choice is not None
     assert 1 <= choice.true.sum() < len(choice.true)

@@ -89,21 +89,40 @@ def _strips(count: int) -> list[Strip]:
         for n, symbol in enumerate(text):
             x = 8 + 16 * n
             ink[8:28, x : x + (2 if symbol == "1" else 10)] = 255
-        made.append(Strip(ink, symbols_of(text)))
+        made.append(Strip(np.stack([ink, ink // 2]), symbols_of(text)))
     return made
 
 
 def test_distorted_strips_keep_their_shape_and_ink() -> None:
-    inks, _, _ = collated(_strips(16))
-    changed = distort(inks, StripDistortion(), torch.Generator().manual_seed(0))
-    assert changed.shape == inks.shape
+    layers, _, _ = collated(_strips(16))
+    how = StripDistortion(noise=0.0)
+    changed = distort(layers, how, torch.Generator().manual_seed(0))
+    assert changed.shape == layers.shape
     assert changed.dtype == torch.uint8
-    assert not torch.equal(changed, inks)
-    share = changed.float().sum((1, 2)) / inks.float().sum((1, 2))
-    assert float(share.min()) > 0.5
-    assert float(share.max()) < 2.0
-    still = StripDistortion(0, 0, 0, 0, 0, 0, 0, 0)
-    assert torch.equal(distort(inks, still, torch.Generator()), inks)
+    assert not torch.equal(changed, layers)
+    share = changed.float().sum((2, 3)) / layers.float().sum((2, 3))
+    assert float(share.min()) > 0.4
+    assert float(share.max()) < 3.0
+    still = StripDistortion(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert torch.equal(distort(layers, still, torch.Generator()), layers)
+
+
+def test_ink_is_found_anew_in_the_darkness() -> None:
+    layers, _, _ = collated(_strips(16))
+    layers[:, 0] = 0
+    still = StripDistortion(0, 0, 0, 0, 0, 0, 0, 0, found=1.0, noise=0.0)
+    ink, darkness = distort(layers, still, torch.Generator().manual_seed(0)).unbind(1)
+    assert torch.equal(darkness, layers[:, 1])
+    assert not ink[darkness == 0].any()
+    assert (ink[darkness > 100] > 0).float().mean() > 0.9
+
+
+def test_noise_is_in_the_darkness_alone() -> None:
+    layers, _, _ = collated(_strips(16))
+    noisy = StripDistortion(0, 0, 0, 0, 0, 0, 0, 0, found=0.0, noise=0.2)
+    ink, darkness = distort(layers, noisy, torch.Generator().manual_seed(0)).unbind(1)
+    assert torch.equal(ink, layers[:, 0])
+    assert not torch.equal(darkness, layers[:, 1])
 
 
 def test_training_learns_to_say_strips_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -126,7 +145,7 @@ def test_training_learns_to_say_strips_and_goes_on_where_it_stopped(tmp_path: Pa
     assert [one.strips for one in again] == [7200]
 
 
-_MILD = StripDistortion(0.05, 0.5, 0.05, 0.05, 0.5, 0.2, 0.0, 0.0)
+_MILD = StripDistortion(0.05, 0.5, 0.05, 0.05, 0.5, 0.2, 0.0, 0.0, 0.0, 0.0)
 
 
 def test_a_mean_is_of_all_weights() -> None:
@@ -141,12 +160,12 @@ def test_a_mean_is_of_all_weights() -> None:
 
 
 def test_strips_come_back_from_their_file(tmp_path: Path) -> None:
-    strips = [*_strips(5), Strip(np.zeros((36, 12), np.uint8), symbols_of(""))]
+    strips = [*_strips(5), Strip(np.zeros((2, 36, 12), np.uint8), symbols_of(""))]
     pack(strips, tmp_path / "fields-0000.npz")
     back = load_strips(tmp_path, "fields")
     assert len(back) == 6
     for one, other in zip(strips, back, strict=True):
-        assert (one.ink == other.ink).all()
+        assert (one.layers == other.layers).all()
         assert (one.symbols == other.symbols).all()
 
 
@@ -154,11 +173,11 @@ def test_an_exported_network_says_the_same_and_can_be_trained_on(tmp_path: Path)
     shutil.copytree(MODEL, tmp_path / "model")
     torch.manual_seed(1)
     network = SweptNet(SMALL).train()
-    network(torch.randint(0, 256, (8, 36, 64), dtype=torch.uint8))
+    network(torch.randint(0, 256, (8, 2, 36, 64), dtype=torch.uint8))
     network.eval()
     assert export_swept(network, tmp_path / "model") < 1e-4
-    strip = np.random.default_rng(0).integers(0, 256, (36, 61)).astype(np.uint8)
-    padded = torch.from_numpy(np.pad(strip, ((0, 0), (0, 3))))[None]
+    strip = np.random.default_rng(0).integers(0, 256, (2, 36, 61)).astype(np.uint8)
+    padded = torch.from_numpy(np.pad(strip, ((0, 0), (0, 0), (0, 3))))[None]
     outputs = SweptNetwork(tmp_path / "model").outputs(strip)
     with torch.no_grad():
         expected = -network(padded)[0].numpy()
@@ -198,11 +217,12 @@ def test_adaptation_learns_amounts_without_their_symbols() -> None:
     # A seven never seen before: its amount alone says what it is.
     ink = np.zeros((36, 40), np.uint8)
     ink[8:28, 8:10] = ink[8:10, 24:34] = ink[8:28, 32:34] = 255
-    images = [[[AmountStrip(ink, (1700,))]]] * 20
+    layers = np.stack([ink, ink // 2])
+    images = [[[AmountStrip(layers, (1700,))]]] * 20
     told: list[float] = []
     how = SweptAdaptation(passes=60, batch=16, rate=3e-3, average=0.9, hopeless=50.0)
     adapted = adapt_swept(
         network, images, known, LABELS, how, progress=lambda _, loss: told.append(loss)
     )
     assert told[-1] < told[0] / 2
-    assert said(adapted, [Strip(ink, symbols_of("17"))]) == ["17"]
+    assert said(adapted, [Strip(layers, symbols_of("17"))]) == ["17"]

@@ -5,6 +5,8 @@ a database of another one is refused at the start.
 """
 
 import logging
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 SCHEMA: Final = 1
 _POOL_SECONDS: Final = 10.0
+_BUSY_SECONDS: Final = 30
+_AGAIN_SECONDS: Final = 0.01
 _CONNECT: Final = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -190,12 +194,26 @@ def _create(engine: sa.Engine) -> None:
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = "IMMEDIATE"
-    connection.execute("PRAGMA busy_timeout=30000")
-    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA busy_timeout={1000 * _BUSY_SECONDS}")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
     # What is purged is overwritten, not only forgotten.
     connection.execute("PRAGMA secure_delete=ON")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log; of a new file SQLite does not wait for who writes to it."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+        else:
+            return
 
 
 def is_full(error: BaseException) -> bool:

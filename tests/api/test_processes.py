@@ -82,14 +82,6 @@ def _wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def _is_up(url: str) -> bool:
-    """Whether both processes serve; a connection that breaks while they come up says they don't."""
-    try:
-        return _metrics(url).get("cheque_readers") == 2
-    except httpx.TransportError:
-        return False
-
-
 def _metrics(url: str) -> dict[str, float]:
     text = httpx.get(f"{url}/metrics", headers={"X-API-Key": ADMIN}, timeout=60).text
     values: dict[str, float] = {}
@@ -119,7 +111,7 @@ def test_two_processes_are_as_one(
         return answer.status_code
 
     with _serving(tmp_path) as (process, url):
-        _wait_for(lambda: _is_up(url))
+        _wait_for(lambda: _metrics(url).get("cheque_readers") == 2)
         assert [read(url) for _ in range(7)] == [200] * 5 + [429] * 2
         counted = _metrics(url)
         assert counted["cheque_ready"] == 1
@@ -134,7 +126,8 @@ def test_two_processes_are_as_one(
         assert len(before) == 2
         os.kill(min(before), signal.SIGKILL)
         _wait_for(lambda: len(_children(process.pid) - before) == 1)
-        _wait_for(lambda: _is_up(url))
+        assert httpx.get(f"{url}/livez", timeout=60).status_code == 200
+        _wait_for(lambda: _metrics(url)["cheque_readers"] == 2)
         again = _metrics(url)
         assert again["cheque_confidence_count"] == 5
         assert again["cheque_http_requests_total POST /v1/readings 200"] == 5
@@ -151,7 +144,7 @@ def test_children_end_with_their_parent(tmp_path: Path) -> None:
     with _serving(tmp_path) as (process, url):
         _wait_for(lambda: len(_children(process.pid)) == 2)
         children = _children(process.pid)
-        _wait_for(lambda: _is_up(url))
+        assert httpx.get(f"{url}/livez", timeout=60).status_code == 200
         process.kill()
         process.wait()
         _wait_for(lambda: not any(_lives(child) for child in children))

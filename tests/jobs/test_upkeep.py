@@ -1,6 +1,8 @@
 """Taking over from processes that are gone, queueing anew, purging."""
 
 import os
+import sqlite3
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,6 +191,17 @@ def test_a_void_claim_is_taken(store: Store) -> None:
 def test_databases_that_cannot_be_used_are_named(url: str) -> None:
     with pytest.raises(ConfigurationError):
         open_database(url)
+
+
+def test_a_new_file_that_another_process_writes_to_is_waited_for(tmp_path: Path) -> None:
+    # As two processes find it that start together: SQLite itself does not wait here.
+    other = sqlite3.connect(tmp_path / "jobs.sqlite", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.3, lambda: other.execute("COMMIT"))
+    done.start()
+    open_database(sqlite_url(tmp_path)).dispose()
+    done.join()
+    other.close()
 
 
 def test_tables_of_another_version_are_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -60,7 +60,6 @@ _LIKELIER = 3.0
 _WIDEST = 0.8 * STRIP_SIZE
 # Amounts whose paths are so much dearer than the best are not looked for: there is no chance of
 # them. In an opinion neither count those that it gives less than this.
-_FARTHEST = 12.0
 _FAR = 8.0
 _COUNTS = 1e-3
 # A closer look is at the fields that hold at least this share of what the first one found.
@@ -236,7 +235,7 @@ class Eye:
         """The fields of a look that hold its amounts, seen another way."""
         sight = Sight(near.ink, near.fields, near.to_original, dict(first.masses))
         self._read(sight, first.holding(), grammar, clock)
-        return self._seen(sight, grammar, clock, number, within=_FAR)
+        return self._seen(sight, grammar, clock, number)
 
     def opinion(self, seen: Seen, grammar: Grammar, clock: Clock, number: int) -> Opinion:
         """A look, with what the swept network says of the fields that hold its amounts.
@@ -331,10 +330,8 @@ class Eye:
         found = forward_by_field(sight.lattice, grammar)
         sight.masses |= {number: found.get(number, math.inf) for number in fields}
 
-    def _seen(
-        self, sight: Sight, grammar: Grammar, clock: Clock, number: int, within: float = _FARTHEST
-    ) -> Seen:
-        found = best(sight.lattice, grammar, number, distinct="amount", within=within)
+    def _seen(self, sight: Sight, grammar: Grammar, clock: Clock, number: int) -> Seen:
+        found = best(sight.lattice, grammar, number, distinct="amount", within=_FAR)
         posteriors = self.posteriors_of(sight, grammar, [one.amount_minor for one in found])
         clock.lap("search")
         minus = bool(found) and (

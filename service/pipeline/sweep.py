@@ -9,6 +9,7 @@ the row's best for sums over all paths (the log semiring).
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -24,6 +25,9 @@ from service.pipeline.native import LIBRARY, address, checked
 
 # Grammars whose numbers are kept; training spells out one for every amount.
 _AUTOMATA: Final = 64
+# Forms of amounts, by their digits, whose automata are kept.
+_FORMS: Final = 512
+_MOST_DIGITS: Final = 62
 
 
 class LabelWeights(NamedTuple):
@@ -100,7 +104,8 @@ class _Problem(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("src", "dst", "segment", "penalty", "label_penalty",
                                                "state_class", "class_penalty", "from_", "to",
                                                "move_penalty", "rubbish_penalty", "final",
-                                               "final_penalty", "label_weight", "label_least")),
+                                               "final_penalty", "label_weight", "label_least",
+                                               "layout")),
     )  # fmt: skip
 
 
@@ -114,11 +119,14 @@ class _Grammar(ctypes.Structure):
     )  # fmt: skip
 
 
-class _Amount(ctypes.Structure):
-    _fields_ = (
-        ("digits", ctypes.c_void_p),
-        *((name, ctypes.c_int64) for name in ("count", "whole", "sign")),
-    )
+class _Form(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("count", "whole", "sign"))
+
+
+for _make in (LIBRARY.layout_make, LIBRARY.spelling_make):
+    _make.restype = ctypes.c_void_p
+for _free in (LIBRARY.layout_free, LIBRARY.spelling_free):
+    _free.argtypes = (ctypes.c_void_p,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,7 @@ class Spelled:
 
 
 class _Fixed:
-    """The numbers of an automaton, contiguous and of one type, and where they lie."""
+    """The numbers of an automaton, contiguous and of one type, where they lie, and its layout."""
 
     def __init__(self, automaton: Automaton) -> None:
         """Raises ValueError where an index is out of range, or a penalty is not a number."""
@@ -164,11 +172,53 @@ class _Fixed:
         if any(np.isnan(one).any() for one in self.numbers if one.dtype == np.float64):
             raise ValueError("composition: a penalty is not a number")
         self.addresses = tuple(one.ctypes.data for one in self.numbers)
+        self.sizes = (
+            automaton.class_penalty.shape[1], states, len(automaton.src), classes,
+            len(automaton.finals),
+        )  # fmt: skip
+        self.layout = LIBRARY.layout_make(ctypes.byref(self.problem()))
+        checked(self.layout is not None)
+        weakref.finalize(self, LIBRARY.layout_free, self.layout).atexit = False
+
+    def problem(self) -> _Problem:
+        """The automaton without a lattice."""
+        layout = getattr(self, "layout", None)
+        return _Problem(0, 0, 0, *self.sizes, 0, *(5 * [None]), *self.addresses, None, None, layout)
 
 
 @lru_cache(maxsize=_AUTOMATA)
 def _numbers_of(automaton: Automaton) -> _Fixed:
     return _Fixed(automaton)
+
+
+class _Spelling:
+    """The automaton of all amounts with as many digits, see ``spelled.c``."""
+
+    def __init__(self, automaton: Automaton, negative: bytes, zero: int, form: _Form) -> None:
+        self._fixed = _numbers_of(automaton)  # its numbers are read on
+        masks = (automaton.majors_before, automaton.majors_after, automaton.cents_after)
+        flags = np.frombuffer(negative, np.bool_)
+        grammar = _Grammar(
+            address(automaton.role, np.uint8),
+            *(address(mask, np.uint64) for mask in masks),
+            address(automaton.only_zeros, np.bool_),
+            address(flags, np.bool_),
+            Role.MAJOR,
+            Role.CENTS,
+            zero,
+        )
+        self.handle: int = LIBRARY.spelling_make(
+            ctypes.byref(self._fixed.problem()), ctypes.byref(grammar), ctypes.byref(form)
+        )
+        checked(self.handle is not None)
+        weakref.finalize(self, LIBRARY.spelling_free, self.handle).atexit = False
+
+
+@lru_cache(maxsize=_FORMS)
+def _spelling_of(
+    automaton: Automaton, negative: bytes, zero: int, count: int, whole: bool, sign: int
+) -> _Spelling:
+    return _Spelling(automaton, negative, zero, _Form(count, whole, sign))
 
 
 class Composition:
@@ -200,41 +250,40 @@ class Composition:
             *(one.ctypes.data for one in self._numbers), *fixed.addresses,
             *((weights.label.ctypes.data, weights.least.ctypes.data)
               if weights is not None and known else (None, None)),
+            fixed.layout,
         )  # fmt: skip
+        self._fixed = fixed
 
     def spelled_totals(self, amounts: Spelled) -> list[float]:
         """The summed penalty of the paths that spell each amount, +infinity where there is none.
 
         Raises ValueError where the amounts are not of this composition's grammar.
         """
-        automaton, totals = self.automaton, (ctypes.c_double * len(amounts.each))()
+        automaton, count = self.automaton, len(amounts.each)
         if len(amounts.negative) != len(automaton.finals) or any(
             max(digits) >= automaton.class_penalty.shape[1] for digits, _, _ in amounts.each
         ):
             raise ValueError("composition: the amounts are of another grammar")
-        masks = (automaton.majors_before, automaton.majors_after, automaton.cents_after)
-        grammar = _Grammar(
-            address(automaton.role, np.uint8),
-            *(address(mask, np.uint64) for mask in masks),
-            address(automaton.only_zeros, np.bool_),
-            address(amounts.negative, np.bool_),
-            Role.MAJOR,
-            Role.CENTS,
-            amounts.zero,
-        )
+        negative = np.ascontiguousarray(amounts.negative, np.bool_).tobytes()
+        spellings = [
+            _spelling_of(automaton, negative, amounts.zero, len(digits), whole, sign)
+            if len(digits) <= _MOST_DIGITS
+            else None
+            for digits, whole, sign in amounts.each
+        ]
+        handles = [one.handle if one is not None else None for one in spellings]
         digits = [(ctypes.c_int32 * len(one))(*one) for one, _, _ in amounts.each]
-        own = (_Amount * len(digits))(
-            *(
-                _Amount(ctypes.addressof(one), len(one), whole, sign)
-                for one, (_, whole, sign) in zip(digits, amounts.each, strict=True)
-            )
-        )
+        pointers = ctypes.c_void_p * count
+        totals = (ctypes.c_double * count)()
         checked(
             LIBRARY.spelled_totals(
-                ctypes.byref(self.problem), ctypes.byref(grammar), own,
-                ctypes.c_int64(len(digits)), totals,
+                ctypes.byref(self.problem),
+                pointers(*handles),
+                pointers(*map(ctypes.addressof, digits)),
+                ctypes.c_int64(count),
+                totals,
             )
-        )  # fmt: skip
+        )
         return list(totals)
 
     def total(self) -> float:

@@ -15,7 +15,7 @@ typedef struct {
 typedef struct {
     const Problem *p;
     Plan plan;
-    double *read, *ahead, *rest; /* rows in the order of the plan */
+    double *read, *ahead, *rest; /* rows in the order of the layout */
     int32_t *number;             /* [nodes, states]: node of the graph, -1 for none */
     int32_t *cut, *state;        /* [count] */
     int64_t count, arcs, room, ends;
@@ -44,7 +44,7 @@ Near *near_make(const Problem *p)
     n->p = p;
     int64_t grid = p->nodes * p->states;
     if (!plan_make(p, &n->plan)) { free(n); return 0; }
-    n->read = lowest_read(p, &n->plan);
+    n->read = lowest_read(p);
     n->ahead = malloc((size_t)(2 * grid) * sizeof(double));
     n->number = malloc((size_t)(3 * grid + 2 * p->finals + 1) * sizeof(int32_t));
     n->outgoing_first = calloc((size_t)(p->states + 2 + p->moves), sizeof(int32_t));
@@ -66,7 +66,7 @@ Near *near_make(const Problem *p)
 /* The penalty of the best path, +infinity where there is none. */
 double near_best(const Near *n)
 {
-    return n->rest[n->plan.place[0]];
+    return n->rest[n->p->layout->place[0]];
 }
 
 static int add(Near *n, Arc arc)
@@ -93,7 +93,7 @@ static double label_of(const Problem *p, int32_t segment, int64_t k)
 static int add_strays(Near *n, int64_t node, double bound)
 {
     const Problem *p = n->p;
-    int64_t cut = n->cut[node], state = n->state[node], at = n->plan.place[state];
+    int64_t cut = n->cut[node], state = n->state[node], at = p->layout->place[state];
     for (int32_t i = n->plan.leaving_first[cut]; i < n->plan.leaving_first[cut + 1]; i++) {
         int32_t arc = n->plan.leaving[i];
         double penalty = p->penalty[arc] + label_of(p, p->segment[arc], p->rubbish)
@@ -113,10 +113,10 @@ static int add_reads(Near *n, int64_t node, double bound)
 {
     const Problem *p = n->p;
     int64_t cut = n->cut[node], state = n->state[node];
-    double before = n->ahead[cut * p->states + n->plan.place[state]];
+    double before = n->ahead[cut * p->states + p->layout->place[state]];
     for (int32_t m = n->outgoing_first[state]; m < n->outgoing_first[state + 1]; m++) {
         int32_t move = n->outgoing[m], entered = p->to[move], group = p->state_class[entered];
-        int64_t at = n->plan.place[entered];
+        int64_t at = p->layout->place[entered];
         if (group < 0) continue;
         for (int32_t i = n->plan.leaving_first[cut]; i < n->plan.leaving_first[cut + 1]; i++) {
             int32_t arc = n->plan.leaving[i], segment = p->segment[arc];
@@ -125,8 +125,8 @@ static int add_reads(Near *n, int64_t node, double bound)
             double base = p->penalty[arc] + p->move_penalty[move];
             double total = around + base + n->read[row * p->classes + group];
             if (!(total <= bound && total < INFINITY)) continue;
-            for (int32_t k = n->plan.member_first[group]; k < n->plan.member_first[group + 1]; k++) {
-                int32_t label = n->plan.member[k];
+            for (int32_t k = p->layout->member_first[group]; k < p->layout->member_first[group + 1]; k++) {
+                int32_t label = p->layout->member[k];
                 double penalty = p->class_penalty[group * p->labels + label]
                     + label_of(p, segment, label) + base;
                 if (!(penalty + around <= bound && penalty < INFINITY)) continue;
@@ -150,7 +150,7 @@ int near_within(Near *n, double bound)
     n->count = n->arcs = n->ends = 0;
     for (int64_t cut = 0; cut < p->nodes; cut++)
         for (int64_t s = 0; s < p->states; s++) {
-            int64_t at = cut * p->states + n->plan.place[s];
+            int64_t at = cut * p->states + p->layout->place[s];
             double through = n->ahead[at] + n->rest[at];
             int32_t *number = n->number + cut * p->states + s;
             *number = -1;
@@ -210,7 +210,7 @@ int64_t near_strings(
         Graph graph = {n->count, n->arcs, ends, most, src, dst, label, end, cost, end_cost, rest, silent};
         if (ends == n->ends)
             for (int64_t i = 0; i < n->count; i++)
-                rest[i] = n->rest[n->cut[i] * p->states + n->plan.place[n->state[i]]];
+                rest[i] = n->rest[n->cut[i] * p->states + p->layout->place[n->state[i]]];
         if (ends == n->ends || best_completions(&graph, rest))
             found = ends ? n_best(&graph, 0, wanted, bound, penalty, final, length, path) : 0;
         for (int64_t i = 0; i < found; i++) {

@@ -1,12 +1,11 @@
-/* The summed penalties of the strings that mean given amounts, see spelling.py: the same automaton of
- * pairs (state, digits written so far), without arrays in between. */
+/* The summed penalties of the strings that mean given amounts, see spelling.py: the automaton of pairs
+ * (state, digits written so far). Amounts with as many digits share one, which is made once; a class of
+ * it holds a class of the grammar and, where a digit is written, which one of the amount's it is. */
 #include "sweep.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-int summed_totals(const Problem *p, const int32_t *field, int64_t fields, double *totals);
 
 /* What a grammar says of its states and finals beside its automaton; roles as in amount.Role. */
 typedef struct {
@@ -16,24 +15,35 @@ typedef struct {
     int64_t major, cents, zero; /* two roles, and the label of 0 */
 } Grammar;
 
-/* The digits of an amount as labels, those of the cents last; sign: 0 for either. */
+/* How an amount is written: its digits, two of cents among them; whether these may be left out; its
+ * sign, 0 for either. */
 typedef struct {
-    const int32_t *digit;
     int64_t count, whole, sign;
-} Amount;
+} Form;
 
-enum { MOST_DIGITS = 62 };
+/* The automaton of all amounts of a form. group, digit i32[classes]: of a class the grammar's, and the
+ * place in the amount of the digit that it is, -1 for any symbol of the class, -2 for a leading zero. */
+typedef struct {
+    Problem problem;
+    Layout *layout;
+    int32_t *ints;
+    double *reals;
+    int32_t *group, *digit;
+    int32_t zero;
+} Spelling;
 
-/* The label that alone may enter a state at a place, -1 for any of its class. */
-static int32_t label_at(const Grammar *g, const Amount *a, int64_t s, int64_t place)
+enum { MOST_DIGITS = 62, ANY = -1, LEADING_ZERO = -2 };
+
+/* Which digit alone may enter a state at a place, as in Spelling. */
+static int32_t digit_at(const Grammar *g, int64_t s, int64_t place)
 {
-    if (g->role[s] == g->cents) return a->digit[place - 1];
-    if (g->role[s] != g->major) return -1;
-    return place == 0 ? (int32_t)g->zero : a->digit[place - 1];
+    if (g->role[s] == g->cents) return (int32_t)place - 1;
+    if (g->role[s] != g->major) return ANY;
+    return place == 0 ? LEADING_ZERO : (int32_t)place - 1;
 }
 
 /* The places at which a state lies on a path to the end, a bit each, lowest first. */
-static uint64_t places_of(const Problem *p, const Grammar *g, const Amount *a, int64_t s)
+static uint64_t places_of(const Grammar *g, const Form *a, int64_t s)
 {
     int64_t written = a->count - 2;
     uint64_t after = g->majors_after[s], before = g->majors_before[s], cents = g->cents_after[s];
@@ -48,55 +58,68 @@ static uint64_t places_of(const Problem *p, const Grammar *g, const Amount *a, i
     if (g->role[s] != g->major && (after & 1) && before >> written)
         for (int64_t left = 0; left < 2; left++)
             if (cents >> left & 1) found |= (uint64_t)1 << (a->count - left);
-    if (g->role[s] != g->major && g->role[s] != g->cents) return found;
-    for (uint64_t rest = found; rest; rest &= rest - 1) {
-        int64_t place = __builtin_ctzll(rest);
-        int64_t at = p->state_class[s] * p->labels + label_at(g, a, s, place);
-        if (!(p->class_penalty[at] < INFINITY)) found &= ~((uint64_t)1 << place);
-    }
     return found;
 }
 
-/* An automaton as it grows; number: of each pair, by state and place. */
-typedef struct {
-    int64_t kept, classes, moves, ends;
-    uint64_t *places;
-    int32_t *number, *narrowed, *state_class, *from, *to, *final, *field;
-    double *rubbish, *move, *final_penalty, *class_penalty;
-} Spelling;
-
-/* The class of a state at a place: one of its own for the one label that may enter, once. */
-static int32_t class_of(const Problem *p, Spelling *m, int64_t s, int32_t label)
+void spelling_free(Spelling *m)
 {
-    int64_t group = p->state_class[s];
-    if (group < 0) return -1;
-    int32_t *known = m->narrowed + group * (p->labels + 1) + (label < 0 ? p->labels : label);
-    if (*known < 0) {
-        const double *own = p->class_penalty + group * p->labels;
-        double *row = m->class_penalty + m->classes * p->labels;
-        for (int64_t k = 0; k < p->labels; k++) row[k] = label < 0 || k == label ? own[k] : INFINITY;
-        *known = (int32_t)m->classes++;
-    }
-    return *known;
+    if (!m) return;
+    layout_free(m->layout);
+    free(m->ints);
+    free(m->reals);
+    free(m);
 }
 
-static void spell(const Problem *p, const Grammar *g, const Amount *a, Spelling *m)
+/* To be freed with spelling_free, 0 without memory; p: of the grammar, whatever its lattice. It must
+ * outlive this. */
+Spelling *spelling_make(const Problem *p, const Grammar *g, const Form *a)
 {
-    int64_t size = a->count + 1, written = a->count - 2;
-    m->kept = m->classes = m->moves = m->ends = 0;
-    memset(m->narrowed, -1, (size_t)(p->classes * (p->labels + 1)) * sizeof(int32_t));
+    int64_t size = a->count + 1, written = a->count - 2, pairs = p->states * size;
+    int64_t moves = p->moves * (size + 1), ends = 2 * p->finals, classes = p->classes * (size + 2);
+    Spelling *m = calloc(1, sizeof(Spelling));
+    if (!m) return 0;
+    int32_t *number = malloc((size_t)(pairs + classes) * sizeof(int32_t)), *known = number + pairs;
+    uint64_t *places = malloc((size_t)(p->states + 1) * sizeof(uint64_t));
+    m->ints = malloc((size_t)(pairs + 2 * moves + ends + 2 * classes + 1) * sizeof(int32_t));
+    m->reals = malloc((size_t)(pairs + moves + ends + classes * p->labels + 1) * sizeof(double));
+    if (!number || !places || !m->ints || !m->reals) {
+        free(number);
+        free(places);
+        spelling_free(m);
+        return 0;
+    }
+    Problem *q = &m->problem;
+    *q = *p;
+    int32_t *state_class = m->ints, *from = state_class + pairs, *to = from + moves;
+    int32_t *final = to + moves;
+    double *rubbish = m->reals, *move = rubbish + pairs, *final_penalty = move + moves;
+    double *class_penalty = final_penalty + ends;
+    m->group = final + ends;
+    m->digit = m->group + classes;
+    m->zero = (int32_t)g->zero;
+    q->states = q->moves = q->classes = q->finals = 0;
+    memset(known, -1, (size_t)classes * sizeof(int32_t));
     for (int64_t s = 0; s < p->states; s++) {
-        m->places[s] = places_of(p, g, a, s);
-        for (uint64_t rest = m->places[s]; rest; rest &= rest - 1) {
-            int64_t place = __builtin_ctzll(rest);
-            m->state_class[m->kept] = s ? class_of(p, m, s, label_at(g, a, s, place)) : p->state_class[s];
-            m->rubbish[m->kept] = p->rubbish_penalty[s];
-            m->number[s * size + place] = (int32_t)m->kept++;
+        places[s] = places_of(g, a, s);
+        for (uint64_t rest = places[s]; rest; rest &= rest - 1) {
+            int64_t place = __builtin_ctzll(rest), group = p->state_class[s];
+            int32_t digit = s ? digit_at(g, s, place) : ANY;
+            int32_t *own = known + group * (size + 2) + digit + 2;
+            if (group >= 0 && *own < 0) {
+                *own = (int32_t)q->classes;
+                m->group[q->classes] = (int32_t)group;
+                m->digit[q->classes] = digit;
+                memcpy(class_penalty + q->classes++ * p->labels, p->class_penalty + group * p->labels,
+                       (size_t)p->labels * sizeof(double));
+            }
+            state_class[q->states] = group < 0 ? -1 : *own;
+            rubbish[q->states] = p->rubbish_penalty[s];
+            number[s * size + place] = (int32_t)q->states++;
         }
     }
     for (int64_t t = 0; t < p->moves; t++) {
-        const int32_t *src = m->number + p->from[t] * size, *dst = m->number + p->to[t] * size;
-        uint64_t before = m->places[p->from[t]], after = m->places[p->to[t]];
+        const int32_t *src = number + p->from[t] * size, *dst = number + p->to[t] * size;
+        uint64_t before = places[p->from[t]], after = places[p->to[t]];
         int major = g->role[p->to[t]] == g->major, digit = major || g->role[p->to[t]] == g->cents;
         uint64_t stays = before & after & (major ? 1 : digit ? 0 : ~(uint64_t)0);
         uint64_t advances = digit ? before & after >> 1 : 0;
@@ -104,9 +127,9 @@ static void spell(const Problem *p, const Grammar *g, const Amount *a, Spelling 
             int64_t place = __builtin_ctzll(rest);
             for (int64_t on = 0; on < 2; on++) {
                 if (!((on ? advances : stays) >> place & 1)) continue;
-                m->from[m->moves] = src[place];
-                m->to[m->moves] = dst[place + on];
-                m->move[m->moves++] = p->move_penalty[t];
+                from[q->moves] = src[place];
+                to[q->moves] = dst[place + on];
+                move[q->moves++] = p->move_penalty[t];
             }
         }
     }
@@ -114,62 +137,94 @@ static void spell(const Problem *p, const Grammar *g, const Amount *a, Spelling 
         if (a->sign && (a->sign < 0) != (g->negative[f] != 0)) continue;
         for (int64_t way = a->whole ? 0 : 1; way < 2; way++) {
             int64_t place = written + 2 * way;
-            if (!(m->places[p->final[f]] >> place & 1)) continue;
-            m->final[m->ends] = m->number[p->final[f] * size + place];
-            m->final_penalty[m->ends++] = p->final_penalty[f];
+            if (!(places[p->final[f]] >> place & 1)) continue;
+            final[q->finals] = number[p->final[f] * size + place];
+            final_penalty[q->finals++] = p->final_penalty[f];
         }
     }
+    free(number);
+    free(places);
+    q->state_class = state_class;
+    q->class_penalty = class_penalty;
+    q->from = from;
+    q->to = to;
+    q->move_penalty = move;
+    q->rubbish_penalty = rubbish;
+    q->final = final;
+    q->final_penalty = final_penalty;
+    q->layout = m->layout = layout_make(q);
+    if (!m->layout) { spelling_free(m); return 0; }
+    return m;
+}
+
+/* The weights of reading each segment as a symbol of a class of a form's automaton, for one amount;
+ * label: the labels' own, any: of the grammar's classes. */
+static void narrow(
+    const Spelling *m, const Problem *p, const int32_t *digits, const double *label, const double *any,
+    double *read)
+{
+    int64_t classes = m->problem.classes, labels = p->labels;
+    for (int64_t row = 0; row <= p->segments; row++, label += labels, any += p->classes, read += classes)
+        for (int64_t c = 0; c < classes; c++) {
+            int32_t digit = m->digit[c], k = digit < 0 ? m->zero : digits[digit];
+            const double *weight = p->layout->weight + m->group[c] * labels;
+            read[c] = digit == ANY ? any[m->group[c]] : label[k] * weight[k];
+        }
 }
 
 /* The summed penalty of each of so many amounts, +infinity where nothing spells it; 0 where memory is
- * short. */
-int spelled_totals(const Problem *p, const Grammar *g, const Amount *amounts, int64_t count, double *totals)
+ * short. spellings: of the form of each, see `spelling_make`, or 0 where none has it; digits: the labels
+ * of its digits, those of the cents last. */
+int spelled_totals(
+    const Problem *p, const Spelling *const *spellings, const int32_t *const *digits, int64_t count,
+    double *totals)
 {
-    int64_t places = 0, classes = p->classes * (p->labels + 1);
+    int64_t rows = p->segments + 1, classes = 0;
     for (int64_t i = 0; i < count; i++)
-        places = amounts[i].count + 1 > places ? amounts[i].count + 1 : places;
-    int64_t pairs = p->states * places, moves = p->moves * (places + 1);
-    int32_t *ints = malloc((size_t)(2 * pairs + classes + 2 * moves + 2 * p->finals + p->arcs)
-                           * sizeof(int32_t));
-    double *reals = malloc((size_t)(pairs + moves + 2 * p->finals + classes * p->labels + 1)
-                           * sizeof(double));
-    uint64_t *masks = malloc((size_t)(p->states + 1) * sizeof(uint64_t));
-    int made = ints && reals && masks;
-    if (made) memset(ints, 0, (size_t)(p->arcs) * sizeof(int32_t));
+        if (spellings[i] && spellings[i]->problem.classes > classes)
+            classes = spellings[i]->problem.classes;
+    double *reals = malloc((size_t)(rows * (p->labels + 1 + p->classes + classes)) * sizeof(double));
+    int32_t *field = calloc((size_t)(p->arcs + 1), sizeof(int32_t));
+    Plan plan;
+    if (!reals || !field || !plan_make(p, &plan)) {
+        free(reals);
+        free(field);
+        return 0;
+    }
+    double *label = reals, *least = label + rows * p->labels, *any = least + rows;
+    double *read = any + rows * p->classes;
+    if (!p->label_weight) label_weights(p, label, least);
+    const double *own_label = p->label_weight ? p->label_weight : label;
+    const double *own_least = p->label_weight ? p->label_least : least;
+    read_weights(p, own_label, any);
+    int made = 1;
     for (int64_t i = 0; i < count && made; i++) {
         totals[i] = INFINITY;
-        if (amounts[i].count > MOST_DIGITS) continue;
-        Spelling m = {.places = masks, .field = ints};
-        m.number = ints + p->arcs;
-        m.state_class = m.number + pairs;
-        m.narrowed = m.state_class + pairs;
-        m.from = m.narrowed + classes;
-        m.to = m.from + moves;
-        m.final = m.to + moves;
-        m.rubbish = reals;
-        m.move = m.rubbish + pairs;
-        m.final_penalty = m.move + moves;
-        m.class_penalty = m.final_penalty + 2 * p->finals;
-        spell(p, g, amounts + i, &m);
+        const Spelling *m = spellings[i];
+        if (!m) continue;
+        narrow(m, p, digits[i], own_label, any, read);
         Problem spelled = *p;
-        spelled.states = m.kept;
-        spelled.moves = m.moves;
-        spelled.classes = m.classes;
-        spelled.finals = m.ends;
-        spelled.state_class = m.state_class;
-        spelled.class_penalty = m.class_penalty;
-        spelled.from = m.from;
-        spelled.to = m.to;
-        spelled.move_penalty = m.move;
-        spelled.rubbish_penalty = m.rubbish;
-        spelled.final = m.final;
-        spelled.final_penalty = m.final_penalty;
+        spelled.states = m->problem.states;
+        spelled.moves = m->problem.moves;
+        spelled.classes = m->problem.classes;
+        spelled.finals = m->problem.finals;
+        spelled.state_class = m->problem.state_class;
+        spelled.class_penalty = m->problem.class_penalty;
+        spelled.from = m->problem.from;
+        spelled.to = m->problem.to;
+        spelled.move_penalty = m->problem.move_penalty;
+        spelled.rubbish_penalty = m->problem.rubbish_penalty;
+        spelled.final = m->problem.final;
+        spelled.final_penalty = m->problem.final_penalty;
+        spelled.layout = m->layout;
+        spelled.label_weight = own_label;
+        spelled.label_least = own_least;
         double found[2];
-        made = summed_totals(&spelled, m.field, 1, found);
+        made = summed_with(&spelled, &plan, read, field, 1, found);
         totals[i] = found[0];
     }
-    free(ints);
+    plan_free(&plan);
     free(reals);
-    free(masks);
+    free(field);
     return made;
 }

@@ -12,14 +12,14 @@
 
 typedef struct {
     const Problem *p;
-    Plan plan;
+    const Layout *layout;
+    const Plan *plan;
     double *memory;
     const double *label;           /* [segments + 1, labels]: exp(least - penalty), SPACE row last */
     const double *least;           /* [segments + 1] */
-    double *own_label, *own_least;
-    double *classes;               /* [classes, labels]: exp(-penalty) */
-    double *read, *stray;          /* [segments + 1, classes], [segments + 1] */
-    double *out, *rubbish, *final; /* [moves] by the state they leave, [states] */
+    const double *read;            /* [segments + 1, classes] */
+    double *own_label, *own_least, *own_read;
+    double *stray;                 /* [segments + 1] */
     double *ahead, *stepped, *kept, *ahead_scale; /* [nodes, states] three times, [nodes] */
     double *rest, *entered, *rest_scale;
     double *scratch; /* [2, states] */
@@ -30,13 +30,11 @@ static int64_t row_of(const Problem *p, int64_t arc)
     return p->segment[arc] < 0 ? p->segments : p->segment[arc];
 }
 
-/* exp(least - penalty) of every label, the row of SPACE last, unless they are known. */
-static void weigh_labels(Sums *m, double *labels_out, double *least_out)
+void label_weights(const Problem *p, double *label_out, double *least_out)
 {
-    const Problem *p = m->p;
     int64_t rows = p->segments + 1, labels = p->labels;
     for (int64_t row = 0; row < rows; row++) {
-        double *label = labels_out + row * labels, least = INFINITY;
+        double *label = label_out + row * labels, least = INFINITY;
         const double *penalty = p->label_penalty + row * (labels - 1);
         int space = row == p->segments;
         if (space) least = 0.0;
@@ -47,69 +45,58 @@ static void weigh_labels(Sums *m, double *labels_out, double *least_out)
         else if (least < INFINITY)
             for (int64_t k = 0; k < labels - 1; k++) label[k] = exp(least - penalty[k]);
     }
-    m->label = labels_out;
-    m->least = least_out;
 }
 
-static void weigh(Sums *m)
+void read_weights(const Problem *p, const double *label, double *read)
 {
-    const Problem *p = m->p;
-    int64_t rows = p->segments + 1, labels = p->labels;
-    for (int64_t i = 0; i < p->classes * labels; i++)
-        m->classes[i] = p->class_penalty[i] < INFINITY ? exp(-p->class_penalty[i]) : 0.0;
-    if (p->label_weight) {
-        m->label = p->label_weight;
-        m->least = p->label_least;
-    } else {
-        weigh_labels(m, m->own_label, m->own_least);
-    }
-    for (int64_t row = 0; row < rows; row++) {
-        const double *label = m->label + row * labels;
-        m->stray[row] = label[p->rubbish];
+    const Layout *layout = p->layout;
+    int64_t labels = p->labels;
+    for (int64_t row = 0; row <= p->segments; row++, label += labels)
         for (int64_t c = 0; c < p->classes; c++) {
             double sum = 0.0;
-            const double *weight = m->classes + c * labels;
-            for (int32_t i = m->plan.member_first[c]; i < m->plan.member_first[c + 1]; i++)
-                sum += label[m->plan.member[i]] * weight[m->plan.member[i]];
-            m->read[row * p->classes + c] = sum;
+            const double *weight = layout->weight + c * labels;
+            for (int32_t i = layout->member_first[c]; i < layout->member_first[c + 1]; i++)
+                sum += label[layout->member[i]] * weight[layout->member[i]];
+            read[row * p->classes + c] = sum;
         }
-    }
-    for (int64_t i = 0; i < p->moves; i++) {
-        m->out[i] = exp(-p->move_penalty[m->plan.out_of[i]]);
-    }
-    for (int64_t s = 0; s < p->states; s++) {
-        m->rubbish[s] = exp(-p->rubbish_penalty[m->plan.order[s]]);
-        m->final[s] = 0.0;
-    }
-    for (int64_t f = 0; f < p->finals; f++)
-        m->final[m->plan.place[p->final[f]]] = exp(-p->final_penalty[f]);
 }
 
 static void sums_free(Sums *m)
 {
     free(m->memory);
-    plan_free(&m->plan);
 }
 
-static int sums_make(Sums *m, const Problem *p, int backward)
+/* read: as in summed_with. */
+static int sums_make(Sums *m, const Problem *p, const Plan *plan, const double *read, int backward)
 {
     int64_t rows = p->segments + 1, states = p->states, grid = p->nodes * states;
-    int64_t size = rows * p->labels + p->classes * p->labels + rows * (p->classes + 2)
-        + p->moves + 4 * states + (2 * grid + p->nodes) * (backward ? 2 : 1) + grid;
+    int64_t size = rows * (p->labels + p->classes + 2) + 2 * states
+        + (2 * grid + p->nodes) * (backward ? 2 : 1) + grid;
     m->p = p;
-    m->memory = 0;
-    if (!plan_make(p, &m->plan)) return 0;
+    m->plan = plan;
+    m->layout = p->layout;
     double *next = m->memory = malloc((size_t)size * sizeof(double));
-    if (!next) { plan_free(&m->plan); return 0; }
+    if (!next) return 0;
 #define TAKE(name, count) m->name = next; next += (count)
-    TAKE(own_label, rows * p->labels); TAKE(classes, p->classes * p->labels);
-    TAKE(read, rows * p->classes); TAKE(stray, rows); TAKE(own_least, rows);
-    TAKE(out, p->moves); TAKE(rubbish, states); TAKE(final, states);
+    TAKE(own_label, rows * p->labels); TAKE(own_read, rows * p->classes);
+    TAKE(stray, rows); TAKE(own_least, rows);
     TAKE(scratch, 2 * states);
     TAKE(ahead, grid); TAKE(stepped, grid); TAKE(kept, grid); TAKE(ahead_scale, p->nodes);
     if (backward) { TAKE(rest, grid); TAKE(entered, grid); TAKE(rest_scale, p->nodes); }
 #undef TAKE
-    weigh(m);
+    m->label = p->label_weight;
+    m->least = p->label_least;
+    if (!m->label) {
+        label_weights(p, m->own_label, m->own_least);
+        m->label = m->own_label;
+        m->least = m->own_least;
+    }
+    m->read = read;
+    if (!read) {
+        read_weights(p, m->label, m->own_read);
+        m->read = m->own_read;
+    }
+    for (int64_t row = 0; row < rows; row++) m->stray[row] = m->label[row * p->labels + p->rubbish];
     return 1;
 }
 
@@ -121,7 +108,7 @@ static void bring(const Sums *m, int64_t arc, double factor, double *restrict to
     const double *restrict kept = m->kept + (int64_t)p->src[arc] * states;
     const double *restrict stepped = m->stepped + (int64_t)p->src[arc] * states;
     const double *read = m->read + row * p->classes;
-    const int32_t *run = m->plan.run;
+    const int32_t *run = m->layout->run;
     double stray = m->stray[row] * factor;
     if (stray != 0.0) for (int64_t s = 0; s < states; s++) to[s] += kept[s] * stray;
     for (int64_t c = 0; c < p->classes; c++) {
@@ -149,12 +136,12 @@ static void gather(Sums *m, int64_t node, double scale)
     const Problem *p = m->p;
     int64_t states = p->states;
     double *to = m->ahead + node * states;
-    const int32_t *first = m->plan.arriving_first + node;
+    const int32_t *first = m->plan->arriving_first + node;
     double most = 0.0;
     for (int again = 0; again < 2; again++) {
         for (int64_t s = 0; s < states; s++) to[s] = 0.0;
         for (int32_t i = first[0]; i < first[1]; i++) {
-            int32_t arc = m->plan.arriving[i];
+            int32_t arc = m->plan->arriving[i];
             double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
             if (behind < INFINITY) bring(m, arc, exp(scale - behind), to);
         }
@@ -162,7 +149,7 @@ static void gather(Sums *m, int64_t node, double scale)
         if (again || most > 1e-200) break;
         double best = INFINITY;
         for (int32_t i = first[0]; i < first[1]; i++) {
-            int32_t arc = m->plan.arriving[i];
+            int32_t arc = m->plan->arriving[i];
             double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
             if (behind == INFINITY) continue;
             for (int64_t s = 0; s < states; s++) m->scratch[s] = 0.0;
@@ -185,14 +172,14 @@ static void forward(Sums *m, int64_t nodes)
     for (int64_t node = 0; node < nodes; node++) {
         double *ahead = m->ahead + node * states, *stepped = m->stepped + node * states;
         double *kept = m->kept + node * states, scale = INFINITY;
-        for (int32_t i = m->plan.arriving_first[node]; i < m->plan.arriving_first[node + 1]; i++) {
-            int32_t arc = m->plan.arriving[i];
+        for (int32_t i = m->plan->arriving_first[node]; i < m->plan->arriving_first[node + 1]; i++) {
+            int32_t arc = m->plan->arriving[i];
             double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
             scale = behind < scale ? behind : scale;
         }
         if (node == 0) {
             for (int64_t s = 0; s < states; s++) ahead[s] = 0.0;
-            ahead[m->plan.place[0]] = 1.0;
+            ahead[m->layout->place[0]] = 1.0;
             m->ahead_scale[0] = 0.0;
         } else if (scale < INFINITY) {
             gather(m, node, scale);
@@ -206,9 +193,9 @@ static void forward(Sums *m, int64_t nodes)
         for (int64_t s = 0; s < states; s++) {
             double own = ahead[s];
             if (own == 0.0) continue;
-            kept[s] = own * m->rubbish[s];
-            for (int32_t i = m->plan.out_first[s]; i < m->plan.out_first[s + 1]; i++)
-                stepped[m->plan.out_other[i]] += own * m->out[i];
+            kept[s] = own * m->layout->rubbish[s];
+            for (int32_t i = m->layout->out_first[s]; i < m->layout->out_first[s + 1]; i++)
+                stepped[m->layout->out_other[i]] += own * m->layout->out[i];
         }
     }
 }
@@ -221,26 +208,26 @@ static double ending(const Sums *m, int64_t arc)
     double sum = 0.0;
     for (int64_t f = 0; f < p->finals; f++) {
         int32_t state = p->final[f], group = p->state_class[state];
-        int64_t at = m->plan.place[state];
+        int64_t at = m->layout->place[state];
         double read = group < 0 ? 0.0 : m->stepped[from + at] * m->read[row * p->classes + group];
-        sum += (m->kept[from + at] * m->stray[row] + read) * m->final[at];
+        sum += (m->kept[from + at] * m->stray[row] + read) * m->layout->final[at];
     }
     return sum;
 }
 
-/* The summed penalty of everything, f64[fields], told by the field of the arc that reaches the end.
- * field i32[arcs] below fields. 0 where memory is short. */
-int summed_totals(const Problem *p, const int32_t *field, int64_t fields, double *totals)
+int summed_with(
+    const Problem *p, const Plan *plan, const double *read, const int32_t *field, int64_t fields,
+    double *totals)
 {
     Sums sums, *m = &sums;
-    if (!sums_make(m, p, 0)) return 0;
+    if (!sums_make(m, p, plan, read, 0)) return 0;
     int64_t last = p->nodes - 1;
     forward(m, last);
     double *scales = totals + fields;
     for (int64_t f = 0; f < fields; f++) totals[f] = scales[f] = INFINITY;
     for (int pass = 0; pass < 2; pass++)
-        for (int32_t i = m->plan.arriving_first[last]; i < m->plan.arriving_first[last + 1]; i++) {
-            int32_t arc = m->plan.arriving[i];
+        for (int32_t i = m->plan->arriving_first[last]; i < m->plan->arriving_first[last + 1]; i++) {
+            int32_t arc = m->plan->arriving[i];
             double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
             if (behind == INFINITY) continue;
             double sum = ending(m, arc);
@@ -255,6 +242,16 @@ int summed_totals(const Problem *p, const int32_t *field, int64_t fields, double
     return 1;
 }
 
+/* The same of a lattice and automaton alone. */
+int summed_totals(const Problem *p, const int32_t *field, int64_t fields, double *totals)
+{
+    Plan plan;
+    if (!plan_make(p, &plan)) return 0;
+    int made = summed_with(p, &plan, 0, field, fields, totals);
+    plan_free(&plan);
+    return made;
+}
+
 /* Adds what one arc leads on to: to[0 .. states] where a symbol is read, strays where it is not. */
 static void lead(const Sums *m, int64_t arc, double factor, double *to, double *strays)
 {
@@ -262,7 +259,7 @@ static void lead(const Sums *m, int64_t arc, double factor, double *to, double *
     int64_t states = p->states, row = row_of(p, arc);
     const double *rest = m->rest + (int64_t)p->dst[arc] * states;
     const double *read = m->read + row * p->classes;
-    const int32_t *run = m->plan.run;
+    const int32_t *run = m->layout->run;
     double stray = m->stray[row] * factor;
     for (int64_t s = 0; s < states; s++) strays[s] += rest[s] * stray;
     for (int64_t c = 0; c < p->classes; c++) {
@@ -278,16 +275,16 @@ static void backward(Sums *m)
     double *strays = m->scratch;
     for (int64_t node = p->nodes - 1; node >= 0; node--) {
         double *rest = m->rest + node * states, *entered = m->entered + node * states;
-        const int32_t *first = m->plan.leaving_first + node;
+        const int32_t *first = m->plan->leaving_first + node;
         for (int64_t s = 0; s < states; s++) rest[s] = entered[s] = 0.0;
         double scale = INFINITY, most = 0.0;
         if (node == p->nodes - 1) {
-            for (int64_t s = 0; s < states; s++) rest[s] = m->final[s];
+            for (int64_t s = 0; s < states; s++) rest[s] = m->layout->final[s];
             scale = 0.0;
             most = greatest(rest, states);
         } else {
             for (int32_t i = first[0]; i < first[1]; i++) {
-                int32_t arc = m->plan.leaving[i];
+                int32_t arc = m->plan->leaving[i];
                 double behind = m->rest_scale[p->dst[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
                 scale = behind < scale ? behind : scale;
             }
@@ -295,21 +292,21 @@ static void backward(Sums *m)
         for (int again = 0; node < p->nodes - 1 && scale < INFINITY && again < 2; again++) {
             for (int64_t s = 0; s < states; s++) strays[s] = entered[s] = 0.0;
             for (int32_t i = first[0]; i < first[1]; i++) {
-                int32_t arc = m->plan.leaving[i];
+                int32_t arc = m->plan->leaving[i];
                 double behind = m->rest_scale[p->dst[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
                 if (behind < INFINITY) lead(m, arc, exp(scale - behind), entered, strays);
             }
             for (int64_t s = 0; s < states; s++) {
-                double sum = strays[s] * m->rubbish[s];
-                for (int32_t i = m->plan.out_first[s]; i < m->plan.out_first[s + 1]; i++)
-                    sum += entered[m->plan.out_other[i]] * m->out[i];
+                double sum = strays[s] * m->layout->rubbish[s];
+                for (int32_t i = m->layout->out_first[s]; i < m->layout->out_first[s + 1]; i++)
+                    sum += entered[m->layout->out_other[i]] * m->layout->out[i];
                 rest[s] = sum;
             }
             most = greatest(rest, states);
             if (again || most > 1e-200) break;
             double best = INFINITY;
             for (int32_t i = first[0]; i < first[1]; i++) {
-                int32_t arc = m->plan.leaving[i];
+                int32_t arc = m->plan->leaving[i];
                 double behind = m->rest_scale[p->dst[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
                 if (behind == INFINITY) continue;
                 for (int64_t s = 0; s < states; s++) strays[s] = entered[s] = 0.0;
@@ -333,18 +330,25 @@ int summed_expected(
     const Problem *p, double *total, double *labels, double *arcs, double *moves, double *classes,
     double *strays, double *finals)
 {
+    Plan plan;
+    if (!plan_make(p, &plan)) return 0;
     Sums sums, *m = &sums;
-    if (!sums_make(m, p, 1)) return 0;
+    if (!sums_make(m, p, &plan, 0, 1)) { plan_free(&plan); return 0; }
     forward(m, p->nodes);
     backward(m);
     int64_t states = p->states, last = p->nodes - 1, width = p->labels - 1;
     double whole = 0.0;
     const double *end = m->ahead + last * states;
-    for (int64_t s = 0; s < states; s++) whole += end[s] * m->final[s];
+    for (int64_t s = 0; s < states; s++) whole += end[s] * m->layout->final[s];
     *total = whole > 0.0 ? m->ahead_scale[last] - log(whole) : INFINITY;
-    if (*total == INFINITY) { sums_free(m); return 1; }
     double *count = calloc((size_t)((p->segments + 1) * p->classes), sizeof(double));
-    if (!count) { sums_free(m); return 0; }
+    if (!count || *total == INFINITY) {
+        int made = count != 0;
+        free(count);
+        sums_free(m);
+        plan_free(&plan);
+        return made;
+    }
     for (int64_t arc = 0; arc < p->arcs; arc++) {
         int64_t row = row_of(p, arc);
         const double *ahead = m->ahead + (int64_t)p->src[arc] * states;
@@ -355,15 +359,15 @@ int summed_expected(
         if (through == INFINITY) continue;
         double factor = exp(fmin(*total - through, LARGEST)), stray = m->stray[row] * factor, unread = 0.0;
         for (int64_t s = 0; s < states; s++) {
-            double one = ahead[s] * m->rubbish[s] * rest[s] * stray;
+            double one = ahead[s] * m->layout->rubbish[s] * rest[s] * stray;
             unread += one;
-            strays[m->plan.order[s]] += one;
+            strays[m->layout->order[s]] += one;
         }
         if (p->segment[arc] >= 0) labels[row * width + p->rubbish] += unread;
         double used = unread;
         for (int64_t c = 0; c < p->classes; c++) {
             double sum = 0.0;
-            for (int32_t s = m->plan.run[c + 1]; s < m->plan.run[c + 2]; s++)
+            for (int32_t s = m->layout->run[c + 1]; s < m->layout->run[c + 2]; s++)
                 sum += stepped[s] * rest[s];
             sum *= factor * m->read[row * p->classes + c];
             count[row * p->classes + c] += sum;
@@ -376,9 +380,9 @@ int summed_expected(
             double share = count[row * p->classes + c];
             if (share == 0.0) continue;
             share /= m->read[row * p->classes + c];
-            for (int32_t i = m->plan.member_first[c]; i < m->plan.member_first[c + 1]; i++) {
-                int32_t k = m->plan.member[i];
-                double one = share * m->label[row * p->labels + k] * m->classes[c * p->labels + k];
+            for (int32_t i = m->layout->member_first[c]; i < m->layout->member_first[c + 1]; i++) {
+                int32_t k = m->layout->member[i];
+                double one = share * m->label[row * p->labels + k] * m->layout->weight[c * p->labels + k];
                 if (k < width && row < p->segments) labels[row * width + k] += one;
                 classes[c * p->labels + k] += one;
             }
@@ -390,13 +394,14 @@ int summed_expected(
         double factor = exp(fmin(*total - through, LARGEST));
         const double *ahead = m->ahead + node * states, *entered = m->entered + node * states;
         for (int64_t s = 0; s < states; s++)
-            for (int32_t i = m->plan.out_first[s]; i < m->plan.out_first[s + 1]; i++)
-                moves[m->plan.out_of[i]] +=
-                    factor * ahead[s] * m->out[i] * entered[m->plan.out_other[i]];
+            for (int32_t i = m->layout->out_first[s]; i < m->layout->out_first[s + 1]; i++)
+                moves[m->layout->out_of[i]] +=
+                    factor * ahead[s] * m->layout->out[i] * entered[m->layout->out_other[i]];
     }
     for (int64_t f = 0; f < p->finals; f++)
-        finals[f] = end[m->plan.place[p->final[f]]] * exp(-p->final_penalty[f]) / whole;
+        finals[f] = end[m->layout->place[p->final[f]]] * exp(-p->final_penalty[f]) / whole;
     free(count);
     sums_free(m);
+    plan_free(&plan);
     return 1;
 }

@@ -16,7 +16,6 @@ from service.pipeline.field import FieldCandidate
 from service.pipeline.recognize import against_rubbish
 from service.pipeline.search import Lattice, forward, forward_by_field
 from service.pipeline.segment import FEATURES, SegmentationGraph
-from service.pipeline.sweep import label_weights
 
 INK = FEATURES.index("ink")
 SUREST_FIELD = 0.97
@@ -56,7 +55,7 @@ def recognition_graph(
     odds = against_rubbish(penalties, stray, card.symbol_penalty).astype(np.float64)
     lattice = Lattice(
         graph.num_nodes, graph.src, graph.dst, graph.segment,
-        graph.penalty.astype(np.float64), graph.field, odds, label_weights(odds),
+        graph.penalty.astype(np.float64), graph.field, odds,
     )  # fmt: skip
     entrances = Entrances.of(lattice)
     own = [against_none(fields[field].penalty) for field in entrances.fields.tolist()]

@@ -12,8 +12,9 @@ import ctypes
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from dataclasses import field as field_of
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,18 +31,6 @@ _FORMS: Final = 512
 _MOST_DIGITS: Final = 62
 
 
-class LabelWeights(NamedTuple):
-    """The penalties of labels as weights, for the sums over all paths of several grammars.
-
-    of: the class penalties; label f64[N + 1, K + 1]: exp(least - penalty), with a column and a last
-    row for SPACE; least f64[N + 1]: the lowest penalty of each segment.
-    """
-
-    of: NDArray[np.floating]
-    label: Floats
-    least: Floats
-
-
 @dataclass(frozen=True, slots=True)
 class Lattice:
     """A segmentation graph with the recognizer's penalties for its segments.
@@ -49,8 +38,8 @@ class Lattice:
     Node 0 is the beginning and the last node the end; src < dst on every arc.
     src, dst i32[A]; segment i32[A]: row of class_penalty, or -1 for SPACE; penalty f[A]: of the
     segment itself; field i32[A]: the field candidate that the arc belongs to;
-    class_penalty f[N, K]: of each label of the recognizer, RUBBISH included. weights: of them,
-    where they are known already.
+    class_penalty f[N, K]: of each label of the recognizer, RUBBISH included. None is changed once
+    the lattice was searched.
     Raises ValueError where shapes or ranges are wrong.
     """
 
@@ -61,7 +50,7 @@ class Lattice:
     penalty: NDArray[np.floating]
     field: Ints
     class_penalty: NDArray[np.floating]
-    weights: LabelWeights | None = None
+    _numbers: _Numbers | None = field_of(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         arcs = len(self.src)
@@ -74,6 +63,13 @@ class Lattice:
         if arcs and (self.segment.min() < -1 or self.segment.max() >= len(self.class_penalty)):
             raise ValueError("lattice: a segment is out of range")
 
+    def numbers(self) -> _Numbers:
+        """What the compiled loops read; raises ValueError where a penalty is not a number."""
+        if self._numbers is None:
+            object.__setattr__(self, "_numbers", _Numbers(self))
+        assert self._numbers is not None
+        return self._numbers
+
     def of_field(self, field: int) -> Lattice:
         """The arcs of one field candidate alone; nodes and segments keep their numbers."""
         own = self.field == field
@@ -83,16 +79,32 @@ class Lattice:
         )  # fmt: skip
 
 
-def label_weights(penalties: NDArray[np.floating]) -> LabelWeights:
-    """The weights of class penalties, f[N, K]; +infinity is a weight of 0."""
-    rows, labels = penalties.shape
-    label, least = np.zeros((rows + 1, labels + 1)), np.zeros(rows + 1)
-    least[:-1] = penalties.min(axis=1, initial=np.inf)
-    with np.errstate(invalid="ignore"):
-        label[:-1, :-1] = np.exp(least[:-1, None] - penalties)
-    label[:-1][np.isinf(least[:-1])] = 0.0
-    label[-1, -1] = 1.0
-    return LabelWeights(penalties, label, least)
+class _Numbers:
+    """src, dst, segment, penalty and class_penalty of a lattice, and the weights of its labels.
+
+    Contiguous and of one type, with where they lie. weights: exp(least - penalty), f64[N + 1, K +
+    1], with a column and a last row for SPACE, and the least penalty of each segment, f64[N + 1].
+    """
+
+    def __init__(self, lattice: Lattice) -> None:
+        self.arrays: tuple[NDArray[Any], ...] = (
+            np.ascontiguousarray(lattice.src, np.int32),
+            np.ascontiguousarray(lattice.dst, np.int32),
+            np.ascontiguousarray(lattice.segment, np.int32),
+            np.ascontiguousarray(lattice.penalty, np.float64),
+            np.ascontiguousarray(lattice.class_penalty, np.float64),
+        )
+        if any(bool(np.isnan(one).any()) for one in self.arrays[3:]):
+            raise ValueError("composition: a penalty is not a number")
+        rows, labels = self.arrays[4].shape
+        label, least = np.empty((rows + 1, labels + 1)), np.empty(rows + 1)
+        LIBRARY.label_weights(
+            address(self.arrays[4], np.float64), ctypes.c_int64(rows), ctypes.c_int64(labels + 1),
+            address(label, np.float64), address(least, np.float64),
+        )  # fmt: skip
+        self.weights = label, least
+        self.addresses = tuple(one.ctypes.data for one in self.arrays)
+        self.weight_addresses = label.ctypes.data, least.ctypes.data
 
 
 class _Problem(ctypes.Structure):
@@ -231,26 +243,15 @@ class Composition:
     def __init__(self, lattice: Lattice, automaton: Automaton, rubbish: int) -> None:
         self.lattice, self.automaton, self.rubbish = lattice, automaton, rubbish
         classes, labels = automaton.class_penalty.shape
-        segments = lattice.class_penalty.reshape(-1, labels - 1)
+        segments = len(lattice.class_penalty.reshape(-1, labels - 1))
         fixed = _numbers_of(automaton)
-        self._numbers: list[NDArray[Any]] = [
-            *(np.ascontiguousarray(one, np.int32)
-              for one in (lattice.src, lattice.dst, lattice.segment)),
-            *(np.ascontiguousarray(one, np.float64) for one in (lattice.penalty, segments)),
-        ]  # fmt: skip
-        if any(np.isnan(one).any() for one in self._numbers[3:]):
-            raise ValueError("composition: a penalty is not a number")
         if not 0 <= rubbish < labels - 1:
             raise ValueError("composition: an index is out of range")
-        weights = lattice.weights
-        known = weights is not None and weights.of is lattice.class_penalty
+        numbers = lattice.numbers()
         self.problem = _Problem(
-            lattice.num_nodes, len(lattice.src), len(segments), labels, len(automaton.state_class),
-            len(automaton.src), classes, len(automaton.finals), rubbish,
-            *(one.ctypes.data for one in self._numbers), *fixed.addresses,
-            *((weights.label.ctypes.data, weights.least.ctypes.data)
-              if weights is not None and known else (None, None)),
-            fixed.layout,
+            lattice.num_nodes, len(lattice.src), segments, labels, len(automaton.state_class),
+            len(automaton.src), classes, len(automaton.finals), rubbish, *numbers.addresses,
+            *fixed.addresses, *numbers.weight_addresses, fixed.layout,
         )  # fmt: skip
         self._fixed = fixed
 

@@ -17,7 +17,7 @@ from service.pipeline.chain import Entrances, against_none, forward_of_all, norm
 from service.pipeline.field import FieldCandidate
 from service.pipeline.recognize import session_of
 from service.pipeline.search import forward_by_field
-from service.pipeline.sweep import Lattice, label_weights
+from service.pipeline.sweep import Lattice
 
 COLUMNS = 4
 """Columns of a strip to one output."""
@@ -91,7 +91,7 @@ def swept_lattice(
     table = np.concatenate([np.zeros((0, 5)), *arcs])
     table = table[np.lexsort((table[:, 1], table[:, 0]))]
     src, dst, segment, _, field = table.T.astype(np.int32)
-    graph = Lattice(last + 1, src, dst, segment, table[:, 3], field, labels, label_weights(labels))
+    graph = Lattice(last + 1, src, dst, segment, table[:, 3], field, labels)
     return SweptLattice(graph, np.concatenate([np.zeros((0, 2), np.int64), *held]).astype(np.int32))
 
 

@@ -238,14 +238,14 @@ def test_posteriors_of_an_amount_are_numerical_gradients(seed: int) -> None:
     assert total == pytest.approx(search.forward_of_amount(lattice, grammar, amount))
     step = 1e-5
     for arc in range(0, len(lattice.src), 7):
-        lattice.penalty[arc] += step
-        moved = search.forward_of_amount(lattice, grammar, amount)
-        lattice.penalty[arc] -= step
+        penalty = lattice.penalty.copy()
+        penalty[arc] += step
+        moved = search.forward_of_amount(replace(lattice, penalty=penalty), grammar, amount)
         assert (moved - total) / step == pytest.approx(found_all.arcs[arc], abs=1e-3)
     for row, label in np.argwhere(np.isfinite(lattice.class_penalty))[:6]:
-        lattice.class_penalty[row, label] += step
-        moved = search.forward_of_amount(lattice, grammar, amount)
-        lattice.class_penalty[row, label] -= step
+        labels = lattice.class_penalty.copy()
+        labels[row, label] += step
+        moved = search.forward_of_amount(replace(lattice, class_penalty=labels), grammar, amount)
         assert (moved - total) / step == pytest.approx(shares[row, label], abs=1e-3)
 
 
@@ -387,8 +387,5 @@ def test_single_precision_and_extreme_penalties_are_taken() -> None:
     [("dst", [0, 2]), ("dst", [1, 3]), ("segment", [0, 2]), ("segment", [-2, 0]), ("src", [0])],
 )
 def test_malformed_lattices_are_refused(field: str, value: list[int]) -> None:
-    good = oracle.written("12")
-    parts = {name: getattr(good, name) for name in good.__slots__}
-    parts[field] = np.array(value, np.int32)
     with pytest.raises(ValueError, match="lattice"):
-        search.Lattice(**parts)
+        replace(oracle.written("12"), **{field: np.array(value, np.int32)})

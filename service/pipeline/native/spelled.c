@@ -158,11 +158,11 @@ Spelling *spelling_make(const Problem *p, const Grammar *g, const Form *a)
 }
 
 /* The weights of reading each segment as a symbol of a class of a form's automaton, for one amount;
- * label: the labels' own, any: of the grammar's classes. */
+ * any: of the grammar's classes. */
 static void narrow(
-    const Spelling *m, const Problem *p, const int32_t *digits, const double *label, const double *any,
-    double *read)
+    const Spelling *m, const Problem *p, const int32_t *digits, const double *any, double *read)
 {
+    const double *label = p->label_weight;
     int64_t classes = m->problem.classes, labels = p->labels;
     for (int64_t row = 0; row <= p->segments; row++, label += labels, any += p->classes, read += classes)
         for (int64_t c = 0; c < classes; c++) {
@@ -183,26 +183,22 @@ int spelled_totals(
     for (int64_t i = 0; i < count; i++)
         if (spellings[i] && spellings[i]->problem.classes > classes)
             classes = spellings[i]->problem.classes;
-    double *reals = malloc((size_t)(rows * (p->labels + 1 + p->classes + classes)) * sizeof(double));
+    double *any = malloc((size_t)(rows * (p->classes + classes)) * sizeof(double));
     int32_t *field = calloc((size_t)(p->arcs + 1), sizeof(int32_t));
     Plan plan;
-    if (!reals || !field || !plan_make(p, &plan)) {
-        free(reals);
+    if (!any || !field || !plan_make(p, &plan)) {
+        free(any);
         free(field);
         return 0;
     }
-    double *label = reals, *least = label + rows * p->labels, *any = least + rows;
     double *read = any + rows * p->classes;
-    if (!p->label_weight) label_weights(p, label, least);
-    const double *own_label = p->label_weight ? p->label_weight : label;
-    const double *own_least = p->label_weight ? p->label_least : least;
-    read_weights(p, own_label, any);
+    read_weights(p, any);
     int made = 1;
     for (int64_t i = 0; i < count && made; i++) {
         totals[i] = INFINITY;
         const Spelling *m = spellings[i];
         if (!m) continue;
-        narrow(m, p, digits[i], own_label, any, read);
+        narrow(m, p, digits[i], any, read);
         Problem spelled = *p;
         spelled.states = m->problem.states;
         spelled.moves = m->problem.moves;
@@ -217,14 +213,12 @@ int spelled_totals(
         spelled.final = m->problem.final;
         spelled.final_penalty = m->problem.final_penalty;
         spelled.layout = m->layout;
-        spelled.label_weight = own_label;
-        spelled.label_least = own_least;
         double found[2];
         made = summed_with(&spelled, &plan, read, field, 1, found);
         totals[i] = found[0];
     }
     plan_free(&plan);
-    free(reals);
+    free(any);
     free(field);
     return made;
 }

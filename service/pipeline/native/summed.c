@@ -15,11 +15,8 @@ typedef struct {
     const Layout *layout;
     const Plan *plan;
     double *memory;
-    const double *label;           /* [segments + 1, labels]: exp(least - penalty), SPACE row last */
-    const double *least;           /* [segments + 1] */
-    const double *read;            /* [segments + 1, classes] */
-    double *own_label, *own_least, *own_read;
-    double *stray;                 /* [segments + 1] */
+    const double *read;      /* [segments + 1, classes] */
+    double *own_read, *stray; /* [segments + 1] */
     double *ahead, *stepped, *kept, *ahead_scale; /* [nodes, states] three times, [nodes] */
     double *rest, *entered, *rest_scale;
     double *scratch; /* [2, states] */
@@ -30,26 +27,25 @@ static int64_t row_of(const Problem *p, int64_t arc)
     return p->segment[arc] < 0 ? p->segments : p->segment[arc];
 }
 
-void label_weights(const Problem *p, double *label_out, double *least_out)
+void label_weights(const double *penalty, int64_t rows, int64_t labels, double *label, double *least)
 {
-    int64_t rows = p->segments + 1, labels = p->labels;
-    for (int64_t row = 0; row < rows; row++) {
-        double *label = label_out + row * labels, least = INFINITY;
-        const double *penalty = p->label_penalty + row * (labels - 1);
-        int space = row == p->segments;
-        if (space) least = 0.0;
-        else for (int64_t k = 0; k < labels - 1; k++) if (penalty[k] < least) least = penalty[k];
-        least_out[row] = least;
-        for (int64_t k = 0; k < labels; k++) label[k] = 0.0;
-        if (space) label[labels - 1] = 1.0;
-        else if (least < INFINITY)
-            for (int64_t k = 0; k < labels - 1; k++) label[k] = exp(least - penalty[k]);
+    for (int64_t row = 0; row < rows; row++, penalty += labels - 1, label += labels) {
+        double low = INFINITY;
+        for (int64_t k = 0; k < labels - 1; k++) low = penalty[k] < low ? penalty[k] : low;
+        least[row] = low;
+        for (int64_t k = 0; k < labels - 1; k++)
+            label[k] = low < INFINITY ? exp(low - penalty[k]) : 0.0;
+        label[labels - 1] = 0.0;
     }
+    for (int64_t k = 0; k < labels; k++) label[k] = 0.0;
+    label[labels - 1] = 1.0;
+    least[rows] = 0.0;
 }
 
-void read_weights(const Problem *p, const double *label, double *read)
+void read_weights(const Problem *p, double *read)
 {
     const Layout *layout = p->layout;
+    const double *label = p->label_weight;
     int64_t labels = p->labels;
     for (int64_t row = 0; row <= p->segments; row++, label += labels)
         for (int64_t c = 0; c < p->classes; c++) {
@@ -70,7 +66,7 @@ static void sums_free(Sums *m)
 static int sums_make(Sums *m, const Problem *p, const Plan *plan, const double *read, int backward)
 {
     int64_t rows = p->segments + 1, states = p->states, grid = p->nodes * states;
-    int64_t size = rows * (p->labels + p->classes + 2) + 2 * states
+    int64_t size = rows * (p->classes + 1) + 2 * states
         + (2 * grid + p->nodes) * (backward ? 2 : 1) + grid;
     m->p = p;
     m->plan = plan;
@@ -78,25 +74,15 @@ static int sums_make(Sums *m, const Problem *p, const Plan *plan, const double *
     double *next = m->memory = malloc((size_t)size * sizeof(double));
     if (!next) return 0;
 #define TAKE(name, count) m->name = next; next += (count)
-    TAKE(own_label, rows * p->labels); TAKE(own_read, rows * p->classes);
-    TAKE(stray, rows); TAKE(own_least, rows);
+    TAKE(own_read, rows * p->classes); TAKE(stray, rows);
     TAKE(scratch, 2 * states);
     TAKE(ahead, grid); TAKE(stepped, grid); TAKE(kept, grid); TAKE(ahead_scale, p->nodes);
     if (backward) { TAKE(rest, grid); TAKE(entered, grid); TAKE(rest_scale, p->nodes); }
 #undef TAKE
-    m->label = p->label_weight;
-    m->least = p->label_least;
-    if (!m->label) {
-        label_weights(p, m->own_label, m->own_least);
-        m->label = m->own_label;
-        m->least = m->own_least;
-    }
-    m->read = read;
-    if (!read) {
-        read_weights(p, m->label, m->own_read);
-        m->read = m->own_read;
-    }
-    for (int64_t row = 0; row < rows; row++) m->stray[row] = m->label[row * p->labels + p->rubbish];
+    m->read = read ? read : m->own_read;
+    if (!read) read_weights(p, m->own_read);
+    for (int64_t row = 0; row < rows; row++)
+        m->stray[row] = p->label_weight[row * p->labels + p->rubbish];
     return 1;
 }
 
@@ -142,7 +128,7 @@ static void gather(Sums *m, int64_t node, double scale)
         for (int64_t s = 0; s < states; s++) to[s] = 0.0;
         for (int32_t i = first[0]; i < first[1]; i++) {
             int32_t arc = m->plan->arriving[i];
-            double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+            double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + p->label_least[row_of(p, arc)];
             if (behind < INFINITY) bring(m, arc, exp(scale - behind), to);
         }
         most = greatest(to, states);
@@ -150,7 +136,7 @@ static void gather(Sums *m, int64_t node, double scale)
         double best = INFINITY;
         for (int32_t i = first[0]; i < first[1]; i++) {
             int32_t arc = m->plan->arriving[i];
-            double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+            double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + p->label_least[row_of(p, arc)];
             if (behind == INFINITY) continue;
             for (int64_t s = 0; s < states; s++) m->scratch[s] = 0.0;
             bring(m, arc, 1.0, m->scratch);
@@ -174,7 +160,7 @@ static void forward(Sums *m, int64_t nodes)
         double *kept = m->kept + node * states, scale = INFINITY;
         for (int32_t i = m->plan->arriving_first[node]; i < m->plan->arriving_first[node + 1]; i++) {
             int32_t arc = m->plan->arriving[i];
-            double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+            double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + p->label_least[row_of(p, arc)];
             scale = behind < scale ? behind : scale;
         }
         if (node == 0) {
@@ -228,7 +214,7 @@ int summed_with(
     for (int pass = 0; pass < 2; pass++)
         for (int32_t i = m->plan->arriving_first[last]; i < m->plan->arriving_first[last + 1]; i++) {
             int32_t arc = m->plan->arriving[i];
-            double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+            double behind = m->ahead_scale[p->src[arc]] + p->penalty[arc] + p->label_least[row_of(p, arc)];
             if (behind == INFINITY) continue;
             double sum = ending(m, arc);
             if (sum == 0.0) continue;
@@ -285,7 +271,7 @@ static void backward(Sums *m)
         } else {
             for (int32_t i = first[0]; i < first[1]; i++) {
                 int32_t arc = m->plan->leaving[i];
-                double behind = m->rest_scale[p->dst[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+                double behind = m->rest_scale[p->dst[arc]] + p->penalty[arc] + p->label_least[row_of(p, arc)];
                 scale = behind < scale ? behind : scale;
             }
         }
@@ -293,7 +279,7 @@ static void backward(Sums *m)
             for (int64_t s = 0; s < states; s++) strays[s] = entered[s] = 0.0;
             for (int32_t i = first[0]; i < first[1]; i++) {
                 int32_t arc = m->plan->leaving[i];
-                double behind = m->rest_scale[p->dst[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+                double behind = m->rest_scale[p->dst[arc]] + p->penalty[arc] + p->label_least[row_of(p, arc)];
                 if (behind < INFINITY) lead(m, arc, exp(scale - behind), entered, strays);
             }
             for (int64_t s = 0; s < states; s++) {
@@ -307,7 +293,7 @@ static void backward(Sums *m)
             double best = INFINITY;
             for (int32_t i = first[0]; i < first[1]; i++) {
                 int32_t arc = m->plan->leaving[i];
-                double behind = m->rest_scale[p->dst[arc]] + p->penalty[arc] + m->least[row_of(p, arc)];
+                double behind = m->rest_scale[p->dst[arc]] + p->penalty[arc] + p->label_least[row_of(p, arc)];
                 if (behind == INFINITY) continue;
                 for (int64_t s = 0; s < states; s++) strays[s] = entered[s] = 0.0;
                 lead(m, arc, 1.0, entered, strays);
@@ -355,7 +341,7 @@ int summed_expected(
         const double *stepped = m->stepped + (int64_t)p->src[arc] * states;
         const double *rest = m->rest + (int64_t)p->dst[arc] * states;
         double through = m->ahead_scale[p->src[arc]] + m->rest_scale[p->dst[arc]]
-            + p->penalty[arc] + m->least[row];
+            + p->penalty[arc] + p->label_least[row];
         if (through == INFINITY) continue;
         double factor = exp(fmin(*total - through, LARGEST)), stray = m->stray[row] * factor, unread = 0.0;
         for (int64_t s = 0; s < states; s++) {
@@ -382,7 +368,7 @@ int summed_expected(
             share /= m->read[row * p->classes + c];
             for (int32_t i = m->layout->member_first[c]; i < m->layout->member_first[c + 1]; i++) {
                 int32_t k = m->layout->member[i];
-                double one = share * m->label[row * p->labels + k] * m->layout->weight[c * p->labels + k];
+                double one = share * p->label_weight[row * p->labels + k] * m->layout->weight[c * p->labels + k];
                 if (k < width && row < p->segments) labels[row * width + k] += one;
                 classes[c * p->labels + k] += one;
             }

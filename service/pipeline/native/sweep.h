@@ -33,7 +33,7 @@ typedef struct {
     const double *move_penalty, *rubbish_penalty;
     const int32_t *final;
     const double *final_penalty;
-    const double *label_weight, *label_least; /* see summed.c, or none */
+    const double *label_weight, *label_least; /* see `label_weights` */
     const Layout *layout;                     /* of the automaton */
 } Problem;
 
@@ -62,11 +62,11 @@ void plan_free(Plan *plan);
 int summed_with(
     const Problem *p, const Plan *plan, const double *read, const int32_t *field, int64_t fields,
     double *totals);
-/* exp(least - penalty) of every label, f64[segments + 1, labels], the row of SPACE last, and the least
- * penalty of each row. */
-void label_weights(const Problem *p, double *label, double *least);
+/* The penalties of labels, f64[rows, labels - 1], as weights: exp(least - penalty), f64[rows + 1, labels]
+ * with a column and a last row for SPACE, and the least penalty of each row, f64[rows + 1]. */
+void label_weights(const double *penalty, int64_t rows, int64_t labels, double *label, double *least);
 /* f64[segments + 1, classes]: the weight of reading each segment as a symbol of a class, relative to
- * its likeliest label; label f64[segments + 1, labels]: the labels' own. */
-void read_weights(const Problem *p, const double *label, double *read);
+ * its likeliest label. */
+void read_weights(const Problem *p, double *read);
 
 #endif

@@ -66,33 +66,37 @@ def swept_lattice(
     passes over it like ink that belongs to no character. A path's penalty is -log of its
     probability, given its field's strip.
     """
-    told: list[NDArray[np.float64]] = []
-    held: list[NDArray[np.int64]] = []
-    arcs: list[NDArray[np.float64]] = []
-    node, start = 1, 0
-    last = 1 + sum(max(int(_speaks(one, silent).sum()) - 1, 0) for one in outputs)
-    for own, number in zip(outputs, fields, strict=True):
-        speaks = _speaks(own, silent)
-        columns = np.flatnonzero(speaks)
-        count = len(columns)
+    arcs: list[NDArray[np.int32]] = []
+    penalties = [np.zeros(0)]
+    told = [np.zeros((0, outputs[0].shape[1] - 1 if outputs else 1))]
+    held = [np.zeros((0, 2), np.int32)]
+    speaking = [_speaks(one, silent) for one in outputs]
+    counts = [int(one.sum()) for one in speaking]
+    node, start, last = 1, 0, 1 + sum(max(count - 1, 0) for count in counts)
+    for own, speaks, count, number in zip(outputs, speaking, counts, fields, strict=True):
         if not count:
             continue
         exact = own[speaks].astype(np.float64)
-        nodes = np.concatenate([[0], np.arange(node, node + count - 1), [last]])
-        first = np.zeros(count)
-        first[0] = own[~speaks, -1].sum(dtype=np.float64)
-        for penalty, segment in ((first, start + np.arange(count)), (first + exact[:, -2], -1)):
-            rows = np.broadcast_arrays(nodes[:-1], nodes[1:], segment, penalty, number)
-            arcs.append(np.stack(rows, axis=1).astype(np.float64))
+        steps = np.arange(node - 1, node + count, dtype=np.int32)
+        steps[0], steps[-1] = 0, last
+        # Of each column an arc that reads it, and one for SPACE.
+        table = np.empty((4, count, 2), np.int32)
+        table[0], table[1], table[3] = steps[:-1, None], steps[1:, None], number
+        table[2, :, 0], table[2, :, 1] = np.arange(start, start + count), -1
+        penalty = np.zeros((count, 2))
+        penalty[:, 1] = exact[:, -2]
+        penalty[0] += own[~speaks, -1].sum(dtype=np.float64)
+        arcs.append(table.reshape(4, -1))
+        penalties.append(penalty.ravel())
+        told.append(np.concatenate([exact[:, :-2], exact[:, -1:]], axis=1))
+        columns = np.flatnonzero(speaks)
+        held.append(np.stack([np.full(count, number), columns], axis=1).astype(np.int32))
         node, start = node + count - 1, start + count
-        told.append(np.delete(exact, -2, axis=1))
-        held.append(np.stack([np.full(count, number), columns], axis=1))
-    labels = np.concatenate(told) if told else np.zeros((0, 1))
-    table = np.concatenate([np.zeros((0, 5)), *arcs])
-    table = table[np.lexsort((table[:, 1], table[:, 0]))]
-    src, dst, segment, _, field = table.T.astype(np.int32)
-    graph = Lattice(last + 1, src, dst, segment, table[:, 3], field, labels)
-    return SweptLattice(graph, np.concatenate([np.zeros((0, 2), np.int64), *held]).astype(np.int32))
+    src, dst, segment, field = np.concatenate([np.zeros((4, 0), np.int32), *arcs], axis=1)
+    penalty, labels = np.concatenate(penalties), np.concatenate(told)
+    return SweptLattice(
+        Lattice(last + 1, src, dst, segment, penalty, field, labels), np.concatenate(held)
+    )
 
 
 def weighed(

@@ -202,7 +202,7 @@ def _cuts(candidate: FieldCandidate, owner: NDArray[np.uint8], text: str) -> boo
     held = np.bincount(owner[inside], minlength=len(characters) + 1)
     numerals = enumerate(characters.partition("/")[0], 1)
     shares = [held[n] / drawn[n] for n, one in numerals if one.isdigit() and drawn[n]]
-    return min(shares, default=1.0) < _CUT_OFF and max(shares, default=0.0) > 1 - _CUT_OFF
+    return bool(min(shares, default=1.0) < _CUT_OFF and max(shares, default=0.0) > 1 - _CUT_OFF)
 
 
 def _strings(sources: Sources, split: Split) -> _Maker:

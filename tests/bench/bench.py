@@ -101,9 +101,11 @@ def _floor(load: Workload, crops: list[np.ndarray]) -> dict[str, float]:
     return {"decoding": decoded - started, "network": time.thread_time() - decoded}
 
 
-def over_http(load: Workload, service: http.Service, runs: int, count: int) -> dict[str, Any]:
-    """Readings a second with every core busy, and of a batch; latencies idle, at half and at full
-    load."""
+def over_http(
+    load: Workload, service: http.Service, runs: int, count: int, items: int
+) -> dict[str, Any]:
+    """Readings a second with every core busy, and of a batch of so many items from its upload to
+    its last result; latencies idle, at half and at full load."""
     clients = 3 * (os.cpu_count() or 1)
     http.busy(service, load, clients, min(count, 100))
     http.queued(service, load, min(count, 20))  # starts the processes that read batches
@@ -113,7 +115,7 @@ def over_http(load: Workload, service: http.Service, runs: int, count: int) -> d
         full = http.busy(service, load, clients, count)
         done = max(1, len(full.seconds))
         cpu, own = (service.cpu_seconds() - before) / done, (time.process_time() - own) / done
-        batch = http.queued(service, load, count)
+        batch = http.queued(service, load, items)
         half = http.paced(service, load, full.rate / 2, count // 2)
         idle = http.busy(service, load, 1, min(count, 100))
         found.append(
@@ -148,6 +150,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path("samples"))
     parser.add_argument("--runs", type=int, default=5, help="runs that medians are taken of")
     parser.add_argument("--http", type=int, default=400, help="requests a run; 0: no HTTP")
+    parser.add_argument("--batch", type=int, default=1500, help="items of a batch")
     parser.add_argument("--port", type=int, default=8971)
     parser.add_argument("--to", type=Path, default=Path("build/bench.json"))
     parser.add_argument("--growth", type=Path, help="also measure how cost grows, plots go here")
@@ -167,7 +170,9 @@ def main() -> None:
     if given.http:
         with http.serving(given.port, {"CHEQUE_PROCESSES": str(os.cpu_count() or 1)}) as service:
             for load in loads:
-                result["http"][load.name] = over_http(load, service, given.runs, given.http)
+                result["http"][load.name] = over_http(
+                    load, service, given.runs, given.http, given.batch
+                )
             result["peak_megabytes"] = [round(one) for one in service.peak_megabytes()]
             result["ready_seconds"] = round(service.ready_seconds, 2)
     if given.growth:

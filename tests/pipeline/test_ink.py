@@ -169,3 +169,27 @@ def test_the_feet_of_zeros_in_a_row_are_no_line() -> None:
     assert kept(found.mask, ink) > 0.97
     assert len(found.rules) == 1
     assert not found.mask[43:, :50].any()
+
+
+def test_darkness_holds_what_ink_leaves_out() -> None:
+    page = paper(60, 160)
+    ink = write(page)
+    page[51:54, :] = 80
+    page[4:8, 60:100] = 195
+    found = extract_ink(page)
+    assert len(found.rules) == 1
+    assert not found.mask[51:54].any()
+    assert not found.mask[4:8].any()
+    assert found.darkness[51:54].min() > 40
+    assert found.darkness[5:7, 62:98].min() > 8
+    assert found.darkness[ink].min() > 60
+    assert np.median(found.darkness[~ink]) < 3
+
+
+def test_turned_ink_is_turned_as_a_whole() -> None:
+    page = paper(60, 160)
+    write(page)
+    found = extract_ink(page)
+    over = found.turned()
+    for name in ("ink", "mask", "darkness"):
+        assert (getattr(over, name) == getattr(found, name)[::-1, ::-1]).all()

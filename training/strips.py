@@ -34,7 +34,7 @@ from training.synth.field import FieldMaker
 from training.synth.hand import HandWriter
 from training.synth.strings import StringMaker
 
-Kind = Literal["fields", "cheques", "strings"]
+Kind = Literal["fields", "print", "cheques", "strings"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SHARD = 1000
 SYMBOLS = (*LABELS[:-1], SPACE)
@@ -139,10 +139,16 @@ def _build(job: tuple[Path, Kind, int]) -> int:
 
 
 def _fields(sources: Sources, split: Split) -> _Maker:
-    maker = FieldMaker.load(sources.data, sources.fonts, split)
+    return _of_fields(FieldMaker.load(sources.data, sources.fonts, split), 40_000_000)
 
+
+def _print(sources: Sources, split: Split) -> _Maker:
+    return _of_fields(FieldMaker.load(sources.data, sources.fonts, split, 0.0), 45_000_000)
+
+
+def _of_fields(maker: FieldMaker, first: int) -> _Maker:
     def make(seed: int) -> list[Strip]:
-        field = maker.make(40_000_000 + seed)
+        field = maker.make(first + seed)
         _, ink, found = cut_strips(png(field.image), field_only=True)
         right = [one for one in found if _parts_well(one, field.owner, field.written)]
         return [Strip(zone_strip(ink, one), symbols_of(field.written)) for one in right]
@@ -216,7 +222,7 @@ def _strings(sources: Sources, split: Split) -> _Maker:
     return make
 
 
-_makers = {"fields": _fields, "cheques": _cheques, "strings": _strings}
+_makers = {"fields": _fields, "print": _print, "cheques": _cheques, "strings": _strings}
 
 
 def _shard(folder: Path, kind: Kind, number: int) -> Path:

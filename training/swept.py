@@ -27,7 +27,7 @@ COLUMNS = 4
 NOTHING = len(SYMBOLS)
 """The output for no symbol, the last one."""
 INK, PAPER = 1.275, -0.1
-SHARES: dict[Kind, float] = {"fields": 0.64, "cheques": 0.18, "strings": 0.1}
+SHARES: dict[Kind, float] = {"fields": 0.44, "print": 0.2, "cheques": 0.18, "strings": 0.1}
 SILENT_SHARE = 0.08
 """Of a batch: strips that say something, by kind, and strips of no amount."""
 

@@ -31,6 +31,9 @@ def sweep(
     model: Model = MODEL,
     strips: Annotated[int, typer.Option(help="Strips to see in all.", min=0)] = 1_000_000,
     fields: Annotated[int, typer.Option(help="Thousands of synthetic fields.", min=1)] = 48,
+    printed: Annotated[
+        int, typer.Option("--print", help="Thousands of synthetic fields in print.", min=0)
+    ] = 15,
     cheques: Annotated[int, typer.Option(help="Thousands of synthetic cheques.", min=0)] = 4,
     strings: Annotated[int, typer.Option(help="Thousands of real strings.", min=0)] = 8,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
@@ -65,7 +68,8 @@ def sweep(
                 task = bar.add_task("strips", total=None)
                 made = swept.build_swept_material(
                     Sources(data_folder(data), fonts), runs / name,
-                    {"fields": fields, "cheques": cheques, "strings": strings}, 1, workers,
+                    {"fields": fields, "print": printed, "cheques": cheques, "strings": strings},
+                    1, workers,
                 )  # fmt: skip
                 for done in made:
                     bar.update(task, advance=1, description=done)

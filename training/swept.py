@@ -32,6 +32,10 @@ SILENT_SHARE = 0.08
 """Of a batch: strips that say something, by kind, and strips of no amount."""
 
 
+# Strips of each kind that batch norms are measured on.
+_MEASURED = 128
+
+
 class SweptNet(nn.Module):
     """Convolutions down to one row, and along it.
 
@@ -369,9 +373,44 @@ def run_swept(
         progress(now, right)
 
     present = [(some, share) for some, share in kinds if some]
+    if begin is not None:
+        begin = renormalised(begin, [strip for some, _ in present for strip in some[:_MEASURED]])
     return train_swept(
         begin or SweptNet(), present, recipe, checkpoint=folder / "checkpoint.pt", progress=tell
     )
+
+
+def renormalised(network: SweptNet, strips: Sequence[Strip]) -> SweptNet:
+    """The same function, whose batch norms know the mean and spread of what they are given.
+
+    Export folds them into the convolutions. Training would begin by normalising what came out of
+    them anew, and so with another function.
+    """
+    network = copy.deepcopy(network).eval()
+    norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
+    given: dict[nn.Module, list[Tensor]] = {one: [] for one in norms}
+
+    def note(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        given[norm].append(inputs[0].transpose(0, 1).flatten(1))
+
+    hooks = [one.register_forward_pre_hook(note) for one in norms]
+    with torch.no_grad():
+        for start in range(0, len(strips), 64):
+            network(collated(strips[start : start + 64])[0])
+        for norm in norms:
+            values = torch.cat(given[norm], dim=1)
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+            shift = norm.bias - norm.running_mean * scale
+            mean, spread = values.mean(dim=1), values.var(dim=1)
+            norm.weight.copy_(scale * (spread + norm.eps).sqrt())
+            norm.bias.copy_(shift + mean * scale)
+            norm.running_mean.copy_(mean)
+            norm.running_var.copy_(spread)
+    for hook in hooks:
+        hook.remove()
+    return network
 
 
 def mean_network(networks: Sequence[SweptNet]) -> SweptNet:

@@ -25,6 +25,7 @@ from training.swept import (
     distort,
     forward_penalty,
     mean_network,
+    renormalised,
     said,
     train_swept,
 )
@@ -157,6 +158,26 @@ def test_a_mean_is_of_all_weights() -> None:
         if own.is_floating_point():
             assert torch.allclose(own, (both[0] + both[1]) / 2)
     assert torch.equal(mean_network([one]).rows[0].weight, one.rows[0].weight)  # type: ignore[arg-type]
+
+
+def test_a_network_whose_norms_were_folded_away_trains_on_as_the_same(tmp_path: Path) -> None:
+    shutil.copytree(MODEL, tmp_path / "model")
+    torch.manual_seed(0)
+    strips = _strips(64)
+    recipe = SweptRecipe(strips=3200, batch=16, every=1000, average=0.9, distortion=_MILD)
+    trained = train_swept(SweptNet(SMALL), [(strips, 1.0)], recipe).eval()
+    export_swept(trained, tmp_path / "model")
+    loaded = load_swept(tmp_path / "model")
+    layers, _, _ = collated(strips)
+    with torch.no_grad():
+        expected = trained(layers)
+        again = renormalised(loaded, strips)
+        assert torch.allclose(again(layers), expected, atol=1e-3)
+        for one in (loaded, again):
+            for part in one.modules():
+                part.train(isinstance(part, torch.nn.BatchNorm2d))
+        far, near = (float((one(layers) - expected).abs().mean()) for one in (loaded, again))
+    assert near < far / 10
 
 
 def test_strips_come_back_from_their_file(tmp_path: Path) -> None:

@@ -172,6 +172,8 @@ def load_swept(folder: Path) -> SweptNet:
             )
             for one in onnx.load(str(folder / SWEPT)).graph.initializer
         }
+        if held["rows.0.weight"].shape[1] != LAYERS:
+            raise ValueError(f"the swept network in {folder} is of another version")
         a, b, c, d, e = (len(held[f"rows.{layer}.weight"]) for layer in (0, 4, 8, 11, 15))
         network = SweptNet((a, b, c, d, e))
         state = network.state_dict()

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from service.errors import ModelError
 from service.pipeline.automaton import Grammar, reweighted
 from service.pipeline.card import SWEPT
 from service.pipeline.chain import Entrances, against_none, forward_of_all, normalised
 from service.pipeline.field import FieldCandidate
 from service.pipeline.recognize import session_of
 from service.pipeline.search import forward_by_field
+from service.pipeline.strip import LAYERS, STRIP_HEIGHT
 from service.pipeline.sweep import Lattice
 
 COLUMNS = 4
@@ -42,6 +44,9 @@ class SweptNetwork:
     def __init__(self, folder: Path) -> None:
         """Load the one of a model's folder; raises ModelError."""
         self._session = session_of(folder, SWEPT)
+        shape = self._session.get_inputs()[0].shape
+        if shape[1:3] != [LAYERS, STRIP_HEIGHT]:
+            raise ModelError(f"{SWEPT} in {folder} reads strips of another version: train it anew")
 
     def outputs(self, strip: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Penalties -log P of a strip, u8 [LAYERS, 36, W]: f32 [ceil(W / 8) * 2, K + 1].

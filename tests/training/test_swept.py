@@ -6,9 +6,11 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
+from service.errors import ModelError
 from service.pipeline.grammar import grammar_for
 from service.pipeline.swept import SweptNetwork, constraint
 from training.dataset import LABELS
@@ -205,6 +207,22 @@ def test_an_exported_network_says_the_same_and_can_be_trained_on(tmp_path: Path)
         again = -load_swept(tmp_path / "model")(padded)[0].numpy()
     assert outputs == pytest.approx(expected, abs=1e-4)
     assert again == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_network_for_strips_of_another_version_is_refused(tmp_path: Path) -> None:
+    kind = onnx.TensorProto.UINT8
+    ends = [
+        onnx.helper.make_tensor_value_info(name, kind, ["strips", 36, "width"])
+        for name in ("strips", "penalties")
+    ]
+    node = onnx.helper.make_node("Identity", ["strips"], ["penalties"])
+    graph = onnx.helper.make_graph([node], "swept", ends[:1], ends[1:])
+    opset = onnx.helper.make_opsetid("", 18)
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9), tmp_path / "swept.onnx"
+    )
+    with pytest.raises(ModelError, match="another version"):
+        SweptNetwork(tmp_path)
 
 
 def test_the_penalty_of_amounts_has_the_gradient_of_its_differences() -> None:

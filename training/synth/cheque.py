@@ -479,7 +479,8 @@ class _Filler:
         scale = 1.0 / self.page.px(1.0)
         strokes = []
         for _ in range(int(self.rng.integers(1, 4))):
-            ends = top + rows * self.rng.uniform(0.25, 0.75, 2)
+            # Further down it would be a line under the amount: tails reach below the digits' feet.
+            ends = top + rows * self.rng.uniform(0.25, 0.6, 2)
             x = np.linspace(left - 4, left + columns + 4, 20)
             y = np.linspace(ends[0], ends[1], 20) + rows * 0.03 * np.sin(np.linspace(0, 9, 20))
             strokes.append(np.stack([x, y], axis=1) * scale)

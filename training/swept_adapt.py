@@ -132,7 +132,7 @@ MILD = StripDistortion(shear=0.12, stretch=0.08, size=0.08)
 class SweptAdaptation:
     """How to tune: passes over the images, the share of a batch that is theirs, and the like."""
 
-    passes: int = 40
+    passes: int = 24
     own: float = 0.5
     batch: int = 32
     rate: float = 5e-4

@@ -188,14 +188,17 @@ class _Fixed:
             automaton.class_penalty.shape[1], states, len(automaton.src), classes,
             len(automaton.finals),
         )  # fmt: skip
+        self.layout: int | None = None
         self.layout = LIBRARY.layout_make(ctypes.byref(self.problem()))
         checked(self.layout is not None)
         weakref.finalize(self, LIBRARY.layout_free, self.layout).atexit = False
 
     def problem(self) -> _Problem:
         """The automaton without a lattice."""
-        layout = getattr(self, "layout", None)
-        return _Problem(0, 0, 0, *self.sizes, 0, *(5 * [None]), *self.addresses, None, None, layout)
+        weights = (None, None)
+        return _Problem(
+            0, 0, 0, *self.sizes, 0, *(5 * [None]), *self.addresses, *weights, self.layout
+        )
 
 
 @lru_cache(maxsize=_AUTOMATA)

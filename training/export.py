@@ -1,8 +1,9 @@
-"""Writes a trained recognizer as ONNX with its card, and checks it against torch."""
+"""Writes trained networks as ONNX, the recognizer with its card, and checks them against torch."""
 
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 
-from service.pipeline.card import SWEPT, card_text
+from service.pipeline.card import MODEL, SWEPT, card_text
+from service.pipeline.field_map import LAYERS as PAGE_LAYERS
 from service.pipeline.strip import LAYERS, STRIP_HEIGHT
 from training.lenet import ProductionNet
 from training.swept import SweptNet
@@ -22,14 +24,14 @@ PARITY = 1e-4
 
 
 class _Penalties(nn.Module):
-    """The exported function: crops u8 [N, 32, 32] -> penalties -log P(label | crop), f32 [N, K]."""
+    """The exported function: what a network sees -> penalties -log P, where it gives log P."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, crops: Tensor) -> Tensor:
-        logs: Tensor = self.network(crops)
+    def forward(self, seen: Tensor) -> Tensor:
+        logs: Tensor = self.network(seen)
         return -logs
 
 
@@ -41,47 +43,19 @@ def export(network: nn.Module, card: dict[str, Any], folder: Path) -> float:
     reach on such crops, by more than 1e-5 of their size.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "model.onnx"
-    wrapped = _Penalties(network).eval()
-    example = torch.zeros(2, 32, 32, dtype=torch.uint8)
-    with warnings.catch_warnings():
-        # The exporter warns of what torch itself will change.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            wrapped,
-            (example,),
-            str(path),
-            input_names=["crops"],
-            output_names=["penalties"],
-            dynamic_shapes={"crops": {0: torch.export.Dim("segments")}},
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-    onnx.checker.check_model(str(path))
-    difference = _difference(wrapped, path)
-    if difference > PARITY:
-        raise ValueError(f"ONNX and torch differ by {difference:.2g}")
+    path = folder / MODEL
+    examples = [_noise(count, 32, 32) for count in (2, 1, 7, 100)]
+    for crops in examples:
+        crops[len(crops) // 2 :] = 0
+    difference = _write(
+        _Penalties(network), examples, {0: torch.export.Dim("segments")}, ("crops", "penalties"),
+        path,
+    )  # fmt: skip
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     (folder / "card.json").write_text(
         json.dumps({**card, "sha256": digest}, indent=1, ensure_ascii=False) + "\n"
     )
     return difference
-
-
-class _SweptPenalties(nn.Module):
-    """The exported function: strips u8 [N, LAYERS, 36, W] -> penalties -log P.
-
-    f32 [N, W / 4, K + 1].
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, strips: Tensor) -> Tensor:
-        logs: Tensor = self.network(strips)
-        return -logs
 
 
 def export_swept(network: nn.Module, folder: Path) -> float:
@@ -90,46 +64,77 @@ def export_swept(network: nn.Module, folder: Path) -> float:
     Raises ValueError where ONNX and torch differ by more than 1e-4 on random strips.
     """
     path = folder / SWEPT
+    sizes = ((2, 64), (1, 8), (1, 160), (5, 240))
+    examples = [_noise(count, LAYERS, STRIP_HEIGHT, width) for count, width in sizes]
+    free = {0: torch.export.Dim("strips"), 3: 8 * torch.export.Dim("eighths")}
+    difference = _write(_Penalties(network), examples, free, ("strips", "penalties"), path)
+    card = json.loads((folder / "card.json").read_text())
+    card["swept"] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    (folder / "card.json").write_text(card_text(card))
+    return difference
+
+
+def export_field_map(network: nn.Module, path: Path) -> float:
+    """Write the field map's network; returns the largest difference to torch.
+
+    Raises ValueError where ONNX and torch differ by more than 1e-4 on random pages.
+    """
+    sizes = ((1, 176, 400), (1, 64, 88), (2, 240, 304))
+    examples = [_noise(count, PAGE_LAYERS, high, wide) for count, high, wide in sizes]
+    free = {
+        0: torch.export.Dim("pages"), 2: 8 * torch.export.Dim("down"),
+        3: 8 * torch.export.Dim("across"),
+    }  # fmt: skip
+    return _write(network, examples, free, ("pages", "cells"), path)
+
+
+def _write(
+    module: nn.Module,
+    examples: Sequence[Tensor],
+    free: Mapping[int, Any],
+    names: tuple[str, str],
+    path: Path,
+) -> float:
+    """Write a module as ONNX, once it does what torch does; returns the largest difference.
+
+    examples: what both are tried on; free: the dimensions of it that may differ; names: of what
+    goes in and what comes out. Raises ValueError where they differ by more than PARITY; values
+    above 10 by a tenth of that of their size.
+    """
+    module = module.float().eval()
     part = path.with_suffix(".part")
-    wrapped = _SweptPenalties(network.float()).eval()
     with warnings.catch_warnings():
+        # The exporter warns of what torch itself will change.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            wrapped,
-            (torch.zeros(2, LAYERS, STRIP_HEIGHT, 64, dtype=torch.uint8),),
+            module,
+            (torch.cat([examples[0], examples[0]]),),
             str(part),
-            input_names=["strips"],
-            output_names=["penalties"],
-            dynamic_shapes={
-                "strips": {0: torch.export.Dim("strips"), 3: 8 * torch.export.Dim("eighths")}
-            },
+            input_names=names[:1],
+            output_names=names[1:],
+            dynamic_shapes=(dict(free),),
             dynamo=True,
             external_data=False,
             verbose=False,
         )
     onnx.checker.check_model(str(part))
-    generator = torch.Generator().manual_seed(0)
-    examples = [
-        torch.randint(
-            0, 256, (count, LAYERS, STRIP_HEIGHT, width), generator=generator, dtype=torch.uint8
-        )
-        for count, width in ((1, 8), (1, 160), (5, 240))
-    ]
     session = ort.InferenceSession(part.read_bytes(), providers=["CPUExecutionProvider"])
     worst = 0.0
-    for strips in examples:
+    for seen in examples:
         with torch.no_grad():
-            expected = wrapped(strips).numpy()
-        (got,) = session.run(None, {"strips": strips.numpy()})
+            expected = module(seen).numpy()
+        (got,) = session.run(None, {names[0]: seen.numpy()})
         scale = np.maximum(np.abs(expected) / 10, 1)
         worst = max(worst, float((np.abs(np.asarray(got) - expected) / scale).max()))
     if worst > PARITY:
         raise ValueError(f"ONNX and torch differ by {worst:.2g}")
     part.replace(path)
-    card = json.loads((folder / "card.json").read_text())
-    card["swept"] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    (folder / "card.json").write_text(card_text(card))
     return worst
+
+
+def _noise(*shape: int) -> Tensor:
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
 
 
 def load_exported(folder: Path) -> ProductionNet:
@@ -190,18 +195,3 @@ def load_swept(folder: Path) -> SweptNet:
         raise ValueError(f"the model in {folder} has no swept network") from error
     network.load_state_dict(state)
     return network.eval()
-
-
-def _difference(module: nn.Module, path: Path) -> float:
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    generator = torch.Generator().manual_seed(0)
-    worst = 0.0
-    for count in (1, 7, 100):
-        crops = torch.randint(0, 256, (count, 32, 32), generator=generator, dtype=torch.uint8)
-        crops[count // 2 :] = 0
-        with torch.no_grad():
-            expected = module(crops).numpy()
-        (got,) = session.run(None, {"crops": crops.numpy()})
-        difference = np.abs(np.asarray(got) - expected) / np.maximum(np.abs(expected) / 10, 1)
-        worst = max(worst, float(difference.max()))
-    return worst

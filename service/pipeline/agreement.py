@@ -2,7 +2,9 @@
 
 The posterior of an amount is that of independent witnesses who share one vote: its posteriors are
 multiplied, and the root taken of as many (a logarithmic opinion pool: Genest and Zidek, 1986). What
-one reader takes for impossible is doubtful then, however sure the others are.
+one reader takes for impossible is doubtful then, however sure the others are. A witness who sees no
+amount at all says little of which one it is: votes are as the squares of the posteriors that there
+is any.
 """
 
 import math
@@ -17,6 +19,8 @@ _SURE: Final = 0.95
 # An opinion holds nothing for less likely than this.
 _LEAST: Final = 1e-4
 _LEAST_REST: Final = 1e-3
+# Nor has one less of a vote than the square of this, however surely it sees no amount at all.
+_LEAST_VOTE: Final = 0.1
 
 
 def together(shares: Sequence[Shares]) -> dict[int, float]:
@@ -24,11 +28,20 @@ def together(shares: Sequence[Shares]) -> dict[int, float]:
     amounts = {amount for one in shares for amount in one}
     if not amounts:
         return {}
+    sums = [sum(one.values()) for one in shares]
+    votes = [max(_LEAST_VOTE, min(one, 1.0)) ** 2 for one in sums]
+    every = sum(votes)
+    votes = [one / every for one in votes]
     pooled = {
-        amount: sum(math.log(max(one.get(amount, 0.0), _LEAST)) for one in shares) / len(shares)
+        amount: sum(
+            vote * math.log(max(one.get(amount, 0.0), _LEAST))
+            for vote, one in zip(votes, shares, strict=True)
+        )
         for amount in amounts
     }
-    rest = sum(math.log(max(1.0 - sum(one.values()), _LEAST_REST)) for one in shares) / len(shares)
+    rest = sum(
+        vote * math.log(max(1.0 - one, _LEAST_REST)) for vote, one in zip(votes, sums, strict=True)
+    )
     whole = math.exp(rest) + sum(math.exp(share) for share in pooled.values())
     return {amount: math.exp(share) / whole for amount, share in pooled.items()}
 

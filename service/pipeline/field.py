@@ -5,6 +5,8 @@ linear-logistic model; the cheapest become candidates. Which one is the amount i
 the Viterbi search over all of them (section X, "field graph").
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.cents import marks_near, split_apart_cents, split_cents_cell
 from service.pipeline.field_features import FEATURES, field_penalties
+from service.pipeline.field_map import SeenPlace, field_map
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import VERTICAL, InkImage
 from service.pipeline.native import places as compiled
@@ -31,6 +34,15 @@ _MARGIN = 4.0
 _MOST_SPLIT = 2
 _APART_CENTS_PENALTY = 0.7
 _CENTS_CELL_PENALTY = -1.5
+# Of a place that the field map sees: the least it may be likely, the most that its cents may be; in
+# its heights how far beside it and above the middles of its marks may be, and how far its sides may
+# move out and in.
+_LEAST_SEEN = 1e-3
+_SUREST_CENTS = 0.97
+_BESIDE = 0.25
+_OVER = 0.15
+_OUT = 0.4
+_IN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,8 @@ class Places:
 
     boxes: i32 [R, 4], a currency sign that adjoins taken in; features: f32 [R, len(FEATURES)].
     marks: the page's marks of ink, cut open along the rules; ink: as it was before.
-    words: i32 [W, 4], boxes of the page's words.
+    words: i32 [W, 4], boxes of the page's words. seen: where the field map sees the amount,
+    whatever runs there are.
     """
 
     boxes: NDArray[np.int32]
@@ -71,6 +84,7 @@ class Places:
     marks: Marks
     ink: InkImage
     words: NDArray[np.int32]
+    seen: Sequence[SeenPlace] = ()
 
     @property
     def page(self) -> tuple[int, int]:
@@ -121,14 +135,63 @@ def fields_of(
     weights: NDArray[np.float32] | None = None,
 ) -> list[FieldCandidate]:
     """Candidate fields among the places of a page; arguments as in `locate_fields`."""
-    candidates: list[FieldCandidate] = []
-    for rank, candidate in enumerate(
-        choose(places, field_penalties(places.features, weights), most)
-    ):
-        candidates.append(candidate)
-        if rank < _MOST_SPLIT:
-            candidates += _with_cents_apart(candidate, places.marks, rules, places.page)
-    return sorted(candidates[:most], key=lambda candidate: candidate.penalty)
+    seen = [one for place in places.seen for one in _as_seen(place, places)]
+    penalties = field_penalties(places.features, weights)
+    chosen = choose(places, penalties, most, [one.zones[0].box for one in seen])
+    found = sorted([*seen, *chosen], key=_penalty)
+    whole = [one for one in found if len(one.zones) == 1][:_MOST_SPLIT]
+    page = places.page
+    apart = [two for one in whole for two in _with_cents_apart(one, places.marks, rules, page)]
+    return sorted([*found, *apart], key=_penalty)[:most]
+
+
+def _penalty(candidate: FieldCandidate) -> float:
+    return candidate.penalty
+
+
+def _as_seen(place: SeenPlace, places: Places) -> list[FieldCandidate]:
+    """A place of the field map as candidates: without its cents, and with them where it has any."""
+    penalty = -math.log(max(place.probability, _LEAST_SEEN))
+    zone = Zone("amount", _about(place.box, places))
+    none = np.zeros(len(FEATURES), np.float32)
+    if place.cents is None:
+        return [FieldCandidate((zone,), penalty, none)]
+    apart = min(place.cents_probability, _SUREST_CENTS)
+    cents = Zone("cents", _about(place.cents, places))
+    return [
+        FieldCandidate((zone, cents), penalty - math.log(apart), none),
+        FieldCandidate((zone,), penalty - math.log1p(-apart), none),
+    ]
+
+
+def _about(box: tuple[float, float, float, float], places: Places) -> Box:
+    """A box that is as exact as cells are, with the marks within and a little air.
+
+    Its sides go out to those of the marks, but no further than what would still be its text.
+    """
+    x0, y0, x1, y1 = box
+    high = y1 - y0
+    marks = places.marks.boxes
+    x, y = (marks[:, :2] + marks[:, 2:]).T / 2
+    beside, above = _BESIDE * high, _OVER * high
+    own = (x > x0 - beside) & (x < x1 + beside) & (y > y0 - above) & (y < y1 + above)
+    own &= marks[:, 3] - marks[:, 1] < 2 * high
+    if own.any():
+        low, most = marks[own, :2].min(axis=0), marks[own, 2:].max(axis=0)
+        x0, y0 = (
+            min(max(float(to), side - _OUT * high), side + _IN * high)
+            for to, side in zip(low, (x0, y0), strict=True)
+        )
+        x1, y1 = (
+            max(min(float(to), side + _OUT * high), side - _IN * high)
+            for to, side in zip(most, (x1, y1), strict=True)
+        )
+    air = max(1, round(0.04 * (y1 - y0)))
+    width, height = places.page
+    return (
+        max(0, round(x0) - air), max(0, round(y0) - air),
+        min(width, round(x1) + air), min(height, round(y1) + air),
+    )  # fmt: skip
 
 
 def find_places(ink: InkImage) -> Places | None:
@@ -139,12 +202,19 @@ def find_places(ink: InkImage) -> Places | None:
     if not len(words.ends):
         return None
     signs = sign_likeness(mask, marks.boxes[words.ends.ravel()]).reshape(-1, 2)
-    boxes, features = compiled.find_places(marks.boxes, words, ink.rules, signs, (width, height))
-    return Places(boxes, features, marks, ink, words.boxes)
+    boxes, own = compiled.find_places(marks.boxes, words, ink.rules, signs, (width, height))
+    seen = field_map(ink)
+    features = np.concatenate([own, seen.features(boxes)], axis=1)
+    return Places(boxes, features, marks, ink, words.boxes, seen.places())
 
 
-def choose(places: Places, penalties: NDArray[np.float32], most: int) -> list[FieldCandidate]:
-    """The cheapest boxes that are really different places, and near-equal extents of one place."""
+def choose(
+    places: Places, penalties: NDArray[np.float32], most: int, known: Sequence[Box] = ()
+) -> list[FieldCandidate]:
+    """The cheapest boxes that are really different places, and near-equal extents of one place.
+
+    known: places that are candidates already.
+    """
     chosen: list[FieldCandidate] = []
     kept: list[tuple[Box, float]] = []
     if not len(penalties):
@@ -158,7 +228,7 @@ def choose(places: Places, penalties: NDArray[np.float32], most: int) -> list[Fi
     for index, box, penalty in cheap:
         if kept and penalty > kept[0][1] + _MARGIN:
             break
-        if _repeats(box, penalty, kept):
+        if _repeats(box, penalty, kept) or any(_same(box, one) for one in known):
             continue
         kept.append((box, penalty))
         zone = places.zone(index)
@@ -180,13 +250,19 @@ def _repeats(box: Box, penalty: float, kept: list[tuple[Box, float]]) -> bool:
         shared, smaller = _overlap(box, other)
         if shared <= _VARIANT * smaller:
             continue
-        near = _SAME_END * min(box[3] - box[1], other[3] - other[1])
-        if abs(box[0] - other[0]) < near and abs(box[2] - other[2]) < near:
+        if _same(box, other):
             return True
         variants += 1
         if variants > _MOST_VARIANTS or penalty > cheaper + _VARIANT_MARGIN:
             return True
     return False
+
+
+def _same(a: Box, b: Box) -> bool:
+    """Whether two boxes that overlap end where the other does."""
+    near = _SAME_END * min(a[3] - a[1], b[3] - b[1])
+    shared, smaller = _overlap(a, b)
+    return shared > _VARIANT * smaller and abs(a[0] - b[0]) < near and abs(a[2] - b[2]) < near
 
 
 def _overlap(a: Box, b: Box) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from service.pipeline.cutlines import Polygon, polygon, polygons
 from service.pipeline.decision import DEFAULT_MAX_ERROR, Decision, calibrated, decide
 from service.pipeline.doubts import measure_signs
 from service.pipeline.evidence import Chain, Evidence, Found, gather, seal
+from service.pipeline.field_map import place_seen
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.looks import closer_looks, further_looks
@@ -29,16 +30,13 @@ from service.pipeline.usability import Measured, UsabilityLimits, legibility, me
 ALTERNATIVES = 5
 # Amounts of each further look at a page whose stated amount is doubted.
 _LOOKED_AT = 10
-# Below this posterior the page is also read upside down. The choice is made on posteriors, so that
-# another calibration changes no reading. It is not where the penalty of what was found, against
-# there being no amount, is below the other: an upside-down page hardly ever holds as much.
+# Below this posterior, and where the field map sees no place for the amount as surely as that, the
+# page may lie on its head. The choice is made on posteriors, so that another calibration changes
+# no reading.
 _UPRIGHT = 0.89
-_SURELY_UPRIGHT = -9.0
+_SURELY_UPRIGHT = 0.5
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
-# Before a turned page is read as a whole its likeliest place is: where that is so many times too
-# unlikely to win, the rest does not win either.
-_TURNED_MARGIN = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,19 +182,19 @@ class ChequeReader:
         ink = extract_ink(image.grey)
         clock.lap("ink")
         upright = self._look(image, ink, wanted, clock)
-        likeliest = min(upright.sight.masses.values(), default=0.0)
-        if wanted.field_only or upright.posterior >= _UPRIGHT or likeliest < _SURELY_UPRIGHT:
+        place = upright.sight.place
+        if wanted.field_only or upright.posterior >= _UPRIGHT or place >= _SURELY_UPRIGHT:
             return upright, False
-        odds = _odds(upright.posterior)
+        seen = place_seen(ink.turned())
+        clock.lap("field")
+        if seen <= place:
+            return upright, False
         turned = image.turned()
-        glance = self._eye.glance(turned, ink.turned(), wanted.grammar, clock)
-        if _odds(glance.posterior) * _TURNED_ODDS * _TURNED_MARGIN <= odds:
-            return upright, False
         ink = extract_ink(turned.grey)
         clock.lap("ink")
         over = self._look(turned, ink, wanted, clock)
-        better = _odds(over.posterior) * _TURNED_ODDS > odds
-        return (over, True) if better else (upright, False)
+        odds = _odds(over.posterior) * _odds(seen) * _TURNED_ODDS
+        return (over, True) if odds > _odds(upright.posterior) * _odds(place) else (upright, False)
 
     def _look(self, image: ChequeImage, ink: InkImage, wanted: "_Wanted", clock: Clock) -> Seen:
         return self._eye.look(

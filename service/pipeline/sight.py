@@ -102,6 +102,12 @@ class Sight:
     graph: SegmentationGraph = field(init=False)
     lattice: Lattice = field(init=False)
 
+    @property
+    def place(self) -> float:
+        """How probable the likeliest place that the field map sees is, 0 where it sees none."""
+        seen = () if self.places is None else self.places.seen
+        return max((one.probability for one in seen), default=0.0)
+
     def holding(self) -> list[int]:
         """The fields that were read and hold nearly all amounts that were found."""
         likeliest = min((self.masses[number] for number in self.read), default=math.inf)
@@ -223,12 +229,6 @@ class Eye:
         self._read(sight, every, grammar, clock)
         return self._seen(sight, grammar, clock, number)
 
-    def glance(self, image: ChequeImage, ink: InkImage, grammar: Grammar, clock: Clock) -> Seen:
-        """The likeliest place of a whole image only, and the likeliest amount."""
-        sight = self._located(image, ink, clock, field_only=False, most=1)
-        self._read(sight, range(len(sight.fields)), grammar, clock)
-        return self._seen(sight, grammar, clock, 1)
-
     def look_closer(
         self, near: Near, first: Sight, grammar: Grammar, clock: Clock, number: int
     ) -> Seen:
@@ -301,12 +301,11 @@ class Eye:
         clock: Clock,
         *,
         field_only: bool,
-        most: int | None = None,
     ) -> Sight:
-        """An image with its fields, none of them read yet; most: of them, where not all."""
+        """An image with its fields, none of them read yet."""
         places = None if field_only else find_places(ink)
         if places is not None:
-            fields = enough_fields(fields_of(places, ink.rules, weights=self._field_weights))[:most]
+            fields = enough_fields(fields_of(places, ink.rules, weights=self._field_weights))
         else:
             fields = locate_fields(image, ink, field_only=True) if field_only else []
         clock.lap("field")

@@ -7,6 +7,7 @@ contour minima, slanted cuts and hit-and-deflect from above and from below.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -88,6 +89,9 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
         return None
     mask = (zone > 0).astype(np.uint8)
     _, stats, middles = connected_components(mask)
+    if _striped(stats[1:]):
+        reach = 2 * int(stats[1:, cv2.CC_STAT_HEIGHT].sum()) // (len(stats) - 1)
+        _, stats, middles = connected_components(_joined(mask, reach))
     stats, middles = stats[1:], middles[1:]
     if len(stats) == 0:
         return None
@@ -121,6 +125,24 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     back = np.asarray(cv2.invertAffineTransform(forward), np.float64)
     back[:, 2] += (x0, y0)
     return Line(ink=line, centre=float(centre), to_working=back)
+
+
+def _striped(stats: NDArray[np.int32]) -> bool:
+    """Whether components are those of characters printed in stripes."""
+    flat = 2 * stats[:, cv2.CC_STAT_WIDTH] >= 3 * stats[:, cv2.CC_STAT_HEIGHT]
+    area = stats[:, cv2.CC_STAT_AREA]
+    return len(stats) >= 8 and 5 * int(area[flat].sum()) >= 3 * int(area.sum())
+
+
+def _joined(mask: NDArray[np.uint8], reach: int) -> NDArray[np.uint8]:
+    """A mask with the gaps of its columns filled that are no longer than reach."""
+    joined = mask.copy()
+    for column in joined.T:
+        rows = np.flatnonzero(column)
+        for above, below in pairwise(rows.tolist()):
+            if below - above - 1 <= reach:
+                column[above:below] = 1
+    return joined
 
 
 def _without_neighbours(

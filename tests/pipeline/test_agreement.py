@@ -42,6 +42,13 @@ def test_what_one_reader_excludes_is_doubtful() -> None:
     assert together([{100: 0.999, 200: 0.0005}, {200: 0.9}])[100] < mean
 
 
+def test_who_sees_no_amount_has_little_of_a_vote() -> None:
+    blind = together([{100: 0.9, 200: 0.05}, {100: 0.001, 200: 0.03}])
+    against = together([{100: 0.9, 200: 0.05}, {100: 0.02, 200: 0.9}])
+    assert blind[100] > 0.8
+    assert against[100] < 0.5
+
+
 def test_what_is_no_amount_keeps_its_share() -> None:
     both = together([{100: 0.5}, {100: 0.5}])
     assert both == pytest.approx({100: 0.5})
@@ -51,7 +58,7 @@ def test_what_is_no_amount_keeps_its_share() -> None:
     ("opinions", "enough"),
     [
         ([({100: 0.999}, {100: 0.995})], True),
-        ([({100: 0.99}, {100: 0.7})], False),
+        ([({100: 0.9}, {100: 0.5})], False),
         ([({100: 0.999}, {200: 0.999})], False),
         ([({},)], False),
     ],

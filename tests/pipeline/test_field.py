@@ -1,6 +1,8 @@
 """Candidate fields on drawn pages: recall of a known zone, apart cents, bounded work."""
 
+import math
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,10 +14,12 @@ from service.pipeline.field import (
     Places,
     Zone,
     choose,
+    fields_of,
     find_places,
     locate_fields,
 )
 from service.pipeline.field_features import FEATURES, WEIGHTS, field_penalties
+from service.pipeline.field_map import SeenPlace
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage
 from service.pipeline.textline import Marks
@@ -261,11 +265,57 @@ def test_a_full_stop_alone_does_not_fail() -> None:
     assert len(_locate(page)) <= 1
 
 
-def test_most_is_the_most() -> None:
+def _runs_of_a_cheque() -> Places:
     page, _ = _us_cheque()
-    assert len(_locate(page)) >= 2
-    ink = InkImage(255 - page, page < 128, NO_RULES, 255 - page)
-    assert len(locate_fields(_image(page), ink, most=1)) == 1
+    ink = InkImage((255 - page).astype(np.uint8), page < 128, NO_RULES, 255 - page)
+    places = find_places(ink)
+    assert places is not None
+    return replace(places, seen=())
+
+
+def test_most_is_the_most() -> None:
+    places = _runs_of_a_cheque()
+    unsure = np.array(list(WEIGHTS.values()), np.float32) * np.float32(0.1)
+    assert len(fields_of(places, NO_RULES, weights=unsure)) >= 2
+    assert len(fields_of(places, NO_RULES, most=1, weights=unsure)) == 1
+
+
+def _seen(box: tuple[float, float, float, float], probability: float, cents: bool) -> SeenPlace:
+    apart = (box[2] + 20, box[1], box[2] + 60, box[3]) if cents else None
+    return SeenPlace(box, probability, apart, 0.9 if cents else 0.0)
+
+
+def test_what_the_field_map_sees_comes_first_and_once() -> None:
+    places = _runs_of_a_cheque()
+    best = fields_of(places, NO_RULES)[0].zones[0].box
+    x0, y0, x1, y1 = (float(side) for side in best)
+    found = fields_of(replace(places, seen=(_seen((x0, y0, x1, y1), 0.9, cents=False),)), NO_RULES)
+    assert found[0].penalty == pytest.approx(-math.log(0.9))
+    assert np.abs(np.array(found[0].zones[0].box) - best).max() <= 4
+    assert not any(
+        np.abs(np.array(one.zones[0].box) - best).max() <= 4
+        for one in found[1:]
+        if len(one.zones) == 1
+    )
+
+
+def test_ends_of_a_seen_place_go_to_its_marks() -> None:
+    places = _runs_of_a_cheque()
+    x0, y0, x1, y1 = fields_of(places, NO_RULES)[0].zones[0].box
+    rough = (x0 + 6.0, y0 - 3.0, x1 - 7.0, y1 + 3.0)
+    found = fields_of(replace(places, seen=(_seen(rough, 0.9, cents=False),)), NO_RULES)
+    left, _, right, _ = found[0].zones[0].box
+    assert abs(left - x0) <= 3
+    assert abs(right - x1) <= 3
+
+
+def test_cents_that_are_seen_apart_are_a_zone() -> None:
+    places = _runs_of_a_cheque()
+    box = (300.0, 300.0, 400.0, 330.0)
+    found = fields_of(replace(places, seen=(_seen(box, 0.95, cents=True),)), NO_RULES)
+    both = [one for one in found if [zone.kind for zone in one.zones] == ["amount", "cents"]]
+    assert both[0].penalty == pytest.approx(-math.log(0.95 * 0.9))
+    assert both[0].zones[1].box[0] > both[0].zones[0].box[2]
 
 
 def test_penalties_follow_the_weights() -> None:
@@ -275,10 +325,8 @@ def test_penalties_follow_the_weights() -> None:
 
 
 def test_other_weights_give_other_penalties_of_the_same_features() -> None:
-    page, _ = _us_cheque()
-    ink = InkImage((255 - page).astype(np.uint8), page < 128, NO_RULES, 255 - page)
     weights = np.array(list(WEIGHTS.values()), np.float32) * np.float32(0.5)
-    for candidate in locate_fields(_image(page), ink, weights=weights):
+    for candidate in fields_of(_runs_of_a_cheque(), NO_RULES, weights=weights):
         expected = np.logaddexp(0.0, -float(candidate.features @ weights))
         assert candidate.penalty == pytest.approx(expected, abs=1e-5)
 

@@ -94,6 +94,8 @@ def test_segments_are_those_of_numpy(seed: int) -> None:
     rng = np.random.default_rng(seed)
     page = scribble(rng, int(rng.integers(20, 120)), int(rng.integers(40, 400)))
     page[:, : int(rng.integers(0, 40))] = 0
+    if seed % 5 == 0:  # as a protector prints
+        page[:: int(rng.integers(4, 7))] = page[1 :: int(rng.integers(4, 7))] = 0
     height, width = page.shape
     ink = InkImage(page, page > 0, np.zeros((0, 5), np.int32), page)
     zones = (Zone("amount", (0, 0, width * 2 // 3, height)), Zone("cents", (width // 2, 0, width,
@@ -133,7 +135,8 @@ def test_runs_of_words_are_those_of_numpy(seed: int) -> None:
         np.testing.assert_array_equal(found.boxes, expected[0])
         np.testing.assert_array_equal(found.marks.boxes, expected[2].boxes)
         np.testing.assert_array_equal(found.marks.word, expected[2].word)
-        np.testing.assert_allclose(found.features, expected[1], rtol=1e-5, atol=1e-5)
+        own = found.features[:, : expected[1].shape[1]]
+        np.testing.assert_allclose(own, expected[1], rtol=1e-5, atol=1e-5)
         for run in found.boxes[::7]:
             widened = places.widened(run, found.marks.boxes, found.marks.word)
             np.testing.assert_array_equal(widened, plain_places.widened(run, expected[2]))

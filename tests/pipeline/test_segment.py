@@ -245,3 +245,18 @@ def test_members_are_the_pieces_between_first_and_last() -> None:
     members = zone.members()
     assert members.shape == (len(zone.first), len(zone.cuts.boxes))
     assert (members.sum(axis=1) == zone.last - zone.first).all()
+
+
+def test_stripes_are_as_tall_as_the_characters_they_make_up() -> None:
+    page = np.zeros((90, 400), np.uint8)
+    cv2.putText(page, "8,100.19", (20, 68), cv2.FONT_HERSHEY_SIMPLEX, 2.0, 255, 9)
+    striped = page.copy()
+    for row in range(0, 90, 7):
+        striped[row : row + 3] = 0
+    box = (0, 0, 400, 90)
+    plain, found = normalise_line(page, box), normalise_line(striped, box)
+    assert plain is not None
+    assert found is not None
+    scale = plain.to_working[0, 0]
+    assert found.to_working[0, 0] == pytest.approx(scale, rel=0.15)
+    assert found.centre == pytest.approx(plain.centre, abs=5)

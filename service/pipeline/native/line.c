@@ -7,6 +7,8 @@
 
 /* The least share of the line's size that tells where its middle is. */
 static const double WHOLE = 0.5;
+/* Stripes are so many halves of their height wide, and no further apart than so many of it. */
+enum { STRIPE_WIDTH = 3, STRIPE_GAP = 2, FEWEST_STRIPES = 8 };
 
 /* Sums as numpy adds them up: in eight strands, blocks of 128 in pairs. */
 double summed(const double *values, int64_t count)
@@ -58,6 +60,30 @@ static double weighted_mean(const double *values, const double *weights, int64_t
     return summed(scratch, count) / summed(weights, count);
 }
 
+/* Whether the components are those of characters that are printed in stripes, as protectors do. */
+static int striped(const Component *parts, int64_t count)
+{
+    int64_t flat = 0, all = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t wide = parts[i].x1 - parts[i].x0, high = parts[i].y1 - parts[i].y0;
+        all += parts[i].area;
+        if (2 * wide >= STRIPE_WIDTH * high) flat += parts[i].area;
+    }
+    return count >= FEWEST_STRIPES && 5 * flat >= 3 * all;
+}
+
+/* Fill what is between two pixels of a column that are no further apart than `reach`. */
+static void join_stripes(uint8_t *solid, int64_t height, int64_t width, int64_t reach)
+{
+    for (int64_t x = 0; x < width; x++)
+        for (int64_t y = 0, last = -1; y < height; y++) {
+            if (!solid[y * width + x]) continue;
+            if (last >= 0 && y - last - 1 <= reach)
+                for (int64_t k = last + 1; k < y; k++) solid[k * width + x] = 1;
+            last = y;
+        }
+}
+
 /* Where the line of a zone runs: found f64[3], its size in px, its slope and its level at x = 0.
  * ink u8[height, width], rows `stride` apart. Returns the number of components, -1 without memory. */
 int64_t line_frame(const uint8_t *ink, int64_t height, int64_t width, int64_t stride, double *found)
@@ -68,6 +94,13 @@ int64_t line_frame(const uint8_t *ink, int64_t height, int64_t width, int64_t st
         for (int64_t x = 0; x < width; x++) solid[y * width + x] = ink[y * stride + x] > 0;
     int64_t count = 0, tall = 0;
     Component *parts = label_components(solid, height, width, width, 0, &count);
+    if (parts && striped(parts, count)) {
+        int64_t high = 0;
+        for (int64_t i = 0; i < count; i++) high += parts[i].y1 - parts[i].y0;
+        free(parts);
+        join_stripes(solid, height, width, STRIPE_GAP * high / count);
+        parts = label_components(solid, height, width, width, 0, &count);
+    }
     free(solid);
     if (!parts || count == 0) { free(parts); return parts ? 0 : -1; }
     double *reals = malloc((size_t)(4 * count) * sizeof(double));

@@ -1,0 +1,90 @@
+"""The map of where the amount may stand: how a page is seen, and what is read off the map."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.errors import ModelError
+from service.pipeline import field_map as module
+from service.pipeline.field_map import CELL, LAYERS, STEP, FieldMap, field_map, page_layers
+from service.pipeline.ink import InkImage
+
+
+def _ink(height: int, width: int) -> InkImage:
+    page = np.zeros((height, width), np.uint8)
+    page[height // 4 : height // 3, width // 2 : width // 2 + width // 5] = 255
+    return InkImage(page, page > 0, np.zeros((0, 5), np.int32), page // 2)
+
+
+@pytest.mark.parametrize("size", [(570, 1300), (300, 620), (1600, 1200), (20, 2400)])
+def test_pages_of_all_sizes_are_seen_alike(size: tuple[int, int]) -> None:
+    layers, (wide, high) = page_layers(_ink(*size))
+    assert layers.shape[0] == LAYERS
+    assert layers.shape[1] % STEP == layers.shape[2] % STEP == 0
+    assert layers.shape[1] - high < STEP
+    assert layers.shape[2] - wide < STEP
+    assert layers.shape[1] * layers.shape[2] < 90_000
+    seen = np.argwhere(layers[0, :high, :wide] > 128)
+    middle = seen.mean(axis=0) / (high, wide)
+    assert middle == pytest.approx([7 / 24, 0.6], abs=0.06)
+    assert (np.diff(layers[2, 0].astype(int)) >= 0).all()
+    assert layers[3, -1, 0] == layers[2, 0, -1] == 255
+
+
+def test_a_map_has_a_cell_for_every_few_pixels() -> None:
+    ink = _ink(570, 1300)
+    layers, (wide, high) = page_layers(ink)
+    found = field_map(ink)
+    assert found.amount.shape == found.cents.shape
+    assert found.amount.shape == (layers.shape[1] // CELL, layers.shape[2] // CELL)
+    assert found.across == pytest.approx(wide / CELL / 1300)
+    assert found.down == pytest.approx(high / CELL / 570)
+    assert ((found.amount >= 0) & (found.amount <= 1)).all()
+
+
+def _made_map() -> FieldMap:
+    amount = np.zeros((20, 40), np.float32)
+    amount[8:10, 20:30] = 0.9
+    cents = np.zeros((20, 40), np.float32)
+    cents[8:10, 31:33] = 0.5
+    return FieldMap(amount, cents, 0.1, 0.1)
+
+
+def test_features_tell_how_much_of_the_amount_a_run_holds() -> None:
+    boxes = np.array(
+        [
+            [200, 80, 300, 100],  # all of the amount
+            [250, 80, 300, 100],  # the half of it
+            [20, 20, 120, 40],  # nothing
+            [160, 80, 340, 100],  # and more
+        ],
+        np.int32,
+    )
+    within, held, before, after, cents = _made_map().features(boxes).T
+    sure, least = np.log(0.9 / 0.1), np.log(1e-3 / 0.999)
+    assert within[:2] == pytest.approx([sure, sure], abs=1e-4)
+    assert within[2] < -6 < within[3] < within[0]
+    assert held == pytest.approx([1.0, 0.5, 0.0, 1.0], abs=1e-4)
+    assert before == pytest.approx([least, sure, least, least], abs=1e-3)
+    assert after[0] < -6
+    assert cents[:3] == pytest.approx([1.0, 1.0, 0.0], abs=1e-4)
+
+
+def test_features_change_by_parts_of_cells() -> None:
+    boxes = np.array([[200, 80, x, 100] for x in range(240, 300, 3)], np.int32)
+    held = _made_map().features(boxes)[:, 1]
+    assert held == pytest.approx((boxes[:, 2] - 200) / 100, abs=1e-4)
+
+
+def test_another_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "field_map.onnx"
+    other.write_bytes(module.NETWORK.read_bytes()[:-1])
+    monkeypatch.setattr(module, "NETWORK", other)
+    module._network.cache_clear()
+    try:
+        with pytest.raises(ModelError, match="sha256"):
+            field_map(_ink(200, 400))
+    finally:
+        monkeypatch.undo()
+        module._network.cache_clear()

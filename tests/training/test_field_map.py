@@ -1,0 +1,86 @@
+"""The field map's network: what it learns from, that it learns, and that ONNX does the same."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from service.pipeline.field_map import CELL, LAYERS, page_places
+from training.export import export_field_map
+from training.field_map import (
+    FieldMapNet,
+    MapRecipe,
+    PageCells,
+    load_pages,
+    pack,
+    train_map,
+)
+
+
+def _page(seed: int, size: tuple[int, int] = (64, 120)) -> PageCells:
+    """A page with a wide bar, the amount, and two narrow ones that are not."""
+    rng = np.random.default_rng(seed)
+    height, width = size
+    layers = np.zeros((LAYERS, height, width), np.uint8)
+    layers[2:] = page_places(height, width)
+    cells = np.zeros((2, height // CELL, width // CELL), np.uint8)
+    rows = rng.permutation(height // 16)[:3]
+    for number, row in enumerate(rows.tolist()):
+        wide = 32 if number == 0 else 8
+        x, y = CELL * int(rng.integers(0, (width - wide) // CELL)), 16 * row
+        layers[:2, y : y + 8, x : x + wide] = 200
+        if number == 0:
+            cells[0, y // CELL : y // CELL + 2, x // CELL : (x + wide) // CELL] = 255
+    return PageCells(layers, cells)
+
+
+def test_pages_are_kept(tmp_path: Path) -> None:
+    pages = [_page(0), _page(1, (80, 96)), _page(2)]
+    pack(pages[:2], tmp_path / "pages-0000.npz")
+    pack(pages[2:], tmp_path / "pages-0001.npz")
+    found = load_pages(tmp_path)
+    assert len(found) == 3
+    for one, other in zip(found, pages, strict=True):
+        np.testing.assert_array_equal(one.layers, other.layers)
+        np.testing.assert_array_equal(one.cells, other.cells)
+
+
+@pytest.fixture(scope="module")
+def trained() -> FieldMapNet:
+    torch.manual_seed(0)
+    pages = [_page(seed) for seed in range(40)]
+    recipe = MapRecipe(pages=1200, batch=8, average=0.9)
+    return train_map(FieldMapNet((4, 8, 8)), pages, recipe)
+
+
+def test_it_learns_which_bar_is_the_amount(trained: FieldMapNet) -> None:
+    right = 0
+    for seed in range(100, 120):
+        page = _page(seed)
+        with torch.no_grad():
+            found = trained(torch.from_numpy(page.layers)[None])[0, 0].numpy()
+        right += int(page.cells[0].ravel()[found.argmax()] > 0)
+    assert right >= 18
+
+
+def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
+    pages = [_page(seed) for seed in range(4)]
+    told: list[int] = []
+    recipe = MapRecipe(pages=16, batch=4, every=2)
+    kept = tmp_path / "checkpoint.pt"
+    train_map(FieldMapNet((4, 8, 8)), pages, recipe, kept, lambda seen, *_: told.append(seen))
+    train_map(FieldMapNet((4, 8, 8)), pages, recipe, kept, lambda seen, *_: told.append(-seen))
+    assert told == [8, 16]
+
+
+def test_onnx_says_what_torch_does(trained: FieldMapNet, tmp_path: Path) -> None:
+    path = tmp_path / "field_map.onnx"
+    assert export_field_map(trained, path) < 1e-4
+    session = ort.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    pages = np.stack([_page(7).layers])
+    (cells,) = session.run(None, {"pages": pages})
+    assert cells.shape == (1, 2, 64 // CELL, 120 // CELL)
+    with torch.no_grad():
+        np.testing.assert_allclose(cells, trained(torch.from_numpy(pages)).numpy(), atol=1e-4)

@@ -1,0 +1,70 @@
+"""The command for the field map's network: `field-map`."""
+
+import hashlib
+from typing import Annotated
+
+import typer
+
+from training.console import RUNS, Data, Fonts, Runs, Seed, explained, progress_bars, say
+
+
+def field_map(
+    cheques: Annotated[
+        int, typer.Option(help="Thousands of synthetic cheques to learn from.", min=1)
+    ] = 10,
+    pages: Annotated[int, typer.Option(help="Pages to see in all.", min=1)] = 150_000,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
+    data: Data = None,
+    fonts: Fonts = None,
+    runs: Runs = RUNS,
+    seed: Seed = 0,
+    workers: Annotated[int, typer.Option(help="Processes that draw, and threads.", min=1)] = 2,
+) -> None:
+    """Train the network that says where on a page the amount may stand.
+
+    It belongs to the service's code, as the locator's weights do, not to a model: the file and its
+    sha256 replace those in service/pipeline.
+    """
+    import torch
+
+    from service.pipeline.field_map import NETWORK
+    from training.data.folder import data_folder
+    from training.data.glyphs import Split
+    from training.dataset import Sources
+    from training.export import export_field_map
+    from training.field_map import (
+        SHARD,
+        FieldMapNet,
+        MapRecipe,
+        build_pages,
+        load_pages,
+        loss_of,
+        train_map,
+    )
+
+    folder = runs / "field_map"
+    with explained(), progress_bars() as bar:
+        torch.set_num_threads(workers)
+        torch.manual_seed(seed)
+        sources = Sources(data_folder(data), fonts)
+        task = bar.add_task("cheques", total=cheques * 1000 // SHARD + 1)
+        wanted: dict[Split, int] = {"valid": 1, "train": cheques * 1000 // SHARD}
+        for split, shards in wanted.items():
+            for _ in build_pages(sources, folder / split, shards, split, workers):
+                bar.advance(task)
+        held_out = load_pages(folder / "valid")
+        task = bar.add_task("training", total=pages)
+
+        def show(seen: int, loss: float, network: FieldMapNet) -> None:
+            text = f"training, loss {loss:.5f}, held out {loss_of(network, held_out):.5f}"
+            bar.update(task, completed=seen, description=text)
+
+        network = train_map(
+            FieldMapNet(), load_pages(folder / "train"), MapRecipe(pages, rate=rate, seed=seed),
+            folder / "checkpoint.pt", show,
+        )  # fmt: skip
+        difference = export_field_map(network, NETWORK)
+    digest = hashlib.sha256(NETWORK.read_bytes()).hexdigest()
+    say(f"wrote {NETWORK}; torch and ONNX differ by at most {difference:.1g}")
+    say(f"its sha256, for service/pipeline/field_map.py: {digest}")
+    say("fit the locator's weights anew: python -m training fields --fit; then doubts, calibrate")

@@ -1,0 +1,310 @@
+"""Trains the field map's network on synthetic cheques: which cells of a page are the amount's.
+
+Pages go through the service's own ink stage. Shards are kept, so that an interrupted run goes on.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from service.errors import InputError
+from service.pipeline.field_map import CELL, LAYERS, page_layers, page_places
+from service.pipeline.image import load_cheque
+from service.pipeline.ink import extract_ink
+from service.pipeline.rules import SPACE
+from training.checkpoint import Stateful, resume, save
+from training.data.glyphs import Split
+from training.dataset import Sources
+from training.encode import OWN_LIMITS, png
+from training.fields import place
+from training.swept import average
+from training.synth.bank import GlyphBank
+from training.synth.cheque import SyntheticCheque, make_cheque, make_refused
+from training.synth.hand import HandWriter
+
+SHARD = 500
+_FIRST = 120_000_000
+_REFUSED_EVERY = 15
+_ON_ITS_HEAD = 0.2
+_WIDTHS = (8, 16, 32)
+_REACHES = (1, 2, 4, 2, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class PageCells:
+    """A page as the network sees it, u8 [LAYERS, h, w], and how much of each cell is the amount's,
+    and that of cents apart, u8 [2, h / CELL, w / CELL], 255 all of it."""
+
+    layers: NDArray[np.uint8]
+    cells: NDArray[np.uint8]
+
+
+class FieldMapNet(nn.Module):
+    """Pages u8 [N, LAYERS, h, w] -> probabilities of cells, f32 [N, 2, h / CELL, w / CELL].
+
+    Convolutions down to an eighth of the page, there with a reach that grows to half of it; what
+    they find is brought back to a quarter and weighed beside what stands there.
+    """
+
+    def __init__(self, widths: tuple[int, int, int] = _WIDTHS) -> None:
+        super().__init__()
+        a, b, c = widths
+        self.fine = nn.Sequential(_step(LAYERS, a, 5), _step(a, b, 3))
+        self.coarse = nn.Sequential(_step(b, c, 3), *(_Reach(c, reach) for reach in _REACHES))
+        self.back = nn.ConvTranspose2d(c, b, 2, stride=2)
+        self.told = nn.Sequential(
+            nn.Conv2d(2 * b, b, 3, padding=1, bias=False),
+            nn.BatchNorm2d(b),
+            nn.ReLU(),
+            nn.Conv2d(b, 2, 3, padding=1),
+        )
+
+    def forward(self, pages: Tensor) -> Tensor:
+        return torch.sigmoid(self.odds(pages))
+
+    def odds(self, pages: Tensor) -> Tensor:
+        """The log odds of the cells."""
+        fine = self.fine(pages.float() / 255)
+        found: Tensor = self.told(torch.cat([fine, self.back(self.coarse(fine))], dim=1))
+        return found
+
+
+def _step(inside: int, outside: int, size: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inside, outside, size, stride=2, padding=size // 2, bias=False),
+        nn.BatchNorm2d(outside),
+        nn.ReLU(),
+    )
+
+
+class _Reach(nn.Module):
+    """Adds what a convolution with a certain reach finds."""
+
+    def __init__(self, width: int, reach: int) -> None:
+        super().__init__()
+        self.found = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=reach, dilation=reach, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+        )
+
+    def forward(self, seen: Tensor) -> Tensor:
+        result: Tensor = seen + self.found(seen)
+        return result
+
+
+def page_cells(cheque: SyntheticCheque) -> PageCells | None:
+    """What is learned from a cheque as it lies; None where its amount cannot be seen."""
+    image = load_cheque(png(cheque.image), limits=OWN_LIMITS)
+    layers, (wide, high) = page_layers(extract_ink(image.grey))
+    cells = np.zeros((2, layers.shape[1] // CELL, layers.shape[2] // CELL), np.uint8)
+    characters = cheque.text.replace(SPACE, "")
+    if not characters or cheque.amount_minor is None:
+        return PageCells(layers, cells)
+    sought = place(image, cheque.owner, cheque.text)
+    if sought is None:
+        return None
+    if sought.image is not image:
+        layers, (wide, high) = page_layers(extract_ink(sought.image.grey))
+    apart = len(cheque.text.rsplit(SPACE, 1)[-1]) if cheque.cents_box is not None else 0
+    first = len(characters) - apart
+    height, width = sought.owner.shape
+    for number, (low, most) in enumerate(((1, first), (first + 1, len(characters)))):
+        own = ((sought.owner >= low) & (sought.owner <= most)).astype(np.uint8)
+        x, y, w, h = cv2.boundingRect(own)
+        if w:
+            full = np.zeros((height, width), np.uint8)
+            full[y : y + h, x : x + w] = 255
+            small = cv2.resize(full, (wide, high), interpolation=cv2.INTER_AREA)
+            padded = np.zeros(layers.shape[1:], np.uint8)
+            padded[:high, :wide] = small
+            size = cells.shape[2], cells.shape[1]
+            cells[number] = cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
+    return PageCells(layers, cells)
+
+
+_hand: HandWriter | None = None  # one a worker process
+_split: Split = "train"
+
+
+def _start(sources: Sources, split: Split) -> None:
+    global _hand, _split
+    cv2.setNumThreads(1)
+    _hand, _split = HandWriter(GlyphBank.load(sources.data, split)), split
+
+
+def _build(job: tuple[Path, int]) -> int:
+    folder, number = job
+    assert _hand is not None
+    made: list[PageCells] = []
+    for seed in range(number * SHARD, (number + 1) * SHARD):
+        make = make_refused if seed % _REFUSED_EVERY == 0 else make_cheque
+        with suppress(InputError):
+            cheque = make(_FIRST + seed, hand=_hand.write, split=_split)
+            found = page_cells(cheque)
+            made += [] if found is None else [found]
+    pack(made, _shard(folder, number))
+    return number
+
+
+def _shard(folder: Path, number: int) -> Path:
+    return folder / f"pages-{number:04d}.npz"
+
+
+def pack(pages: Sequence[PageCells], path: Path) -> None:
+    """Write pages as one file; where on the page a pixel is is left out."""
+    part = path.with_suffix(".part.npz")
+    np.savez_compressed(
+        part,
+        sizes=np.array([one.layers.shape[1:] for one in pages]).reshape(-1, 2),
+        layers=np.concatenate([np.zeros(0, np.uint8), *(one.layers[:2].ravel() for one in pages)]),
+        cells=np.concatenate([np.zeros(0, np.uint8), *(one.cells.ravel() for one in pages)]),
+    )
+    part.replace(path)
+
+
+def build_pages(
+    sources: Sources, folder: Path, shards: int, split: Split, workers: int = 2
+) -> Iterator[int]:
+    """Write the missing shards of SHARD pages each; yields each one's number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [n for n in range(shards) if not _shard(folder, n).exists()]
+    if not missing:
+        return
+    with get_context("spawn").Pool(workers, _start, (sources, split)) as pool:
+        yield from pool.imap_unordered(_build, [(folder, n) for n in missing])
+
+
+def load_pages(folder: Path) -> list[PageCells]:
+    """The pages of a folder's shards."""
+    found = []
+    for path in sorted(folder.glob("pages-????.npz")):
+        with np.load(path) as file:
+            sizes, layers, cells = file["sizes"], file["layers"], file["cells"]
+        at = of_cells = 0
+        for height, width in sizes.tolist():
+            rows, columns = height // CELL, width // CELL
+            seen = layers[at : at + 2 * height * width].reshape(2, height, width)
+            places = page_places(height, width)
+            own = cells[of_cells : of_cells + 2 * rows * columns].reshape(2, rows, columns)
+            found.append(PageCells(np.concatenate([seen, places]), own))
+            at, of_cells = at + 2 * height * width, of_cells + 2 * rows * columns
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class MapRecipe:
+    """How to train: pages seen in all, of them a step, peak learning rate, and the like."""
+
+    pages: int = 150_000
+    batch: int = 16
+    rate: float = 3e-3
+    average: float = 0.998
+    seed: int = 0
+    every: int = 250
+
+
+def train_map(
+    network: FieldMapNet,
+    pages: list[PageCells],
+    recipe: MapRecipe,
+    checkpoint: Path | None = None,
+    progress: Callable[[int, float, FieldMapNet], None] | None = None,
+) -> FieldMapNet:
+    """Train a network on pages; returns the averaged network.
+
+    checkpoint: an interrupted run goes on from it. progress: called at the same times with the
+    pages seen, the mean loss since, and the averaged network.
+    """
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    averaged = copy.deepcopy(network)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=1e-2)
+    kept: dict[str, Stateful] = {
+        "network": network, "averaged": averaged, "optimizer": optimizer
+    }  # fmt: skip
+    first = resume(checkpoint, **kept)
+    rng = np.random.default_rng([recipe.seed, first])
+    steps = recipe.pages // recipe.batch
+    order = np.argsort([one.layers.shape[2] for one in pages], kind="stable")
+    told: list[float] = []
+    network.train()
+    for step in range(first, steps):
+        for group in optimizer.param_groups:
+            share = min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / steps))
+            group["lr"] = recipe.rate * share + 1e-5
+        start = int(rng.integers(max(len(order) - recipe.batch, 1)))
+        batch = [_changed(pages[i], rng) for i in order[start : start + recipe.batch]]
+        layers, cells, known = _collated(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            odds = network.odds(layers)
+        loss = (_losses(odds.float(), cells) * known).sum() / (2 * known.sum())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        average(averaged, network, min(recipe.average, (step + 1) / (step + 10)))
+        told.append(float(loss.detach()))
+        if (step + 1) % recipe.every == 0 or step + 1 == steps:
+            save(checkpoint, step + 1, **kept)
+            if progress is not None:
+                progress((step + 1) * recipe.batch, float(np.mean(told)), averaged)
+            told = []
+    return averaged.eval()
+
+
+def loss_of(network: FieldMapNet, pages: Sequence[PageCells], size: int = 20) -> float:
+    """The mean loss of a cell of pages that are not changed."""
+    network.eval()
+    lost = cells = 0.0
+    for start in range(0, len(pages), size):
+        layers, true, known = _collated(pages[start : start + size])
+        with torch.no_grad():
+            losses = _losses(network.odds(layers), true)
+        lost += float((losses * known).sum())
+        cells += float(known.sum())
+    return lost / max(2 * cells, 1.0)
+
+
+def _losses(odds: Tensor, cells: Tensor) -> Tensor:
+    return nn.functional.binary_cross_entropy_with_logits(odds, cells, reduction="none")
+
+
+def _changed(page: PageCells, rng: np.random.Generator) -> PageCells:
+    """A page with lighter or darker ink, and some of its ink or its darkness gone; or on its head:
+    then nothing on it is an amount's."""
+    layers = page.layers.copy()
+    seen = layers[:2].astype(np.float32) * rng.uniform(0.6, 1.3, (2, 1, 1)).astype(np.float32)
+    if rng.random() < 0.3:
+        seen += rng.normal(0, rng.uniform(2, 12), seen.shape).astype(np.float32)
+    layers[:2] = np.clip(seen, 0, 255)
+    if rng.random() < 0.15:
+        layers[int(rng.integers(2))] = 0
+    if rng.random() < _ON_ITS_HEAD:
+        layers[:2] = layers[:2, ::-1, ::-1].copy()
+        return PageCells(layers, np.zeros_like(page.cells))
+    return PageCells(layers, page.cells)
+
+
+def _collated(batch: Sequence[PageCells]) -> tuple[Tensor, Tensor, Tensor]:
+    """Pages side by side: u8 [N, LAYERS, h, w], cells f32 [N, 2, ...], and which of those count."""
+    high = max(one.layers.shape[1] for one in batch)
+    wide = max(one.layers.shape[2] for one in batch)
+    layers = np.zeros((len(batch), LAYERS, high, wide), np.uint8)
+    cells = np.zeros((len(batch), 2, high // CELL, wide // CELL), np.float32)
+    known = np.zeros((len(batch), 1, high // CELL, wide // CELL), np.float32)
+    for row, one in enumerate(batch):
+        _, height, width = one.layers.shape
+        layers[row, :, :height, :width] = one.layers
+        cells[row, :, : height // CELL, : width // CELL] = one.cells / 255
+        known[row, :, : height // CELL, : width // CELL] = 1
+    return torch.from_numpy(layers), torch.from_numpy(cells), torch.from_numpy(known)

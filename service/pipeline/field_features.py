@@ -65,8 +65,6 @@ WEIGHTS: dict[str, float] = {
     "rule_longer": -0.46,
     "map_within": 0.61,
     "map_held": 6.06,
-    "map_before": -0.01,
-    "map_after": -0.05,
     "map_cents": -3.69,
 }
 FEATURES: tuple[str, ...] = tuple(WEIGHTS)

@@ -55,7 +55,7 @@ def _list() -> Grey:
     page = _sheet(1200, 540)
     for row in range(40):
         _print(page, "small print", 40 + 130 * (row % 4), 40 + 22 * (row // 4), 0.4)
-    for row, value in enumerate(("18.00", "640.50", "576.06", AMOUNT)):
+    for row, value in enumerate(("18.00", "640.50", "276.08", AMOUNT)):
         _print(page, value, 1150, 150 + 90 * row, 1.3, right=True)
     return page
 

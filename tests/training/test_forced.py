@@ -72,4 +72,4 @@ def test_another_field_is_the_field(examiner: Examiner) -> None:
 
 def test_an_image_without_the_amount_anywhere_is_blamed_too(examiner: Examiner) -> None:
     image = (SAMPLES / "us-blank-01.jpg").read_bytes()
-    assert examiner.fault(image, [123456789], field_only=False).stage in ("field", "segmentation")
+    assert examiner.fault(image, [123456789], field_only=False).stage != "grammar"

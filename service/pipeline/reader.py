@@ -235,12 +235,15 @@ class ChequeReader:
         signs: tuple[float, ...] = ()
         symbols: tuple[SymbolBox, ...] = ()
         sure: dict[int, float] = {}
+        currency = None
         if first is not None:
+            currency = first.currency
             signs = measure_signs(first, read.boxes, sight.ink)
             minus = trails(first)
             if not wanted.field_only:
                 minus |= stands_beside(first, read.boxes, read.labels, sight.ink)
                 other = _on_other_paper(read.boxes, sight, looks[0].seen.sight)
+                currency = currency or self._eye.currency_before(sight, read.boxes)
             sure = self._believed(means, first.amount_minor, signs, wanted)
             outlines = polygons(read.boxes, sight.to_original)
             symbols = tuple(map(SymbolBox, read.labels, outlines))
@@ -256,7 +259,7 @@ class ChequeReader:
         )
         reading = Reading(
             amount_minor=amount,
-            currency=first.currency if first else None,
+            currency=currency,
             text=first.text if first else None,
             digits=first.digits if first else None,
             confidence=confidence,

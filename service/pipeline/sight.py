@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from service.pipeline.automaton import Grammar
 from service.pipeline.card import ModelCard, load_card
 from service.pipeline.chain import against_none, forward_of_all, recognition_graph
+from service.pipeline.currency_sign import sign_before
 from service.pipeline.decision import posterior
 from service.pipeline.field import (
     Box,
@@ -286,6 +287,10 @@ class Eye:
         everything = forward_of_all(sight.masses.values(), self.card.null_penalty)
         spelled = forward_of_amounts(sight.lattice, grammar, amounts)
         return tuple(posterior(one, everything) for one in spelled)
+
+    def currency_before(self, sight: Sight, boxes: NDArray[np.float32]) -> str | None:
+        """The currency by a sign before an amount, boxes f32 [S, 4] of its symbols."""
+        return sign_before(sight.ink.ink, boxes, self._recognizer, self.card.placement)
 
     def look_at_all(self, image: ChequeImage, ink: InkImage, grammar: Grammar, number: int) -> Seen:
         """A whole image with every field read."""

@@ -19,6 +19,7 @@ from training.data.pendigits import load_pendigits
 from training.data.spoiled import sound
 from training.data.unipen import load_unipen_digits, load_unipen_symbols
 from training.isolated import glyph_of, plain_crop, random_crop
+from training.shards import Job, build_shards
 from training.synth.field import FieldMaker
 
 Bytes = NDArray[np.uint8]
@@ -58,11 +59,8 @@ def build_field_crops(
     sources: Sources, folder: Path, shards: int, split: Split, workers: int = 2
 ) -> Iterator[int]:
     """Write missing shards of crops cut from synthetic fields; yields each shard's number."""
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [n for n in range(shards) if not _shard(folder, n).exists()]
-    context = get_context("spawn")
-    with context.Pool(workers, _start, (sources, split)) as pool:
-        yield from pool.imap_unordered(_build, [(folder, n) for n in missing])
+    paths = [_shard(folder, number) for number in range(shards)]
+    return build_shards(paths, _start, (sources, split), _build, workers)
 
 
 def load_field_crops(folder: Path) -> tuple[Bytes, Bytes]:
@@ -134,8 +132,8 @@ def _start(sources: Sources, split: Split) -> None:
     _maker = FieldMaker.load(sources.data, sources.fonts, split)
 
 
-def _build(job: tuple[Path, int]) -> int:
-    folder, number = job
+def _build(job: Job) -> int:
+    path, number = job
     assert _maker is not None
     crops, labels = [], []
     for seed in range(number * FIELDS_A_SHARD, (number + 1) * FIELDS_A_SHARD):
@@ -145,7 +143,6 @@ def _build(job: tuple[Path, int]) -> int:
         )
         crops.append(own)
         labels.append(own_labels)
-    path = _shard(folder, number)
     part = path.with_suffix(".part.npz")
     np.savez(part, crops=np.concatenate(crops), labels=np.concatenate(labels))
     part.replace(path)

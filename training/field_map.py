@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -27,6 +26,7 @@ from training.data.glyphs import Split
 from training.dataset import Sources
 from training.encode import OWN_LIMITS, png
 from training.fields import place
+from training.shards import Job, build_shards
 from training.swept import average
 from training.synth.bank import GlyphBank
 from training.synth.cheque import SyntheticCheque, make_cheque, make_refused
@@ -143,8 +143,8 @@ def _start(sources: Sources, split: Split) -> None:
     _hand, _split = HandWriter(GlyphBank.load(sources.data, split)), split
 
 
-def _build(job: tuple[Path, int]) -> int:
-    folder, number = job
+def _build(job: Job) -> int:
+    path, number = job
     assert _hand is not None
     made: list[PageCells] = []
     for seed in range(number * SHARD, (number + 1) * SHARD):
@@ -153,7 +153,7 @@ def _build(job: tuple[Path, int]) -> int:
             cheque = make(_FIRST + seed, hand=_hand.write, split=_split)
             found = page_cells(cheque)
             made += [] if found is None else [found]
-    pack(made, _shard(folder, number))
+    pack(made, path)
     return number
 
 
@@ -177,12 +177,8 @@ def build_pages(
     sources: Sources, folder: Path, shards: int, split: Split, workers: int = 2
 ) -> Iterator[int]:
     """Write the missing shards of SHARD pages each; yields each one's number."""
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [n for n in range(shards) if not _shard(folder, n).exists()]
-    if not missing:
-        return
-    with get_context("spawn").Pool(workers, _start, (sources, split)) as pool:
-        yield from pool.imap_unordered(_build, [(folder, n) for n in missing])
+    paths = [_shard(folder, number) for number in range(shards)]
+    return build_shards(paths, _start, (sources, split), _build, workers)
 
 
 def load_pages(folder: Path) -> list[PageCells]:

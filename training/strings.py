@@ -6,7 +6,6 @@ trained. Shards of them are kept, so that an interrupted run goes on.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -25,6 +24,7 @@ from service.pipeline.sight import enough_fields
 from training.data.glyphs import Split
 from training.dataset import PLACEMENT, Sources
 from training.encode import OWN_LIMITS, png
+from training.shards import Job, build_shards
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque, make_refused
 from training.synth.field import FieldMaker
@@ -84,12 +84,8 @@ def build_strings(
     sources: Sources, folder: Path, kind: Kind, shards: int, split: Split, workers: int = 2
 ) -> Iterator[int]:
     """Write the missing shards of a kind; yields each one's number."""
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [n for n in range(shards) if not _shard(folder, kind, n).exists()]
-    if not missing:
-        return
-    with get_context("spawn").Pool(workers, _start, (sources, kind, split)) as pool:
-        yield from pool.imap_unordered(_build, [(folder, kind, n) for n in missing])
+    paths = [_shard(folder, kind, number) for number in range(shards)]
+    return build_shards(paths, _start, (sources, kind, split), _build, workers)
 
 
 def load_strings(folder: Path, kind: Kind, shards: int | None = None) -> list[StringSample]:
@@ -144,11 +140,11 @@ def _start(sources: Sources, kind: Kind, split: Split) -> None:
     _maker = _makers[kind](sources, split)
 
 
-def _build(job: tuple[Path, Kind, int]) -> int:
-    folder, kind, number = job
+def _build(job: Job) -> int:
+    path, number = job
     assert _maker is not None
     made = [_maker(seed) for seed in range(number * SHARD, (number + 1) * SHARD)]
-    pack([sample for sample in made if sample is not None], _shard(folder, kind, number))
+    pack([sample for sample in made if sample is not None], path)
     return number
 
 

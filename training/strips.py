@@ -8,7 +8,6 @@ run goes on.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -28,6 +27,7 @@ from training.data.glyphs import Split
 from training.dataset import LABELS, Sources
 from training.encode import OWN_LIMITS, png
 from training.fields import is_field, place
+from training.shards import Job, build_shards
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque
 from training.synth.field import FieldMaker
@@ -82,12 +82,8 @@ def build_strips(
     sources: Sources, folder: Path, kind: Kind, shards: int, split: Split, workers: int = 2
 ) -> Iterator[int]:
     """Write the missing shards of a kind; yields each one's number."""
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [n for n in range(shards) if not _shard(folder, kind, n).exists()]
-    if not missing:
-        return
-    with get_context("spawn").Pool(workers, _start, (sources, kind, split)) as pool:
-        yield from pool.imap_unordered(_build, [(folder, kind, n) for n in missing])
+    paths = [_shard(folder, kind, number) for number in range(shards)]
+    return build_shards(paths, _start, (sources, kind, split), _build, workers)
 
 
 def load_strips(folder: Path, kind: Kind, shards: int | None = None) -> list[Strip]:
@@ -126,15 +122,15 @@ def _start(sources: Sources, kind: Kind, split: Split) -> None:
     _maker = _makers[kind](sources, split)
 
 
-def _build(job: tuple[Path, Kind, int]) -> int:
-    folder, kind, number = job
+def _build(job: Job) -> int:
+    path, number = job
     assert _maker is not None
     made: list[Strip] = []
     for seed in range(number * SHARD, (number + 1) * SHARD):
         # The service refuses some pictures of odd shapes: there is nothing to learn from them.
         with suppress(InputError):
             made += _maker(seed)
-    pack([one for one in made if one.layers.shape[2]], _shard(folder, kind, number))
+    pack([one for one in made if one.layers.shape[2]], path)
     return number
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from service.errors import ModelError
+from service.pipeline.field_features import FEATURES
 
 _NUMBERS = re.compile(r"\[([\s\d.,eE+-]+)\]")
 RUBBISH = ""
@@ -283,7 +284,7 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         null_penalty=float(weights["null"]),
         calibration=parse_calibration(raw["calibration"]),
         field_calibration=_field_calibration(raw),
-        field_weights=tuple(float(one) for one in weights.get("field", {}).values()),
+        field_weights=_field_weights(weights.get("field", {})),
         grammar_weights=tuple(
             (str(name), float(one)) for name, one in sorted(weights.get("grammar", {}).items())
         ),
@@ -293,6 +294,11 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         doubts=_doubts(raw.get("doubts")),
         swept=_swept(raw.get("swept")),
     )
+
+
+def _field_weights(raw: dict[str, Any]) -> tuple[float, ...]:
+    """Those of the locator's features; one that is newer than the card has none."""
+    return tuple(float(raw.get(name, 0.0)) for name in FEATURES) if raw else ()
 
 
 def _swept(raw: dict[str, Any] | None) -> SweptCard | None:

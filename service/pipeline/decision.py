@@ -27,6 +27,7 @@ NEGATIVE = "negative_amount"
 ZERO = "zero_amount"
 UNREADABLE = "unreadable_image"
 NO_CHEQUE = "no_cheque"
+STRUCK = "struck_out"
 
 DEFAULT_MAX_ERROR: Final = 0.01
 # Chance that a calibration sample makes the reader accept more errors than the bound.
@@ -192,11 +193,12 @@ def decide(
     negative: bool,
     blank: bool,
     other_paper: bool = False,
+    struck: bool = False,
 ) -> tuple[Decision, str | None]:
     """Accept, or say why not, so that at most max_error of what is accepted is wrong.
 
     negative: the amount was written as a negative one. blank: the image holds no ink at all.
-    other_paper: the page is no cheque.
+    other_paper: the page is no cheque. struck: a line runs through the amount.
     """
     if blank:
         return "reject", UNREADABLE
@@ -208,6 +210,8 @@ def decide(
         return "reject", ZERO
     if other_paper:
         return "reject", NO_CHEQUE
+    if struck:
+        return "reject", STRUCK
     if calibration.tally is None:
         return "reject", NOT_CALIBRATED
     acceptance = largest_acceptance(calibration, max_error)

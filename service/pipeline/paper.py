@@ -33,10 +33,15 @@ _HEIGHT: Final = (0.6, 1.35)
 _END: Final = 0.6
 _NEXT_ROW: Final = 0.7
 # What counts for one rule, how far a cell's lower side is below the amount, how much of the amount
-# it runs along, how far the ends of other sides are from its own, in heights of the amount.
+# it runs along, or a part of it that is between the cell's other sides, how far the ends of other
+# sides are from its own, in heights of the amount.
 _ONE_RULE: Final = 0.5
 _BELOW: Final = 1.2
 _ALONG: Final = 0.6
+_ALONG_WITHIN: Final = 0.4
+# A cell is so many times as wide as its amount at most, and what counts for its side such a part.
+_WIDEST_CELL: Final = 3.0
+_PART: Final = 0.3
 _SAME_ENDS: Final = 0.8
 # Cells of a grid are about as high as each other.
 _AS_HIGH: Final = 1.35
@@ -91,15 +96,19 @@ def cells_with(amount: NDArray[np.floating], rules: NDArray[np.int32]) -> int:
     size, top, bottom = line_of(amount)
     left, right = float(amount[:, 0].min()), float(amount[:, 2].max())
     level = rules[rules[:, 4] == HORIZONTAL, :4].astype(np.float64)
+    upright = rules[rules[:, 4] == VERTICAL, :4].astype(np.float64)
     along = np.minimum(level[:, 2], right) - np.maximum(level[:, 0], left)
-    level = level[along > _ALONG * (right - left)]
+    cell = _sides_of_cell(upright, amount)
+    within = _between(level, cell, size)
+    kept = along > np.where(within, _ALONG_WITHIN, _ALONG) * (right - left)
+    level, within = level[kept], within[kept]
     y = (level[:, 1] + level[:, 3]) / 2
     under = np.flatnonzero((y > (top + bottom) / 2) & (y < bottom + _BELOW * size))
     if not len(under):
         return 0
     own = level[under[np.argmin(y[under])]]
-    # One end is enough: of faint lines a part is found.
-    ends = (np.abs(level[:, [0, 2]] - own[[0, 2]]) < _SAME_ENDS * size).any(axis=1)
+    # One end is enough, or to be between the sides of the cell: of faint lines a part is found.
+    ends = (np.abs(level[:, [0, 2]] - own[[0, 2]]) < _SAME_ENDS * size).any(axis=1) | within
     sides = _apart(y[ends], _ONE_RULE * size)
     if len(sides) < 2:
         return 0
@@ -112,14 +121,44 @@ def cells_with(amount: NDArray[np.floating], rules: NDArray[np.int32]) -> int:
         int(np.argmin(np.append(part, False))) for part in (alike[:at][::-1], alike[at:])
     )
     cells = above + below
-    upright = rules[rules[:, 4] == VERTICAL, :4].astype(np.float64)
     x = (upright[:, 0] + upright[:, 2]) / 2
     side = np.abs(x[:, None] - own[[0, 2]]).min(axis=1) < _SAME_ENDS * size
+    side |= np.isin(x, cell)
     held = np.minimum(upright[:, 3], sides[at + below]) - np.maximum(
         upright[:, 1], sides[at - above]
     )
     joined = (side & (held > _ALONG * (sides[at + below] - sides[at - above]))).any()
     return cells if joined else min(cells, 1)
+
+
+def _sides_of_cell(
+    upright: NDArray[np.float64], amount: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Where the nearest upright lines before and after an amount are, f64 [2]; f64 [0] where there
+    are none, or they are too far apart for a cell."""
+    size, top, bottom = line_of(amount)
+    middle = (top + bottom) / 2
+    x = (upright[:, 0] + upright[:, 2]) / 2
+    x = x[(upright[:, 1] < middle) & (upright[:, 3] > middle)]
+    left, right = float(amount[:, 0].min()), float(amount[:, 2].max())
+    before = x[x < left + _SAME_ENDS / 2 * size]
+    after = x[x > right - _SAME_ENDS / 2 * size]
+    if not len(before) or not len(after):
+        return np.zeros(0)
+    found = np.array([before.max(), after.min()])
+    return found if found[1] - found[0] <= _WIDEST_CELL * (right - left) else np.zeros(0)
+
+
+def _between(
+    level: NDArray[np.float64], sides: NDArray[np.float64], size: float
+) -> NDArray[np.bool_]:
+    """Which level lines, f64 [L, 4], are parts of one from side to side of a cell; bool [L]."""
+    if not len(sides):
+        return np.zeros(len(level), np.bool_)
+    low, high = sides.tolist()
+    out = _SAME_ENDS * size
+    inside = (level[:, 0] > low - out) & (level[:, 2] < high + out)
+    return np.asarray(inside & (level[:, 2] - level[:, 0] > _PART * (high - low)), np.bool_)
 
 
 def _apart(values: NDArray[np.float64], least: float) -> NDArray[np.float64]:

@@ -25,6 +25,7 @@ from service.pipeline.search import Interpretation, best_spelling
 from service.pipeline.segment import SegmentationGraph
 from service.pipeline.sight import Clock, Eye, Opinion, Seen, Sight
 from service.pipeline.stated import CONCLUSIVE, Look, Stated, judge
+from service.pipeline.strike import is_struck
 from service.pipeline.usability import Measured, UsabilityLimits, legibility, measure_image
 
 ALTERNATIVES = 5
@@ -231,7 +232,7 @@ class ChequeReader:
         amount = max(means, key=means.__getitem__) if means else None
         read = _read(looks, amount, wanted.grammar)
         first, sight = read.first, read.seen.sight
-        minus = other = False
+        minus = other = struck = False
         signs: tuple[float, ...] = ()
         symbols: tuple[SymbolBox, ...] = ()
         sure: dict[int, float] = {}
@@ -240,6 +241,7 @@ class ChequeReader:
             currency = first.currency
             signs = measure_signs(first, read.boxes, sight.ink)
             minus = trails(first)
+            struck = is_struck(sight.ink.ink, read.boxes)
             if not wanted.field_only:
                 minus |= stands_beside(first, read.boxes, read.labels, sight.ink)
                 other = _on_other_paper(read.boxes, sight, looks[0].seen.sight)
@@ -256,6 +258,7 @@ class ChequeReader:
             negative=looks[0].seen.minus or read.seen.minus or minus,
             blank=len(sight.graph.crops) == 0,
             other_paper=other,
+            struck=struck,
         )
         reading = Reading(
             amount_minor=amount,

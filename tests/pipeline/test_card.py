@@ -23,6 +23,7 @@ from service.pipeline.card import (
     write_version,
 )
 from service.pipeline.decision import uncalibrated
+from service.pipeline.field_features import FEATURES, WEIGHTS
 from service.pipeline.reader import ChequeReader
 from service.settings import load_settings
 
@@ -157,6 +158,16 @@ def test_doubts_are_kept_in_the_card(model: Path) -> None:
     (model / "card.json").write_text(json.dumps(raw))
     with pytest.raises(ModelError, match="malformed"):
         load_card(model)
+
+
+def test_a_card_without_weights_of_new_features_locates_without_them(model: Path) -> None:
+    card = json.loads((model / "card.json").read_text())
+    old = {name: weight for name, weight in WEIGHTS.items() if not name.startswith("map_")}
+    card["weights"]["field"] = old
+    (model / "card.json").write_text(json.dumps(card))
+    held = dict(zip(FEATURES, load_card(model).field_weights, strict=True))
+    assert held == WEIGHTS | {name: 0.0 for name in WEIGHTS if name not in old}
+    assert ChequeReader(model).read(CHEQUE).amount_minor == 205000
 
 
 def test_a_swept_network_that_is_not_the_cards_is_refused(model: Path) -> None:

@@ -133,3 +133,16 @@ def test_cells_are_counted_where_they_lie_on_one_another(
     assert cells_with(amount, np.array([*rules, side], np.int32)) == cells
     # Lines without sides are those of a place and a date.
     assert cells_with(amount, np.array(rules, np.int32)) == min(cells, 1)
+
+
+def test_parts_of_lines_between_two_sides_make_cells() -> None:
+    amount = np.array([(420 + 30 * n, 140, 444 + 30 * n, 180) for n in range(6)], np.float32)
+    sides = [(300, 60, 302, 320, VERTICAL), (640, 60, 642, 320, VERTICAL)]
+    parts = [(340, 610, 186), (350, 530, 246), (480, 641, 306)]
+    rules = [(x0, y, x1, y + 2, HORIZONTAL) for x0, x1, y in parts]
+    assert cells_with(amount, np.array([*rules, *sides], np.int32)) == 2
+    assert cells_with(amount, np.array(rules, np.int32)) <= 1
+    # What runs on beyond a side is no cell's.
+    wide = [(200, y, 700, y + 2, HORIZONTAL) for _, _, y in parts]
+    near = [(300, 120, 302, 200, VERTICAL), (640, 120, 642, 200, VERTICAL)]
+    assert cells_with(amount, np.array([*wide, *near], np.int32)) <= 1

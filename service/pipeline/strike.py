@@ -1,0 +1,64 @@
+"""Whether an amount is struck out: one line runs through all of its characters.
+
+Such an amount may read as surely as any other. But characters leave gaps between them at every
+height, and the line of a form runs below their middle, or is taken out with the ruled lines.
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.doubts import line_of
+
+_SOLID: Final = 60
+# A line is looked for in these rows of the amount, in its heights, leaning up to so much.
+_ROWS: Final = (0.22, 0.72)
+_LEANS: Final = (-0.12, -0.08, -0.04, 0.0, 0.04, 0.08, 0.12)
+# It is inked along so much of the amount, with its ends left out, and no gap in it is longer than
+# this, in heights.
+_INKED: Final = 0.93
+_GAP: Final = 0.25
+_ENDS: Final = 0.3
+_FEWEST: Final = 3
+_HEIGHT: Final = 32
+
+
+def is_struck(ink: NDArray[np.uint8], boxes: NDArray[np.floating]) -> bool:
+    """Whether a line runs through an amount from its first character to its last.
+
+    ink: u8 [H, W]; boxes: [S, 4] of its symbols in pixels of ink. Of fewer than three symbols
+    nothing is said: the bars of two may make a line.
+    """
+    if len(boxes) < _FEWEST:
+        return False
+    size, top, _ = line_of(boxes)
+    left, right = float(boxes[:, 0].min()), float(boxes[:, 2].max())
+    x0, x1 = round(left + _ENDS * size), round(right - _ENDS * size)
+    y0, y1 = round(top), round(top + size)
+    zone = ink[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)]
+    if zone.size == 0 or x1 - x0 < 1.5 * size:
+        return False
+    scale = _HEIGHT / zone.shape[0]
+    width = max(round(zone.shape[1] * scale), 1)
+    small = cv2.resize(zone, (width, _HEIGHT), interpolation=cv2.INTER_AREA)
+    # A line that is a little bent, or thin, is in this row or the next.
+    solid = cv2.dilate((small > _SOLID).astype(np.uint8), np.ones((2, 1), np.uint8))
+    rows = np.arange(round(_ROWS[0] * _HEIGHT), round(_ROWS[1] * _HEIGHT))
+    columns = np.arange(width)
+    for lean in _LEANS:
+        shift = np.rint(lean * (columns - width / 2)).astype(np.int64)
+        at = np.clip(rows[:, None] + shift, 0, _HEIGHT - 1)
+        along = solid[at, columns]
+        inked = along.mean(axis=1)
+        for row in np.flatnonzero(inked >= _INKED).tolist():
+            if _longest_gap(along[row]) <= _GAP * _HEIGHT:
+                return True
+    return False
+
+
+def _longest_gap(along: NDArray[np.uint8]) -> int:
+    """How many columns without ink follow one another at most."""
+    ends = np.flatnonzero(np.concatenate([[1], along, [1]]))
+    return int(np.diff(ends).max()) - 1

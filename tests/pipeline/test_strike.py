@@ -1,0 +1,60 @@
+"""Amounts that are struck out, and lines that strike nothing out."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.pipeline.card import Calibration
+from service.pipeline.decision import decide, hangs_on_confidence
+from service.pipeline.strike import is_struck
+
+BOXES = np.array([[40 + 42 * n, 40, 76 + 42 * n, 90] for n in range(6)], np.float32)
+LEFT, RIGHT = 30, 300
+
+
+def _amount(text: str = "385047") -> NDArray[np.uint8]:
+    page = np.zeros((140, 360), np.uint8)
+    for (x0, _, _, y1), digit in zip(BOXES.astype(int).tolist(), text, strict=True):
+        cv2.putText(page, digit, (x0, y1), cv2.FONT_HERSHEY_SIMPLEX, 2.2, 255, 5)
+    return page
+
+
+def test_an_amount_by_itself_is_not_struck_out() -> None:
+    assert not is_struck(_amount(), BOXES)
+    assert not is_struck(_amount("000000"), BOXES)
+    assert not is_struck(np.zeros((140, 360), np.uint8), BOXES)
+
+
+@pytest.mark.parametrize("left", [55, 62, 70])
+@pytest.mark.parametrize("right", [55, 62, 70])
+def test_a_line_through_all_of_it_strikes_it_out(left: int, right: int) -> None:
+    page = _amount()
+    cv2.line(page, (LEFT, left), (RIGHT, right), 255, 3)
+    assert is_struck(page, BOXES)
+
+
+@pytest.mark.parametrize("y", [30, 94, 104])
+def test_a_line_above_or_below_it_does_not(y: int) -> None:
+    page = _amount()
+    cv2.line(page, (LEFT, y), (RIGHT, y), 255, 3)
+    assert not is_struck(page, BOXES)
+
+
+def test_a_line_through_a_part_of_it_does_not() -> None:
+    page = _amount()
+    cv2.line(page, (LEFT, 65), ((LEFT + RIGHT) // 2, 65), 255, 3)
+    assert not is_struck(page, BOXES)
+
+
+def test_two_characters_tell_nothing() -> None:
+    page = _amount()
+    cv2.line(page, (LEFT, 65), (RIGHT, 65), 255, 3)
+    assert not is_struck(page, BOXES[:2])
+
+
+def test_what_is_struck_out_is_rejected_however_sure_it_is() -> None:
+    calibration = Calibration(1.0, 0.0)
+    decision = decide(100, 1.0, 0.01, calibration, negative=False, blank=False, struck=True)
+    assert decision == ("reject", "struck_out")
+    assert not hangs_on_confidence("struck_out")

@@ -362,26 +362,22 @@ def segment_fields(
     weights: NDArray[np.float32] | None = None,
     *,
     only: Sequence[int] | None = None,
-    lines: dict[Box, Line | None] | None = None,
     known: dict[Box, ZoneSegments | None] | None = None,
 ) -> SegmentationGraph:
     """Replace each candidate field by its segmentation graph, all in parallel (section X-C).
 
     weights: f32 [len(FEATURES)], the segment penalty is features @ weights; None means zero. only:
-    the fields, by index, that get one; all if left out. lines, known: zones of this ink that were
-    brought to the common size, and segmented, already, by box; those that were not are added. A
-    field without ink adds nothing; where none has any the graph has no arcs.
+    the fields, by index, that get one; all if left out. known: zones of this ink that were
+    segmented already, by box; those that were not are added. A field without ink adds nothing;
+    where none has any the graph has no arcs.
     """
     builder = _Builder()
     cache = {} if known is None else known
-    normal = {} if lines is None else lines
     for index in range(len(fields)) if only is None else only:
         zones = []
         for zone in fields[index].zones:
             if zone.box not in cache:
-                if zone.box not in normal:
-                    normal[zone.box] = normalise_line(ink.ink, zone.box)
-                cache[zone.box] = segment_line(normal[zone.box], placement)
+                cache[zone.box] = segment_zone(ink.ink, zone.box, placement)
             found = cache[zone.box]
             if found is not None:
                 zones.append(found)
@@ -396,10 +392,10 @@ def segment_zone(
 
     ink: u8 [H, W], the ink of the whole image.
     """
-    return segment_line(normalise_line(ink, box), placement)
-
-
-def segment_line(line: Line | None, placement: Placement) -> ZoneSegments | None:
-    """Over-segment one line; None where there is none, or it holds no ink."""
-    cuts = None if line is None else find_cuts(line)
-    return None if line is None or cuts is None else _segments(line, cuts, placement)
+    line = normalise_line(ink, box)
+    if line is None:
+        return None
+    cuts = find_cuts(line)
+    if cuts is None:
+        return None
+    return _segments(line, cuts, placement)

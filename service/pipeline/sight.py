@@ -6,7 +6,6 @@ it makes of that, is decided elsewhere (``reader``).
 
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -40,13 +39,7 @@ from service.pipeline.search import (
     forward_by_field,
     forward_of_amounts,
 )
-from service.pipeline.segment import (
-    Line,
-    SegmentationGraph,
-    ZoneSegments,
-    normalise_line,
-    segment_fields,
-)
+from service.pipeline.segment import SegmentationGraph, ZoneSegments, segment_fields
 from service.pipeline.strip import LAYERS, STRIP_HEIGHT, STRIP_SIZE, Strip, strip_of
 from service.pipeline.swept import (
     COLUMNS,
@@ -88,10 +81,6 @@ class Clock:
         self._last = now
 
 
-Swept = tuple[Strip, NDArray[np.float32]]
-"""A field's strip, and what the swept network put out for it."""
-
-
 @dataclass(slots=True)
 class Sight:
     """One look at an image, as far as it has come.
@@ -99,8 +88,8 @@ class Sight:
     ink: of the image, fields: found in the same frame; to_original: f64 [3, 3], from there to the
     original image. masses: the forward penalty of each field's amounts, by its number; of one that
     is not read what is known of it otherwise. places: of a whole page, all its words. read: the
-    fields of graph and lattice; lines: zones brought to the common size; zones: what was segmented;
-    penalties f32 [N, K]: what was recognised. ahead: what is being swept meanwhile, by field.
+    fields of graph and lattice; zones: what was segmented; penalties f32 [N, K]: what was
+    recognised.
     """
 
     ink: InkImage
@@ -109,10 +98,8 @@ class Sight:
     masses: dict[int, float]
     places: Places | None = None
     read: tuple[int, ...] = ()
-    lines: dict[Box, Line | None] = field(default_factory=dict)
     zones: dict[Box, ZoneSegments | None] = field(default_factory=dict)
     penalties: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    ahead: dict[int, Future[Swept]] = field(default_factory=dict)
     graph: SegmentationGraph = field(init=False)
     lattice: Lattice = field(init=False)
 
@@ -208,7 +195,6 @@ class Eye:
         own = self.card.field_weights
         self._field_weights = np.array(own, np.float32) if own else None
         self._constraints: dict[str, Grammar] = {}
-        self._beside = ThreadPoolExecutor(1, "sweep")
         self._free = free_grammar(self.card.labels)
         # What the first reading would otherwise wait for.
         grammar = self.grammar(None, None)
@@ -234,8 +220,6 @@ class Eye:
         """One orientation of an image, with so many amounts."""
         sight = self._located(image, ink, clock, field_only=field_only)
         every = range(len(sight.fields))
-        if every:
-            self._sweep_ahead(sight, 0)
         if not field_only and len(every) > 1 and _stands_alone(sight.fields):
             self._read(sight, every[:1], grammar, clock)
             others = forward_of_all(list(sight.masses.values())[1:], self.card.null_penalty)
@@ -251,9 +235,7 @@ class Eye:
     ) -> Seen:
         """The fields of a look that hold its amounts, seen another way."""
         sight = Sight(near.ink, near.fields, near.to_original, dict(first.masses))
-        held = first.holding()
-        self._sweep_ahead(sight, held[0])
-        self._read(sight, held, grammar, clock)
+        self._read(sight, first.holding(), grammar, clock)
         return self._seen(sight, grammar, clock, number)
 
     def opinion(self, seen: Seen, grammar: Grammar, clock: Clock, number: int) -> Opinion:
@@ -267,14 +249,8 @@ class Eye:
             return Opinion(seen, None, (read,))
         sight = seen.sight
         fields = sight.holding()
-        swept = {
-            index: sight.ahead[index].result()
-            if index in sight.ahead
-            else self._sweep(sight, index, self._swept)
-            for index in fields
-        }
-        strips = {index: strip for index, (strip, _) in swept.items()}
-        outputs = [out for _, out in swept.values()]
+        strips = {index: self._strip(sight, index) for index in fields}
+        outputs = [self._swept.outputs(strips[index].layers) for index in fields]
         clock.lap("sweep")
         own = self._constrained(grammar)
         graph, everything = weighed(swept_lattice(outputs, fields), sight.fields, own)
@@ -299,21 +275,10 @@ class Eye:
             self._constraints[grammar.version] = constraint(grammar)
         return self._constraints[grammar.version]
 
-    def _sweep_ahead(self, sight: Sight, number: int) -> None:
-        """Have a field swept in another thread, while its segments are cut and recognised here.
-
-        Both spend their time in compiled code, without the interpreter's lock.
-        """
-        if self._swept is None:
-            return
-        for zone in sight.fields[number].zones:
-            sight.lines[zone.box] = normalise_line(sight.ink.ink, zone.box)
-        sight.ahead[number] = self._beside.submit(self._sweep, sight, number, self._swept)
-
-    def _sweep(self, sight: Sight, number: int, network: SweptNetwork) -> Swept:
-        lines = [sight.lines[zone.box] for zone in sight.fields[number].zones]
-        strip = strip_of([line for line in lines if line is not None], sight.ink.darkness)
-        return strip, network.outputs(strip.layers)
+    def _strip(self, sight: Sight, number: int) -> Strip:
+        zones = (sight.zones[zone.box] for zone in sight.fields[number].zones)
+        lines = [zone.line for zone in zones if zone is not None]
+        return strip_of(lines, sight.ink.darkness)
 
     def posteriors_of(
         self, sight: Sight, grammar: Grammar, amounts: Sequence[int]
@@ -357,9 +322,8 @@ class Eye:
         card = self.card
         sight.read = tuple(fields)
         sight.graph = segment_fields(
-            sight.ink, sight.fields, card.placement, self._weights,
-            only=fields, lines=sight.lines, known=sight.zones,
-        )  # fmt: skip
+            sight.ink, sight.fields, card.placement, self._weights, only=fields, known=sight.zones
+        )
         clock.lap("segment")
         more = self._recognizer.penalties(sight.graph.crops[len(sight.penalties) :])
         sight.penalties = np.concatenate([sight.penalties, more]) if len(sight.penalties) else more

@@ -117,6 +117,7 @@ def _write(
             external_data=False,
             verbose=False,
         )
+    _strip(part)
     onnx.checker.check_model(str(part))
     session = ort.InferenceSession(part.read_bytes(), providers=["CPUExecutionProvider"])
     worst = 0.0
@@ -130,6 +131,15 @@ def _write(
         raise ValueError(f"ONNX and torch differ by {worst:.2g}")
     part.replace(path)
     return worst
+
+
+def _strip(path: Path) -> None:
+    """Leave out of a file where the exporter's sources lie, which it writes beside every node."""
+    model = onnx.load(str(path))
+    for held in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        held.ClearField("metadata_props")
+        held.ClearField("doc_string")
+    onnx.save(model, str(path))
 
 
 def _noise(*shape: int) -> Tensor:

@@ -27,7 +27,7 @@ from training.dataset import Sources
 from training.encode import OWN_LIMITS, png
 from training.fields import place
 from training.shards import Job, build_shards
-from training.swept import average
+from training.swept import average, descend
 from training.synth.bank import GlyphBank
 from training.synth.cheque import SyntheticCheque, make_cheque, make_refused
 from training.synth.hand import HandWriter
@@ -244,10 +244,7 @@ def train_map(
         with torch.autocast("cpu", torch.bfloat16):
             odds = network.odds(layers)
         loss = (_losses(odds.float(), cells) * known).sum() / (2 * known.sum())
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
+        descend(loss, optimizer, network, steepest=5.0)
         average(averaged, network, min(recipe.average, (step + 1) / (step + 10)))
         told.append(float(loss.detach()))
         if (step + 1) % recipe.every == 0 or step + 1 == steps:

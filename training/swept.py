@@ -269,10 +269,7 @@ def train_swept(
             outputs = network(layers)
         losses = forward_penalty(outputs.float(), symbols, lengths)
         loss = bounded(losses, recipe.hopeless).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
+        descend(loss, optimizer, network, steepest=5.0)
         average(averaged, network, min(recipe.average, (step + 1) / (step + 10)))
         told.append(float(loss.detach()))
         if (step + 1) % recipe.every == 0 or step + 1 == steps:
@@ -302,6 +299,16 @@ def _shuffled(
     batches: list[tuple[Tensor, Tensor, Tensor]], rng: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     return iter([batches[i] for i in rng.permutation(len(batches))])
+
+
+def descend(
+    loss: Tensor, optimizer: torch.optim.Optimizer, network: nn.Module, steepest: float
+) -> None:
+    """One step of an optimizer down a loss; steepest: the norm that a gradient is cut to."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), steepest)
+    optimizer.step()
 
 
 def average(averaged: nn.Module, network: nn.Module, decay: float) -> None:

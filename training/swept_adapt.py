@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from service.calibration import Sample
 from service.errors import InputError
@@ -30,6 +30,7 @@ from training.swept import (
     average,
     bounded,
     collated,
+    descend,
     distort,
     forward_penalty,
 )
@@ -190,10 +191,7 @@ def adapt_swept(
             known = forward_penalty(outputs[own:], symbols[own:], lengths[own:])
             parts.append(bounded(known, how.hopeless))
         loss = torch.cat(parts).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-        optimizer.step()
+        descend(loss, optimizer, network, steepest=2.0)
         average(averaged, network, min(how.average, (step + 1) / (step + 10)))
         told.append(float(parts[0].detach().mean()))
         if progress is not None and ((step + 1) % 20 == 0 or step + 1 == steps):

@@ -8,6 +8,7 @@ the Viterbi search over all of them (section X, "field graph").
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -138,15 +139,11 @@ def fields_of(
     seen = [one for place in places.seen for one in _as_seen(place, places)]
     penalties = field_penalties(places.features, weights)
     chosen = choose(places, penalties, most, [one.zones[0].box for one in seen])
-    found = sorted([*seen, *chosen], key=_penalty)
+    found = sorted([*seen, *chosen], key=attrgetter("penalty"))
     whole = [one for one in found if len(one.zones) == 1][:_MOST_SPLIT]
     page = places.page
     apart = [two for one in whole for two in _with_cents_apart(one, places.marks, rules, page)]
-    return sorted([*found, *apart], key=_penalty)[:most]
-
-
-def _penalty(candidate: FieldCandidate) -> float:
-    return candidate.penalty
+    return sorted([*found, *apart], key=attrgetter("penalty"))[:most]
 
 
 def _as_seen(place: SeenPlace, places: Places) -> list[FieldCandidate]:

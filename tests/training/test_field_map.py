@@ -78,6 +78,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
 def test_onnx_says_what_torch_does(trained: FieldMapNet, tmp_path: Path) -> None:
     path = tmp_path / "field_map.onnx"
     assert export_field_map(trained, path) < 1e-4
+    assert b".py" not in path.read_bytes()  # nor where the sources lie
     session = ort.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     pages = np.stack([_page(7).layers])
     (cells,) = session.run(None, {"pages": pages})

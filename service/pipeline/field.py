@@ -162,7 +162,8 @@ def _as_seen(place: SeenPlace, places: Places) -> list[FieldCandidate]:
 
 
 def _about(box: tuple[float, float, float, float], places: Places) -> Box:
-    """A box that is as exact as cells are, with the marks within and a little air.
+    """A box that is as exact as cells are, in pixels of the page, with the marks within and a
+    little air.
 
     Its sides go out to those of the marks, but no further than what would still be its text.
     """

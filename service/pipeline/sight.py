@@ -289,7 +289,8 @@ class Eye:
         return tuple(posterior(one, everything) for one in spelled)
 
     def currency_before(self, sight: Sight, boxes: NDArray[np.float32]) -> str | None:
-        """The currency by a sign before an amount, boxes f32 [S, 4] of its symbols."""
+        """The currency by a sign before an amount; boxes: f32 [S, 4] of its symbols, in pixels of
+        the look's ink. None where no sign tells."""
         return sign_before(sight.ink.ink, boxes, self._recognizer, self.card.placement)
 
     def look_at_all(self, image: ChequeImage, ink: InkImage, grammar: Grammar, number: int) -> Seen:

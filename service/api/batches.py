@@ -23,6 +23,7 @@ from service.api.examples import problem_response
 from service.api.idempotency import NO_KEY, REPLAYED, given_key, jobs_of
 from service.api.problems import INTERNAL_DETAIL, RefusalError
 from service.api.schemas import (
+    After,
     Batch,
     BatchCounts,
     BatchItem,
@@ -30,7 +31,9 @@ from service.api.schemas import (
     BatchParameters,
     DeskCounts,
     ItemError,
+    ItemNumber,
     Reading,
+    Text,
     evidence_of,
 )
 from service.audit import Outcome
@@ -49,7 +52,6 @@ _RETRY_SECONDS: Final = 10
 _MARGIN_SECONDS: Final = 120.0
 _MANY: Final = 1000
 _LINES_AT_ONCE: Final = 100
-_LARGEST: Final = 2**31 - 1
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 _JSONL: Final = "application/jsonl"
 
@@ -83,7 +85,7 @@ def _uploads(request: Request) -> Uploads:
 
 
 def _batch(
-    id: str, jobs: Annotated[Jobs, Depends(jobs_of)], owner: Annotated[str, Depends(owner_of)]
+    id: Text, jobs: Annotated[Jobs, Depends(jobs_of)], owner: Annotated[str, Depends(owner_of)]
 ) -> store.Batch:
     """The batch in the path, if it is the caller's."""
     batch = jobs.store.batch(id, owner)
@@ -332,9 +334,7 @@ def list_items(
     request: Request,
     batch: _Batch,
     jobs: _Jobs,
-    after: Annotated[
-        int, Query(ge=-1, le=_LARGEST, description="Number of the last item of the page before")
-    ] = -1,
+    after: After = -1,
     limit: Annotated[int, Query(ge=1, le=_MANY, description="Most items to return")] = 100,
 ) -> BatchPage:
     """The items of a batch, page by page, with what came of each so far."""
@@ -348,9 +348,9 @@ def list_items(
 
 
 @router.get("/{id}/items/{number}", responses=_COMMON)
-def see_item(number: int, batch: _Batch, jobs: _Jobs) -> BatchItem:
+def see_item(number: ItemNumber, batch: _Batch, jobs: _Jobs) -> BatchItem:
     """One item, with the evidence of its reading where that was kept."""
-    page = jobs.store.page(batch, after=number - 1, limit=1) if 0 <= number < batch.items else []
+    page = jobs.store.page(batch, after=number - 1, limit=1) if number < batch.items else []
     if not page:
         raise RefusalError("not_found", NO_ITEM)
     item = _item(*next(iter(jobs.room.decided(batch.id, page))))

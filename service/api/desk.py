@@ -28,6 +28,7 @@ from service.api.document import described, document, refused
 from service.api.examples import problem_response
 from service.api.idempotency import jobs_of
 from service.api.problems import INTERNAL_DETAIL, RefusalError
+from service.api.schemas import ItemNumber, Text
 from service.audit import Outcome
 from service.desk import review
 from service.desk.members import Member, Session
@@ -172,10 +173,10 @@ def release_leases(
 
 
 def _seen(
-    request: Request, room: RoomHere, member: MemberHere, batch: str, number: int
+    request: Request, room: RoomHere, member: MemberHere, batch: Text, number: ItemNumber
 ) -> review.Leased:
     """The item that is asked for, as far as the member may see it; raises RefusalError."""
-    item = room.desk.look(member, batch, number) if 0 <= number < 2**31 else None
+    item = room.desk.look(member, batch, number)
     if item is None:
         raise RefusalError("not_found", NO_ITEM)
     note(request, Outcome(batch=batch, item=number))
@@ -235,8 +236,8 @@ def see_evidence(request: Request, room: RoomHere, item: ItemSeen, image: ImageS
 )
 def decide_item(
     request: Request,
-    batch: str,
-    number: int,
+    batch: Text,
+    number: ItemNumber,
     room: RoomHere,
     member: MemberHere,
     said: Annotated[schemas.Keying, Depends(document(schemas.Keying))],
@@ -264,8 +265,8 @@ def decide_item(
 )
 def skip_item(
     request: Request,
-    batch: str,
-    number: int,
+    batch: Text,
+    number: ItemNumber,
     room: RoomHere,
     member: MemberHere,
     said: Annotated[schemas.OneLease, Depends(document(schemas.OneLease))],
@@ -294,7 +295,7 @@ def see_figures(
     request: Request,
     jobs: Annotated[Jobs, Depends(jobs_of)],
     days: Annotated[int, Query(ge=1, le=366)] = 30,
-    source: Annotated[str | None, Query(max_length=200)] = None,
+    source: Annotated[Text | None, Query(max_length=200)] = None,
 ) -> schemas.DeskFigures:
     """How readings fare: for leading clerks, and keys that are good for everything."""
     found = figures(

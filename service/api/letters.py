@@ -16,11 +16,13 @@ from service.api.idempotency import jobs_of
 from service.api.problems import RefusalError
 from service.api.schemas import (
     Adjustment,
+    After,
     CashLetter,
     CashLetterItem,
     CashLetterPage,
     ItemError,
     Reading,
+    Text,
 )
 from service.jobs import letters, store
 from service.jobs.runtime import Jobs
@@ -32,7 +34,6 @@ NO_LETTER: Final = "There is no such cash letter."
 _GONE: Final = "The batch's images are no longer stored."
 _MANY: Final = 1000
 _LINES_AT_ONCE: Final = 100
-_LARGEST: Final = 2**31 - 1
 _MOST_BYTES: Final = 512 * 1024  # an amount for each of as many items as a batch can have
 _CSV: Final = "text/csv"
 _RAW: Final = "application/octet-stream"
@@ -52,7 +53,7 @@ _COMMON: Final[dict[int | str, dict[str, Any]]] = {
 _Jobs = Annotated[Jobs, Depends(jobs_of)]
 
 
-def _batch(id: str, jobs: _Jobs, owner: Annotated[str, Depends(owner_of)]) -> store.Batch:
+def _batch(id: Text, jobs: _Jobs, owner: Annotated[str, Depends(owner_of)]) -> store.Batch:
     """The batch in the path, if it is the caller's."""
     batch = jobs.store.batch(id, owner)
     if batch is None:
@@ -109,9 +110,7 @@ def list_cash_letter_items(
     batch: _Batch,
     letter: _Letter,
     jobs: _Jobs,
-    after: Annotated[
-        int, Query(ge=-1, le=_LARGEST, description="Number of the last item of the page before")
-    ] = -1,
+    after: After = -1,
     limit: Annotated[int, Query(ge=1, le=_MANY, description="Most items to return")] = 100,
 ) -> CashLetterPage:
     """The items of a cash letter, page by page, each against its record."""

@@ -39,6 +39,7 @@ from service.api.schemas import (
     Reading,
     ReviewedReading,
     StatedParameters,
+    Text,
     evidence_of,
 )
 from service.audit import Outcome
@@ -301,9 +302,12 @@ _READ_ROUTE: Final = readings.routes[-1]
     responses={
         **{status: _RESPONSES[status] for status in (401, 403, 429, 500, 503, 507)},
         404: problem_response("There is no such reading", not_found=NO_READING),
+        422: problem_response(
+            "The id can't be one", invalid_parameter="id: String should match pattern '^[^\\x00]*$'"
+        ),
     },
 )
-def see_reading(request: Request, id: str) -> ReviewedReading:
+def see_reading(request: Request, id: Text) -> ReviewedReading:
     """A single reading that went to the review desk, and what was decided there."""
     jobs = jobs_of(request)
     batch = jobs.store.batch(id, owner_of(request))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -11,6 +11,14 @@ from service.errors import ParameterError
 from service.options import LARGEST_STATED, LOCALES, MAX_REFERENCE, ReadingOptions
 from service.pipeline.evidence import Evidence
 from service.pipeline.grammar import CURRENCIES
+
+# The largest number that a database counts to, and texts as one can look for them.
+_LARGEST: Final = 2**31 - 1
+ItemNumber = Annotated[int, Field(ge=0, le=_LARGEST)]
+After = Annotated[
+    int, Field(ge=-1, le=_LARGEST, description="Number of the last item of the page before")
+]
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
 Point = Annotated[
     tuple[float, float], Field(description="x, y in pixels of the image as a viewer shows it")
@@ -462,7 +470,7 @@ class _Said(BaseModel):
 class SignIn(_Said):
     """What a clerk signs in with."""
 
-    name: str = Field(min_length=1, max_length=64)
+    name: Text = Field(min_length=1, max_length=64)
     password: str = Field(min_length=1, max_length=200)
 
 
@@ -487,7 +495,7 @@ class DeskSession(BaseModel):
 class Take(_Said):
     """Which items to lease."""
 
-    queue: str | None = Field(None, max_length=64, description="null: any that the caller sees")
+    queue: Text | None = Field(None, max_length=64, description="null: any that the caller sees")
     order: Literal["oldest", "largest"] = "oldest"
     most: int = Field(1, ge=1, le=10)
 
@@ -526,19 +534,19 @@ class DeskItems(BaseModel):
 class Leases(_Said):
     """Leases by their tokens."""
 
-    leases: list[Annotated[str, Field(max_length=64)]] = Field(max_length=10)
+    leases: list[Annotated[Text, Field(max_length=64)]] = Field(max_length=10)
 
 
 class OneLease(_Said):
     """A lease by its token."""
 
-    lease: str = Field(max_length=64)
+    lease: Text = Field(max_length=64)
 
 
 class Keying(_Said):
     """What a clerk says of a cheque."""
 
-    lease: str = Field(max_length=64)
+    lease: Text = Field(max_length=64)
     kind: Literal["amount", "not_a_cheque", "words_differ", "illegible"]
     amount_minor: int | None = Field(None, ge=0, le=10**15)
     currency: str | None = Field(None, pattern="^[A-Z]{3}$")
@@ -554,7 +562,7 @@ class Keyed(BaseModel):
 class Undo(_Said):
     """A keying to take back."""
 
-    keying: str = Field(max_length=64)
+    keying: Text = Field(max_length=64)
 
 
 class DeskRate(BaseModel):

@@ -301,3 +301,9 @@ def test_webhooks_go_where_they_may(
     answer = service.post("/v1/batches", params={"webhook": url}, files=_files(cheque))
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["parameter"] == "webhook"
+
+
+@pytest.mark.parametrize("path", ["/v1/readings/%00", "/v1/batches/%00", "/v1/batches/%00/items"])
+def test_ids_that_no_database_keeps(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")

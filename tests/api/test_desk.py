@@ -237,6 +237,35 @@ def test_malformed_documents(client: httpx.Client, body: bytes, kind: str, statu
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("number", [-1, 2**31, 10**24])
+def test_numbers_that_no_item_has(client: httpx.Client, number: int) -> None:
+    skipped = client.post(f"/v1/desk/items/a/{number}/skip", json={"lease": "b"})
+    decided = client.post(
+        f"/v1/desk/items/a/{number}/decision", json={"lease": "b", "kind": "illegible"}
+    )
+    seen = client.get(f"/v1/desk/items/a/{number}/image")
+    for answer in (skipped, decided, seen):
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
+
+
+@pytest.mark.parametrize(
+    ("route", "document"),
+    [
+        ("items/\0/0/skip", {"lease": "a"}),
+        ("items/take", {"queue": "\0"}),
+        ("leases", {"leases": ["\0"]}),
+        ("leases/release", {"leases": ["\0"]}),
+        ("undo", {"keying": "\0"}),
+        ("session", {"name": "\0", "password": "b"}),
+    ],
+)
+def test_texts_that_no_database_keeps(
+    client: httpx.Client, route: str, document: dict[str, Any]
+) -> None:
+    answer = client.post("/v1/desk/" + route.replace("\0", "%00"), json=document)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
+
+
 def test_leases_over_http(start: Callable[..., httpx.Client], cheque: bytes) -> None:
     service = start(UnsureReader(), batch_readers=1)
     _submit(service, cheque, 1, 2)

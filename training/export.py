@@ -5,7 +5,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from service.pipeline.card import MODEL, SWEPT, card_text
 from service.pipeline.field_map import LAYERS as PAGE_LAYERS
 from service.pipeline.strip import LAYERS, STRIP_HEIGHT
+from training.field_map import FieldMapNet
 from training.lenet import ProductionNet
 from training.swept import SweptNet
 
 PARITY = 1e-4
+_Network = TypeVar("_Network", bound=nn.Module)
 
 
 class _Penalties(nn.Module):
@@ -150,58 +152,70 @@ def _noise(*shape: int) -> Tensor:
 def load_exported(folder: Path) -> ProductionNet:
     """The production network of an exported model, ready to be trained on.
 
-    What was folded into the convolutions at export stays there; batch norm then adds their bias
-    alone. Raises ValueError for a model of another network.
+    Raises ValueError for a model of another network.
     """
-    held = {
-        one.name.removeprefix("network."): torch.from_numpy(onnx.numpy_helper.to_array(one).copy())
-        for one in onnx.load(str(folder / "model.onnx")).graph.initializer
-    }
     try:
+        held = _weights(folder / MODEL)
         a, b, c = (len(held[f"features.{layer}.weight"]) for layer in (0, 4, 8))
         network = ProductionNet(len(held["head.6.bias"]), (a, b, c, len(held["head.2.bias"])))
-        state = network.state_dict()
-        for layer in ("features.0", "features.4", "features.8", "head.2", "head.6"):
-            state[f"{layer}.weight"] = held[f"{layer}.weight"]
-        for convolution, norm in ((0, 1), (4, 5), (8, 9)):
-            state[f"features.{norm}.bias"] = held[f"features.{convolution}.weight_bias"]
-        for layer in ("head.2", "head.6"):
-            state[f"{layer}.bias"] = held[f"{layer}.bias"]
+        return _taken(network, held)
     except KeyError as error:
         raise ValueError(f"the model in {folder} is not the production network") from error
-    for layer in ("features.1", "features.5", "features.9", "head.3"):
-        state[f"{layer}.weight"] = torch.full_like(state[f"{layer}.weight"], (1 + 1e-5) ** 0.5)
-    network.load_state_dict(state)
-    return network.eval()
 
 
 def load_swept(folder: Path) -> SweptNet:
-    """The swept network of an exported model, ready to be trained on, as `load_exported` does.
+    """The swept network of an exported model, ready to be trained on.
 
     Raises ValueError for a model without one.
     """
     try:
-        held = {
-            one.name.removeprefix("network."): torch.from_numpy(
-                onnx.numpy_helper.to_array(one).copy()
-            )
-            for one in onnx.load(str(folder / SWEPT)).graph.initializer
-        }
+        held = _weights(folder / SWEPT)
         if held["rows.0.weight"].shape[1] != LAYERS:
             raise ValueError(f"the swept network in {folder} is of another version")
         a, b, c, d, e = (len(held[f"rows.{layer}.weight"]) for layer in (0, 4, 8, 11, 15))
-        network = SweptNet((a, b, c, d, e))
-        state = network.state_dict()
-        for name in state:
-            if name in held:
-                state[name] = held[name]
-        for part, convolution in (
-            *(("rows", n) for n in (0, 4, 8, 11, 15)), ("near", 1), ("far", 1),
-        ):  # fmt: skip
-            norm = f"{part}.{convolution + 1}"
-            state[f"{norm}.bias"] = held[f"{part}.{convolution}.weight_bias"]
-            state[f"{norm}.weight"] = torch.full_like(state[f"{norm}.weight"], (1 + 1e-5) ** 0.5)
+        return _taken(SweptNet((a, b, c, d, e)), held)
     except (OSError, KeyError) as error:
         raise ValueError(f"the model in {folder} has no swept network") from error
+
+
+def load_field_map(path: Path) -> FieldMapNet:
+    """The exported network of the field map, ready to be trained on; raises ValueError."""
+    try:
+        held = _weights(path)
+        a, b, c = (len(held[f"{layer}.0.weight"]) for layer in ("fine.0", "fine.1", "coarse.0"))
+        return _taken(FieldMapNet((a, b, c)), held)
+    except (OSError, KeyError) as error:
+        raise ValueError(f"{path} does not hold the field map's network") from error
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
+    """What a file's network knows, by the names of torch."""
+    return {
+        one.name.removeprefix("network."): torch.from_numpy(onnx.numpy_helper.to_array(one).copy())
+        for one in onnx.load(str(path)).graph.initializer
+    }
+
+
+def _taken(network: _Network, held: Mapping[str, Tensor]) -> _Network:
+    """A network with the weights of an exported one; raises KeyError where one is missing.
+
+    Export folds each batch norm into the layer before it. It stays there: the norm then adds the
+    bias alone.
+    """
+    norms = {
+        name: one
+        for name, one in network.named_modules()
+        if isinstance(one, nn.BatchNorm1d | nn.BatchNorm2d)
+    }
+    state = network.state_dict()
+    for name in state:
+        if name.rpartition(".")[0] not in norms:
+            state[name] = held[name]
+    for name, norm in norms.items():
+        parts, place = name.rsplit(".", 1)
+        bias = f"{parts}.{int(place) - 1}.weight_bias"
+        if bias in held:
+            state[f"{name}.bias"] = held[bias]
+        state[f"{name}.weight"] = torch.full_like(norm.weight, (1 + norm.eps) ** 0.5)
     network.load_state_dict(state)
     return network.eval()

@@ -14,6 +14,7 @@ def field_map(
     ] = 10,
     pages: Annotated[int, typer.Option(help="Pages to see in all.", min=1)] = 150_000,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
+    begin: Annotated[bool, typer.Option(help="Go on from the network that is there.")] = False,
     data: Data = None,
     fonts: Fonts = None,
     runs: Runs = RUNS,
@@ -31,11 +32,12 @@ def field_map(
     from training.data.folder import data_folder
     from training.data.glyphs import Split
     from training.dataset import Sources
-    from training.export import export_field_map
+    from training.export import export_field_map, load_field_map
     from training.field_map import (
         SHARD,
         FieldMapNet,
         MapRecipe,
+        begun_with,
         build_pages,
         load_pages,
         loss_of,
@@ -59,10 +61,10 @@ def field_map(
             text = f"training, loss {loss:.5f}, held out {loss_of(network, held_out):.5f}"
             bar.update(task, completed=seen, description=text)
 
-        network = train_map(
-            FieldMapNet(), load_pages(folder / "train"), MapRecipe(pages, rate=rate, seed=seed),
-            folder / "checkpoint.pt", show,
-        )  # fmt: skip
+        seen = load_pages(folder / "train")
+        network = begun_with(load_field_map(NETWORK), seen) if begin else FieldMapNet()
+        recipe = MapRecipe(pages, rate=rate, seed=seed)
+        network = train_map(network, seen, recipe, folder / "checkpoint.pt", show)
         difference = export_field_map(network, NETWORK)
     digest = hashlib.sha256(NETWORK.read_bytes()).hexdigest()
     say(f"wrote {NETWORK}; torch and ONNX differ by at most {difference:.1g}")

@@ -24,18 +24,20 @@ from service.pipeline.rules import SPACE
 from training.checkpoint import Stateful, resume, save
 from training.data.glyphs import Split
 from training.dataset import Sources
+from training.descent import average, descend, renormalised
 from training.encode import OWN_LIMITS, png
 from training.fields import place
 from training.shards import Job, build_shards
-from training.swept import average, descend
 from training.synth.bank import GlyphBank
-from training.synth.cheque import SyntheticCheque, make_cheque, make_refused
+from training.synth.cheque import REFUSED, SyntheticCheque, make_cheque
 from training.synth.hand import HandWriter
 
 SHARD = 500
 _FIRST = 120_000_000
-_REFUSED_EVERY = 15
+_REFUSED_EVERY = 5
 _ON_ITS_HEAD = 0.2
+# A network to begin with is measured on so many pages.
+_MEASURED = 256
 _WIDTHS = (8, 16, 32)
 _REACHES = (1, 2, 4, 2, 1)
 
@@ -146,11 +148,15 @@ def _start(sources: Sources, split: Split) -> None:
 def _build(job: Job) -> int:
     path, number = job
     assert _hand is not None
+    # Each as often as the others, in place of how common they are: slips and letters look like
+    # cheques, and are rare.
+    kinds = list(REFUSED)
     made: list[PageCells] = []
     for seed in range(number * SHARD, (number + 1) * SHARD):
-        make = make_refused if seed % _REFUSED_EVERY == 0 else make_cheque
+        turn, is_cheque = divmod(seed, _REFUSED_EVERY)
+        kind = "cheque" if is_cheque else kinds[turn % len(kinds)]
         with suppress(InputError):
-            cheque = make(_FIRST + seed, hand=_hand.write, split=_split)
+            cheque = make_cheque(_FIRST + seed, hand=_hand.write, kind=kind, split=_split)
             found = page_cells(cheque)
             made += [] if found is None else [found]
     pack(made, path)
@@ -253,6 +259,12 @@ def train_map(
                 progress((step + 1) * recipe.batch, float(np.mean(told)), averaged)
             told = []
     return averaged.eval()
+
+
+def begun_with(network: FieldMapNet, pages: Sequence[PageCells]) -> FieldMapNet:
+    """An exported network as training on pages goes on from it, see `renormalised`."""
+    some = pages[:: max(len(pages) // _MEASURED, 1)]
+    return renormalised(network, [_collated(some[n : n + 16])[0] for n in range(0, len(some), 16)])
 
 
 def loss_of(network: FieldMapNet, pages: Sequence[PageCells], size: int = 20) -> float:

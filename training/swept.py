@@ -20,6 +20,7 @@ from torch.nn import functional
 from service.pipeline.strip import LAYERS, STRIP_HEIGHT
 from training.checkpoint import Stateful, resume, save
 from training.dataset import Sources
+from training.descent import average, descend, renormalised
 from training.strips import KINDS, SYMBOLS, Kind, Strip, build_strips, load_strips
 
 COLUMNS = 4
@@ -301,24 +302,6 @@ def _shuffled(
     return iter([batches[i] for i in rng.permutation(len(batches))])
 
 
-def descend(
-    loss: Tensor, optimizer: torch.optim.Optimizer, network: nn.Module, steepest: float
-) -> None:
-    """One step of an optimizer down a loss; steepest: the norm that a gradient is cut to."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), steepest)
-    optimizer.step()
-
-
-def average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
-    with torch.no_grad():
-        for kept, new in zip(averaged.parameters(), network.parameters(), strict=True):
-            kept.lerp_(new, 1 - decay)
-        for own, other in zip(averaged.buffers(), network.buffers(), strict=True):
-            own.copy_(other)
-
-
 def said(network: nn.Module, strips: Sequence[Strip], size: int = 128) -> list[str]:
     """The likeliest symbols of each strip, column by column."""
     network.eval()
@@ -381,43 +364,12 @@ def run_swept(
 
     present = [(some, share) for some, share in kinds if some]
     if begin is not None:
-        begin = renormalised(begin, [strip for some, _ in present for strip in some[:_MEASURED]])
+        strips = [strip for some, _ in present for strip in some[:_MEASURED]]
+        batches = range(0, len(strips), 64)
+        begin = renormalised(begin, [collated(strips[one : one + 64])[0] for one in batches])
     return train_swept(
         begin or SweptNet(), present, recipe, checkpoint=folder / "checkpoint.pt", progress=tell
     )
-
-
-def renormalised(network: SweptNet, strips: Sequence[Strip]) -> SweptNet:
-    """The same function, whose batch norms know the mean and spread of what they are given.
-
-    Export folds them into the convolutions. Training would begin by normalising what came out of
-    them anew, and so with another function.
-    """
-    network = copy.deepcopy(network).eval()
-    norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
-    given: dict[nn.Module, list[Tensor]] = {one: [] for one in norms}
-
-    def note(norm: nn.Module, inputs: tuple[Tensor]) -> None:
-        given[norm].append(inputs[0].transpose(0, 1).flatten(1))
-
-    hooks = [one.register_forward_pre_hook(note) for one in norms]
-    with torch.no_grad():
-        for start in range(0, len(strips), 64):
-            network(collated(strips[start : start + 64])[0])
-        for norm in norms:
-            values = torch.cat(given[norm], dim=1)
-            assert norm.running_mean is not None
-            assert norm.running_var is not None
-            scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-            shift = norm.bias - norm.running_mean * scale
-            mean, spread = values.mean(dim=1), values.var(dim=1)
-            norm.weight.copy_(scale * (spread + norm.eps).sqrt())
-            norm.bias.copy_(shift + mean * scale)
-            norm.running_mean.copy_(mean)
-            norm.running_var.copy_(spread)
-    for hook in hooks:
-        hook.remove()
-    return network
 
 
 def mean_network(networks: Sequence[SweptNet]) -> SweptNet:

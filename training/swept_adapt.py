@@ -21,16 +21,15 @@ from service.pipeline.grammar import grammar_for
 from service.pipeline.image import load_cheque
 from service.pipeline.search import gradient
 from service.pipeline.swept import constraint, swept_lattice
+from training.descent import average, descend
 from training.encode import png
 from training.strips import Strip, cut_strips, zone_strip
 from training.swept import (
     COLUMNS,
     StripDistortion,
     SweptNet,
-    average,
     bounded,
     collated,
-    descend,
     distort,
     forward_penalty,
 )

@@ -47,15 +47,11 @@ def is_struck(ink: NDArray[np.uint8], boxes: NDArray[np.floating]) -> bool:
     solid = cv2.dilate((small > _SOLID).astype(np.uint8), np.ones((2, 1), np.uint8))
     rows = np.arange(round(_ROWS[0] * _HEIGHT), round(_ROWS[1] * _HEIGHT))
     columns = np.arange(width)
-    for lean in _LEANS:
-        shift = np.rint(lean * (columns - width / 2)).astype(np.int64)
-        at = np.clip(rows[:, None] + shift, 0, _HEIGHT - 1)
-        along = solid[at, columns]
-        inked = along.mean(axis=1)
-        for row in np.flatnonzero(inked >= _INKED).tolist():
-            if _longest_gap(along[row]) <= _GAP * _HEIGHT:
-                return True
-    return False
+    shifts = np.rint(np.outer(_LEANS, columns - width / 2)).astype(np.int64)
+    at = np.clip(rows[:, None] + shifts[:, None], 0, _HEIGHT - 1)
+    along = solid.ravel()[at * width + columns]  # [leans, rows, columns]
+    inked = along.sum(axis=2, dtype=np.int32) / width
+    return any(_longest_gap(one) <= _GAP * _HEIGHT for one in along[inked >= _INKED])
 
 
 def _longest_gap(along: NDArray[np.uint8]) -> int:

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from service.pipeline.field_map import CELL, LAYERS, page_places
-from training.export import export_field_map
+from training.export import export_field_map, load_field_map
 from training.field_map import (
     FieldMapNet,
     MapRecipe,
     PageCells,
+    begun_with,
     load_pages,
     pack,
     train_map,
@@ -85,3 +86,28 @@ def test_onnx_says_what_torch_does(trained: FieldMapNet, tmp_path: Path) -> None
     assert cells.shape == (1, 2, 64 // CELL, 120 // CELL)
     with torch.no_grad():
         np.testing.assert_allclose(cells, trained(torch.from_numpy(pages)).numpy(), atol=1e-4)
+
+
+def test_training_goes_on_from_an_exported_network(trained: FieldMapNet, tmp_path: Path) -> None:
+    path = tmp_path / "field_map.onnx"
+    export_field_map(trained, path)
+    pages = [_page(seed) for seed in range(40)]
+    loaded = load_field_map(path)
+    again = begun_with(loaded, pages)
+    layers = torch.from_numpy(np.stack([one.layers for one in pages]))
+    with torch.no_grad():
+        expected = trained(layers)
+        assert torch.allclose(loaded(layers), expected, atol=1e-4)
+        assert torch.allclose(again(layers), expected, atol=1e-3)
+        for one in (loaded, again):
+            for part in one.modules():
+                part.train(isinstance(part, torch.nn.BatchNorm2d))
+        far, near = (float((one(layers) - expected).abs().mean()) for one in (loaded, again))
+    assert near < far / 10
+
+
+def test_another_network_is_no_field_map(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="does not hold the field map"):
+        load_field_map(Path("models/amounts/1/swept.onnx"))
+    with pytest.raises(ValueError, match="does not hold the field map"):
+        load_field_map(tmp_path / "none.onnx")

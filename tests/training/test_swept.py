@@ -14,6 +14,7 @@ from service.errors import ModelError
 from service.pipeline.grammar import grammar_for
 from service.pipeline.swept import SweptNetwork, constraint
 from training.dataset import LABELS
+from training.descent import renormalised
 from training.export import export_swept, load_swept
 from training.strips import SYMBOLS, Strip, load_strips, pack, symbols_of
 from training.swept import (
@@ -27,7 +28,6 @@ from training.swept import (
     distort,
     forward_penalty,
     mean_network,
-    renormalised,
     said,
     train_swept,
 )
@@ -173,7 +173,7 @@ def test_a_network_whose_norms_were_folded_away_trains_on_as_the_same(tmp_path: 
     layers, _, _ = collated(strips)
     with torch.no_grad():
         expected = trained(layers)
-        again = renormalised(loaded, strips)
+        again = renormalised(loaded, [layers])
         assert torch.allclose(again(layers), expected, atol=1e-3)
         for one in (loaded, again):
             for part in one.modules():

@@ -1,0 +1,62 @@
+"""What training one network or another takes: steps, moving averages, norms to begin with."""
+
+import copy
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+_Network = TypeVar("_Network", bound=nn.Module)
+
+
+def descend(
+    loss: Tensor, optimizer: torch.optim.Optimizer, network: nn.Module, steepest: float
+) -> None:
+    """One step of an optimizer down a loss; steepest: the norm that a gradient is cut to."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), steepest)
+    optimizer.step()
+
+
+def average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move averaged weights towards those of a network; decay: the share of theirs that is kept."""
+    with torch.no_grad():
+        for kept, new in zip(averaged.parameters(), network.parameters(), strict=True):
+            kept.lerp_(new, 1 - decay)
+        for own, other in zip(averaged.buffers(), network.buffers(), strict=True):
+            own.copy_(other)
+
+
+def renormalised(network: _Network, given: Sequence[Tensor]) -> _Network:
+    """The same function, whose batch norms know the mean and spread of what they are given.
+
+    given: batches that the network is measured on. Export folds the norms into the convolutions:
+    training would begin by normalising what came out of them anew, and so with another function.
+    """
+    network = copy.deepcopy(network).eval()
+    norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
+    values: dict[nn.Module, list[Tensor]] = {one: [] for one in norms}
+
+    def note(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        values[norm].append(inputs[0].transpose(0, 1).flatten(1))
+
+    hooks = [one.register_forward_pre_hook(note) for one in norms]
+    with torch.no_grad():
+        for batch in given:
+            network(batch)
+        for norm in norms:
+            seen = torch.cat(values[norm], dim=1)
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+            shift = norm.bias - norm.running_mean * scale
+            mean, spread = seen.mean(dim=1), seen.var(dim=1)
+            norm.weight.copy_(scale * (spread + norm.eps).sqrt())
+            norm.bias.copy_(shift + mean * scale)
+            norm.running_mean.copy_(mean)
+            norm.running_var.copy_(spread)
+    for hook in hooks:
+        hook.remove()
+    return network

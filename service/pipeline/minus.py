@@ -86,11 +86,15 @@ def stands_beside(
     boxes: f32 [S, 4] of the symbols read, in pixels of ink; labels: those symbols. A dash may stand
     before the figures, with a currency sign before it or none, right before such a sign, and right
     after cents; so may CR or DR. It is none where it is not alone, or where the amount has fillers.
+    A dash may also have been read as the point of a sign.
     """
     first = next((n for n, label in enumerate(labels) if label.isdigit()), None)
     if first is None or not _SIGN.issuperset(labels[:first]) or _FILLED.search(reading.text):
         return False
     size, top, _ = line_of(boxes)
+    points = boxes[:first][[label == "." for label in labels[:first]]].astype(np.float64)
+    if (_are_dashes(points, top, size) & (_level(points, top, size) <= _LEVEL[1])).any():
+        return True
     left, right = float(boxes[first, 0]), float(boxes[:, 2].max())
     marks = _marks(ink, boxes, (left - _AROUND * size, right + _AROUND * size), top, size)
     dashes = marks[_are_dashes(marks, top, size)]
@@ -148,7 +152,7 @@ def _marks(
 
 def _are_dashes(marks: NDArray[np.float64], top: float, size: float) -> NDArray[np.bool_]:
     wide, high = marks[:, 2] - marks[:, 0], marks[:, 3] - marks[:, 1]
-    level = ((marks[:, 1] + marks[:, 3]) / 2 - top) / size
+    level = _level(marks, top, size)
     return np.asarray(
         (wide >= _FLAT * high)
         & (high <= _THICK * size)
@@ -157,6 +161,11 @@ def _are_dashes(marks: NDArray[np.float64], top: float, size: float) -> NDArray[
         & (level >= _LEVEL[0])
         & (level <= np.where(high >= _STROKE * size, _LOWEST, _LEVEL[1]))
     )
+
+
+def _level(marks: NDArray[np.float64], top: float, size: float) -> NDArray[np.float64]:
+    """How far below the top of a line the middles of marks are, in its heights."""
+    return np.asarray(((marks[:, 1] + marks[:, 3]) / 2 - top) / size)
 
 
 def _lone(

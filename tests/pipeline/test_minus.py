@@ -98,6 +98,14 @@ def test_so_is_one_between_a_currency_sign_and_the_figures() -> None:
     assert _beside([*foot, (250, 98, 24, 5)])
 
 
+def test_and_one_that_was_read_as_the_point_of_a_sign() -> None:
+    letters = [(200, 80, 24, 40), (226, 90, 20, 30)]
+    dash, point, foot = (250, 98, 24, 5), (250, 112, 9, 8), (250, 114, 14, 6)
+    assert _beside([], "RS.50000", [*letters, dash, *READ])
+    assert not _beside([], "RS.50000", [*letters, point, *READ])
+    assert not _beside([], "RS.50000", [*letters, foot, *READ])
+
+
 def test_and_one_right_before_a_currency_sign_but_not_the_end_of_a_line_there() -> None:
     near, line = (200, 98, 24, 5), (185, 98, 40, 5)
     assert _beside([near], "$50000", [SIGN, *READ])

@@ -12,9 +12,9 @@ OWN_LIMITS = ImageLimits(max_bytes=64 << 20)
 
 
 def png(image: NDArray[np.uint8]) -> bytes:
-    """A picture u8 [H, W] or [H, W, 3] (red, green, blue) as a PNG file."""
+    """A picture u8 [H, W] or [H, W, 3] (red, green, blue) as a PNG file, not made small."""
     bgr = image if image.ndim == 2 else np.ascontiguousarray(image[:, :, ::-1])
-    done, data = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    done, data = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 0])
     if not done:
         raise ValueError("the image could not be written as PNG")
     return data.tobytes()

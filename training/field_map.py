@@ -24,7 +24,7 @@ from service.pipeline.rules import SPACE
 from training.checkpoint import Stateful, resume, save
 from training.data.glyphs import Split
 from training.dataset import Sources
-from training.descent import average, descend, renormalised
+from training.descent import average, descend, renormalised, rounded
 from training.encode import OWN_LIMITS, png
 from training.fields import place
 from training.shards import Job, build_shards
@@ -247,7 +247,7 @@ def train_map(
         start = int(rng.integers(max(len(order) - recipe.batch, 1)))
         batch = [_changed(pages[i], rng) for i in order[start : start + recipe.batch]]
         layers, cells, known = _collated(batch)
-        with torch.autocast("cpu", torch.bfloat16):
+        with rounded():
             odds = network.odds(layers)
         loss = (_losses(odds.float(), cells) * known).sum() / (2 * known.sum())
         descend(loss, optimizer, network, steepest=5.0)

@@ -18,6 +18,7 @@ from service.pipeline.card import ModelCard
 from service.pipeline.grammar import grammar_for
 from training.augment import Distortion, distort
 from training.checkpoint import Stateful, resume, save
+from training.descent import rounded
 from training.pretrain import Pool, draw
 from training.string_loss import (
     Batch,
@@ -156,7 +157,7 @@ def tune(
         batch = Batch(drawn, chain.weights.grammar_now)
         if recipe.distortion is not None:
             batch.crops = distort(batch.crops, recipe.distortion, generator)
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bf16):
+        with rounded(wanted=recipe.bf16):
             losses = chain.losses(batch, recipe.loss, runner)
         possible = torch.isfinite(losses)
         bounded = -torch.logaddexp(-losses[possible], losses.new_tensor(-recipe.hopeless))
@@ -164,7 +165,7 @@ def tune(
         beyond = ~possible | (losses.detach() > recipe.hopeless)
         told.append((float(total.detach()), float(beyond.double().mean())))
         if pools and recipe.characters > 0:
-            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bf16):
+            with rounded(wanted=recipe.bf16):
                 single = _character_loss(chain.network, pools, recipe, generator)
             total = total + recipe.characters * single
         chain.zero_grad(set_to_none=True)

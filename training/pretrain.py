@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from training.augment import Distortion, distort
 from training.checkpoint import resume, save
+from training.descent import rounded
 
 Bytes = NDArray[np.uint8]
 
@@ -119,7 +120,7 @@ def _step(
     recipe: Recipe,
 ) -> float:
     network.train()
-    with torch.autocast(batch.device.type, torch.bfloat16):
+    with rounded(batch.device.type):
         output = network(batch)
     loss = functional.cross_entropy(output.float(), target, label_smoothing=recipe.smoothing)
     optimizer.zero_grad(set_to_none=True)

@@ -20,7 +20,7 @@ from torch.nn import functional
 from service.pipeline.strip import LAYERS, STRIP_HEIGHT
 from training.checkpoint import Stateful, resume, save
 from training.dataset import Sources
-from training.descent import average, descend, renormalised
+from training.descent import average, descend, renormalised, rounded
 from training.strips import KINDS, SYMBOLS, Kind, Strip, build_strips, load_strips
 
 COLUMNS = 4
@@ -266,7 +266,7 @@ def train_swept(
             group["lr"] = recipe.rate * _pace(step, steps)
         layers, symbols, lengths = drawn
         layers = distort(layers, recipe.distortion, generator)
-        with torch.autocast("cpu", torch.bfloat16):
+        with rounded():
             outputs = network(layers)
         losses = forward_penalty(outputs.float(), symbols, lengths)
         loss = bounded(losses, recipe.hopeless).mean()

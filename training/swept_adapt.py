@@ -21,7 +21,7 @@ from service.pipeline.grammar import grammar_for
 from service.pipeline.image import load_cheque
 from service.pipeline.search import gradient
 from service.pipeline.swept import constraint, swept_lattice
-from training.descent import average, descend
+from training.descent import average, descend, rounded
 from training.encode import png
 from training.strips import Strip, cut_strips, zone_strip
 from training.swept import (
@@ -180,7 +180,7 @@ def adapt_swept(
         empty = np.zeros(0, np.uint8)
         own_strips = [Strip(one.layers, empty) for one in strips]
         layers, symbols, lengths = collated([*own_strips, *others])
-        with torch.autocast("cpu", torch.bfloat16):
+        with rounded():
             outputs = network(distort(layers, how.distortion, generator)).float()
         widths = [-(-one.layers.shape[2] // COLUMNS) for one in strips]
         amounts = [one.amounts for one in strips]

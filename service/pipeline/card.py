@@ -128,7 +128,7 @@ class RecordRule:
         return 1 / (1 + math.exp(-min(max(x, -40.0), 40.0)))
 
 
-SIGNS = ("text_before", "text_after", "within", "no_cents", "plain")
+SIGNS = ("text_before", "text_after", "within", "no_cents", "plain", "unplaced")
 """Signs that a reading leaves something out, see `service.pipeline.doubts`."""
 
 
@@ -311,7 +311,9 @@ def _doubts(raw: dict[str, Any] | None) -> Doubts | None:
     if raw is None:
         return None
     slope, shift, bias = (float(raw[name]) for name in ("slope", "shift", "bias"))
-    return Doubts(slope, shift, bias, tuple(float(raw["weights"][name]) for name in SIGNS))
+    # Cards are older than the last sign.
+    weights = {SIGNS[-1]: 0.0, **raw["weights"]}
+    return Doubts(slope, shift, bias, tuple(float(weights[name]) for name in SIGNS))
 
 
 def _field_calibration(raw: dict[str, Any]) -> Calibration:

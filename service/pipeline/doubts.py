@@ -8,11 +8,13 @@ readings have signs of their own; how often they go wrong is fitted on labelled 
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.field_map import SeenPlace
 from service.pipeline.ink import InkImage
 from service.pipeline.levels import median_of_few, percentile_of_few
 from service.pipeline.native.inking import component_stats
@@ -30,24 +32,48 @@ _MOST_WIDTH: Final = 2.5
 _THIN: Final = 7.0
 _LEAST_PIXELS: Final = 6
 _MOST_COUNTED: Final = 3
+# The field map is hardly ever less sure of an amount's place than this.
+_PLACED: Final = 0.8
 _LONG: Final = 4
 
 
 def measure_signs(
-    reading: Interpretation, boxes: NDArray[np.float32], ink: InkImage
+    reading: Interpretation, boxes: NDArray[np.float32], ink: InkImage, place: float = 1.0
 ) -> tuple[float, ...]:
     """The signs of a reading, one for each of `card.SIGNS`.
 
-    boxes: f32 [S, 4] of the symbols read, in pixels of ink. text_before, text_after: marks of
+    boxes: f32 [S, 4] of the symbols read, in pixels of ink; place: how probable the field map holds
+    that the amount is there. text_before, text_after: marks of
     writing, three at most, that follow on the amount at the distance of letters; within: marks
     between its symbols that are none of them; no_cents: 1 where no cents are written; plain: 1
-    where four digits or more have neither cents nor any separator.
+    where four digits or more have neither cents nor any separator; unplaced: how far the place is
+    from a likely one, 1 where the map sees none.
     """
     before, after, within = _marks_beside(boxes, ink)
     digits = re.sub(r"\D", "", reading.digits)
     cents = digits != "" and abs(reading.amount_minor) == int(digits)
     plain = not cents and len(digits) >= _LONG and not re.search(r"\d[.,]\d", reading.text)
-    return float(before), float(after), float(within), float(not cents), float(plain)
+    unplaced = max(0.0, 1 - place / _PLACED)
+    return float(before), float(after), float(within), float(not cents), float(plain), unplaced
+
+
+def place_of(amount: NDArray[np.floating], seen: Sequence[SeenPlace]) -> float:
+    """How probable the places of the field map hold that an amount is where it was read.
+
+    amount: [S, 4], boxes of its symbols in pixels of the page. 0 where it is at none of them: a
+    place shares half of what the smaller of the two covers.
+    """
+    if not len(amount):
+        return 0.0
+    own = (*amount[:, :2].min(axis=0).tolist(), *amount[:, 2:].max(axis=0).tolist())
+    return max((one.probability for one in seen if _shares(own, one.box)), default=0.0)
+
+
+def _shares(a: Sequence[float], b: Sequence[float]) -> bool:
+    shared = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(
+        0.0, min(a[3], b[3]) - max(a[1], b[1])
+    )
+    return shared > 0.5 * min((one[2] - one[0]) * (one[3] - one[1]) for one in (a, b))
 
 
 def line_of(boxes: NDArray[np.float32]) -> tuple[float, float, float]:

@@ -29,7 +29,7 @@ LAYERS: Final = 4
 """Ink, darkness, and where on the page a pixel is: from the left, from above."""
 
 NETWORK: Final = Path(__file__).parent / "field_map.onnx"
-SHA256: Final = "62a43b88586a315ca72fd0906b83f52236a6e6423e5d5e5f254e35cd9f0a3bc7"
+SHA256: Final = "9e0409d85047c5c91a6a8b94bea36fe8a172baefbe92593ed8b5cc279c40d563"
 
 _AREA: Final = 400 * 176
 _MOST: Final = 800

@@ -13,7 +13,7 @@ from service.pipeline.automaton import Grammar
 from service.pipeline.card import Calibration
 from service.pipeline.cutlines import Polygon, polygon, polygons
 from service.pipeline.decision import DEFAULT_MAX_ERROR, Decision, calibrated, decide
-from service.pipeline.doubts import measure_signs
+from service.pipeline.doubts import measure_signs, place_of
 from service.pipeline.evidence import Chain, Evidence, Found, gather, seal
 from service.pipeline.field_map import place_seen
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
@@ -239,12 +239,19 @@ class ChequeReader:
         currency = None
         if first is not None:
             currency = first.currency
-            signs = measure_signs(first, read.boxes, sight.ink)
+            on_page = _on_page(read.boxes, sight, looks[0].seen.sight)
+            places = looks[0].seen.sight.places
+            place = 1.0 if places is None else place_of(on_page, places.seen)
+            signs = measure_signs(first, read.boxes, sight.ink, place)
             minus = trails(first)
             struck = is_struck(sight.ink.ink, read.boxes)
             if not wanted.field_only:
                 minus |= stands_beside(first, read.boxes, read.labels, sight.ink)
-                other = _on_other_paper(read.boxes, sight, looks[0].seen.sight)
+                other = (
+                    places is not None
+                    and len(on_page) > 0
+                    and is_other_paper(on_page, places, looks[0].seen.sight.ink.rules)
+                )
                 currency = currency or self._eye.currency_before(sight, read.boxes)
             sure = self._believed(means, first.amount_minor, signs, wanted)
             outlines = polygons(read.boxes, sight.to_original)
@@ -401,17 +408,13 @@ def _others(pages: Sequence[ChequeImage]) -> Iterator[ChequeImage]:
         yield from further_looks(page)
 
 
-def _on_other_paper(boxes: NDArray[np.float32], chosen: Sight, page: Sight) -> bool:
-    """Whether an amount, boxes f32 [S, 4] in the frame of one look, is on a page that is no cheque.
-
-    page: the first look, which is at all of it.
-    """
-    if page.places is None or not len(boxes):
-        return False
+def _on_page(boxes: NDArray[np.float32], chosen: Sight, page: Sight) -> NDArray[np.floating]:
+    """Boxes [S, 4] in the frame of one look as upright ones in that of the first, `page`."""
+    if chosen is page or not len(boxes):
+        return boxes
     matrix = np.linalg.inv(page.to_original) @ chosen.to_original
     corners = np.array(polygons(boxes, matrix))
-    hulls = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-    return is_other_paper(hulls, page.places, page.ink.rules)
+    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from service.pipeline.card import SIGNS, Doubts
-from service.pipeline.doubts import measure_signs
+from service.pipeline.doubts import measure_signs, place_of
+from service.pipeline.field_map import SeenPlace
 from service.pipeline.ink import InkImage
 from service.pipeline.search import Interpretation
 
@@ -80,15 +81,36 @@ def test_no_symbols_have_nothing_beside_them() -> None:
     assert measure_signs(READ, np.zeros((0, 4), np.float32), ink)[:3] == (0.0, 0.0, 0.0)
 
 
+def test_an_amount_where_the_map_sees_no_likely_place_is_doubted() -> None:
+    ink, boxes = _page([])
+    told = [measure_signs(READ, boxes, ink, place)[-1] for place in (1.0, 0.9, 0.6, 0.2, 0.0)]
+    assert told == sorted(told)
+    assert told[:2] == [0.0, 0.0]
+    assert told[-1] == 1.0
+
+
+def test_the_place_of_an_amount_is_the_one_that_it_shares() -> None:
+    _, boxes = _page([])
+    here = SeenPlace((LEFT - 10, 75, LEFT + 165, 125), 0.7, None, 0.0)
+    part = replace(here, box=(LEFT + 100, 75, LEFT + 400, 125), probability=0.9)
+    away = replace(here, box=(LEFT, 20, LEFT + 160, 60), probability=0.95)
+    assert place_of(boxes, [away, here]) == 0.7
+    assert place_of(boxes, [away, part]) == 0.0
+    assert place_of(boxes, [away]) == 0.0
+    assert place_of(boxes[:0], [here]) == 0.0
+
+
 def test_what_is_left_of_a_posterior_falls_with_signs() -> None:
-    doubts = Doubts(1.2, 0.5, -6.0, (2.0, 1.0, 1.0, 2.0, 2.0))
-    clean = [doubts.believed(p, (0.0,) * 5) for p in (0.0, 0.5, 0.9, 0.999, 1.0)]
+    doubts = Doubts(1.2, 0.5, -6.0, (2.0, 1.0, 1.0, 2.0, 2.0, 1.0))
+    clean = [doubts.believed(p, (0.0,) * 6) for p in (0.0, 0.5, 0.9, 0.999, 1.0)]
     assert clean == sorted(clean)
     assert clean[-1] < 1
-    assert doubts.believed(0.999, (2.0, 0, 0, 0, 0)) < doubts.believed(0.999, (1.0, 0, 0, 0, 0))
+    assert doubts.believed(0.999, (2.0, 0, 0, 0, 0, 0)) < doubts.believed(
+        0.999, (1.0, 0, 0, 0, 0, 0)
+    )
 
 
-@pytest.mark.parametrize("weights", [(1.0,), (float("nan"), 0, 0, 0, 0)])
+@pytest.mark.parametrize("weights", [(1.0,), (float("nan"), 0, 0, 0, 0, 0)])
 def test_doubts_need_a_finite_weight_for_each_sign(weights: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="doubts"):
         Doubts(1.0, 0.0, -4.0, weights)

@@ -26,6 +26,8 @@ _STROKE: Final = 0.08
 _BEFORE: Final = 2.5
 _LONG: Final = (0.2, 1.8)
 _THICK: Final = 0.35
+# As high, what was read as a sign's point is a dash with what it touches.
+_NO_POINT: Final = 0.5
 _SOLID: Final = 60
 _FILLED = re.compile(r"[-=*#/x]$")
 _TRAILS = re.compile(r"[^-=*#x+|]*[., ]\d\d ?-")
@@ -86,14 +88,15 @@ def stands_beside(
     boxes: f32 [S, 4] of the symbols read, in pixels of ink; labels: those symbols. A dash may stand
     before the figures, with a currency sign before it or none, right before such a sign, and right
     after cents; so may CR or DR. It is none where it is not alone, or where the amount has fillers.
-    A dash may also have been read as the point of a sign.
+    A dash may also have been read as the point of a sign, as far as that is no point.
     """
     first = next((n for n, label in enumerate(labels) if label.isdigit()), None)
     if first is None or not _SIGN.issuperset(labels[:first]) or _FILLED.search(reading.text):
         return False
     size, top, _ = line_of(boxes)
     points = boxes[:first][[label == "." for label in labels[:first]]].astype(np.float64)
-    if (_are_dashes(points, top, size) & (_level(points, top, size) <= _LEVEL[1])).any():
+    dashed = _are_dashes(points, top, size) & (_level(points, top, size) <= _LEVEL[1])
+    if (dashed | (points[:, 3] - points[:, 1] >= _NO_POINT * size)).any():
         return True
     left, right = float(boxes[first, 0]), float(boxes[:, 2].max())
     marks = _marks(ink, boxes, (left - _AROUND * size, right + _AROUND * size), top, size)

@@ -36,6 +36,8 @@ _LOOKED_AT = 10
 # no reading.
 _UPRIGHT = 0.89
 _SURELY_UPRIGHT = 0.5
+# Where the field map holds it for less likely that an amount is written, there is no cheque's.
+_NOWHERE = 0.3
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
 
@@ -244,10 +246,10 @@ class ChequeReader:
             place = 1.0 if places is None else place_of(on_page, places.seen)
             signs = measure_signs(first, read.boxes, sight.ink, place)
             minus = trails(first)
-            struck = is_struck(sight.ink.ink, read.boxes)
+            struck = is_struck(sight.ink, read.boxes)
             if not wanted.field_only:
                 minus |= stands_beside(first, read.boxes, read.labels, sight.ink)
-                other = (
+                other = place < _NOWHERE or (
                     places is not None
                     and len(on_page) > 0
                     and is_other_paper(on_page, places, looks[0].seen.sight.ink.rules)

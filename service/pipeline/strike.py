@@ -1,7 +1,8 @@
 """Whether an amount is struck out: one line runs through all of its characters.
 
 Such an amount may read as surely as any other. But characters leave gaps between them at every
-height, and the line of a form runs below their middle, or is taken out with the ruled lines.
+height, and the line of a form runs below their middle. The line that strikes an amount out may have
+been taken out of its ink with the ruled lines: then it is in what was dark before.
 """
 
 from typing import Final
@@ -11,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.doubts import line_of
+from service.pipeline.ink import InkImage
 
 _SOLID: Final = 60
+# So dark, of what strokes are, is what was part of a stroke or of a line.
+_AS_DARK: Final = 0.6
 # A line is looked for in these rows of the amount, in its heights, leaning up to so much.
 _ROWS: Final = (0.22, 0.72)
 _LEANS: Final = (-0.12, -0.08, -0.04, 0.0, 0.04, 0.08, 0.12)
@@ -25,11 +29,11 @@ _FEWEST: Final = 3
 _HEIGHT: Final = 32
 
 
-def is_struck(ink: NDArray[np.uint8], boxes: NDArray[np.floating]) -> bool:
+def is_struck(ink: InkImage, boxes: NDArray[np.floating]) -> bool:
     """Whether a line runs through an amount from its first character to its last.
 
-    ink: u8 [H, W]; boxes: [S, 4] of its symbols in pixels of ink. Of fewer than three symbols
-    nothing is said: the bars of two may make a line.
+    boxes: [S, 4] of its symbols in pixels of ink. Of fewer than three symbols nothing is said: the
+    bars of two may make a line.
     """
     if len(boxes) < _FEWEST:
         return False
@@ -37,9 +41,17 @@ def is_struck(ink: NDArray[np.uint8], boxes: NDArray[np.floating]) -> bool:
     left, right = float(boxes[:, 0].min()), float(boxes[:, 2].max())
     x0, x1 = round(left + _ENDS * size), round(right - _ENDS * size)
     y0, y1 = round(top), round(top + size)
-    zone = ink[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)]
-    if zone.size == 0 or x1 - x0 < 1.5 * size:
+    part = slice(max(0, y0), max(0, y1)), slice(max(0, x0), max(0, x1))
+    zone, darkness = ink.ink[part], ink.darkness[part]
+    strokes = darkness[zone > _SOLID]
+    if not len(strokes) or x1 - x0 < 1.5 * size:
         return False
+    dark = darkness > _AS_DARK * float(np.median(strokes))
+    return _is_crossed(zone) or _is_crossed(255 * dark.astype(np.uint8))
+
+
+def _is_crossed(zone: NDArray[np.uint8]) -> bool:
+    """Whether a line runs through a zone, u8 [H, W], from side to side."""
     scale = _HEIGHT / zone.shape[0]
     width = max(round(zone.shape[1] * scale), 1)
     small = cv2.resize(zone, (width, _HEIGHT), interpolation=cv2.INTER_AREA)

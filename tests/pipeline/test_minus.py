@@ -102,6 +102,7 @@ def test_and_one_that_was_read_as_the_point_of_a_sign() -> None:
     letters = [(200, 80, 24, 40), (226, 90, 20, 30)]
     dash, point, foot = (250, 98, 24, 5), (250, 112, 9, 8), (250, 114, 14, 6)
     assert _beside([], "RS.50000", [*letters, dash, *READ])
+    assert _beside([], "RS.50000", [*letters, (250, 80, 20, 24), *READ])
     assert not _beside([], "RS.50000", [*letters, point, *READ])
     assert not _beside([], "RS.50000", [*letters, foot, *READ])
 

@@ -1,10 +1,13 @@
 """Papers with an amount on them that are no cheques, drawn."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from service.pipeline.field_map import FieldMap
 from service.pipeline.ink import HORIZONTAL, VERTICAL
 from service.pipeline.paper import cells_with
 from service.pipeline.reader import ChequeReader
@@ -146,3 +149,14 @@ def test_parts_of_lines_between_two_sides_make_cells() -> None:
     wide = [(200, y, 700, y + 2, HORIZONTAL) for _, _, y in parts]
     near = [(300, 120, 302, 200, VERTICAL), (640, 120, 642, 200, VERTICAL)]
     assert cells_with(amount, np.array([*wide, *near], np.int32)) <= 1
+
+
+def test_where_the_map_sees_no_amount_none_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = ChequeReader(load_settings().model_dir)
+    page = (Path(__file__).parents[2] / "samples" / "us-personal-04.tif").read_bytes()
+    assert reader.read(page).decision == "accept"
+    monkeypatch.setattr(FieldMap, "places", lambda _: [])
+    reading = reader.read(page)
+    assert (reading.decision, reading.reject_reason) == ("reject", "no_cheque")
+    assert reading.amount_minor == 205000
+    assert reading.signs[-1] == 1.0

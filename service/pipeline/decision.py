@@ -194,11 +194,13 @@ def decide(
     blank: bool,
     other_paper: bool = False,
     struck: bool = False,
+    placed: bool = True,
 ) -> tuple[Decision, str | None]:
     """Accept, or say why not, so that at most max_error of what is accepted is wrong.
 
     negative: the amount was written as a negative one. blank: the image holds no ink at all.
-    other_paper: the page is no cheque. struck: a line runs through the amount.
+    other_paper: the page is no cheque. struck: a line runs through the amount. placed: it stands
+    where a cheque's amount may.
     """
     if blank:
         return "reject", UNREADABLE
@@ -212,6 +214,8 @@ def decide(
         return "reject", NO_CHEQUE
     if struck:
         return "reject", STRUCK
+    if not placed:
+        return "reject", NO_AMOUNT
     if calibration.tally is None:
         return "reject", NOT_CALIBRATED
     acceptance = largest_acceptance(calibration, max_error)

@@ -36,7 +36,7 @@ _LOOKED_AT = 10
 # no reading.
 _UPRIGHT = 0.89
 _SURELY_UPRIGHT = 0.5
-# Where the field map holds it for less likely that an amount is written, there is no cheque's.
+# Where the field map holds it for less likely that an amount is written, there is none.
 _NOWHERE = 0.3
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
@@ -235,6 +235,7 @@ class ChequeReader:
         read = _read(looks, amount, wanted.grammar)
         first, sight = read.first, read.seen.sight
         minus = other = struck = False
+        place = 1.0
         signs: tuple[float, ...] = ()
         symbols: tuple[SymbolBox, ...] = ()
         sure: dict[int, float] = {}
@@ -243,13 +244,14 @@ class ChequeReader:
             currency = first.currency
             on_page = _on_page(read.boxes, sight, looks[0].seen.sight)
             places = looks[0].seen.sight.places
-            place = 1.0 if places is None else place_of(on_page, places.seen)
+            if places is not None:
+                place = place_of(on_page, places.seen)
             signs = measure_signs(first, read.boxes, sight.ink, place)
             minus = trails(first)
             struck = is_struck(sight.ink, read.boxes)
             if not wanted.field_only:
                 minus |= stands_beside(first, read.boxes, read.labels, sight.ink)
-                other = place < _NOWHERE or (
+                other = (
                     places is not None
                     and len(on_page) > 0
                     and is_other_paper(on_page, places, looks[0].seen.sight.ink.rules)
@@ -268,6 +270,7 @@ class ChequeReader:
             blank=len(sight.graph.crops) == 0,
             other_paper=other,
             struck=struck,
+            placed=place >= _NOWHERE,
         )
         reading = Reading(
             amount_minor=amount,

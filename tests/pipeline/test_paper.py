@@ -157,6 +157,6 @@ def test_where_the_map_sees_no_amount_none_is_accepted(monkeypatch: pytest.Monke
     assert reader.read(page).decision == "accept"
     monkeypatch.setattr(FieldMap, "places", lambda _: [])
     reading = reader.read(page)
-    assert (reading.decision, reading.reject_reason) == ("reject", "no_cheque")
+    assert (reading.decision, reading.reject_reason) == ("reject", "no_amount_found")
     assert reading.amount_minor == 205000
     assert reading.signs[-1] == 1.0

@@ -31,7 +31,9 @@ _NO_POINT: Final = 0.5
 _SOLID: Final = 60
 _FILLED = re.compile(r"[-=*#/x]$")
 _TRAILS = re.compile(r"[^-=*#x+|]*[., ]\d\d ?-")
-_SIGN: Final = frozenset("$£€₹RS.")
+_OPENING: Final = frozenset("$£€₹RS.=")
+# Both strokes of an "=" are together higher.
+_ONE_STROKE: Final = 0.2
 # A dash before a currency sign is shorter than what is left of a line that leads there. How far
 # before the amount ink is looked at, so that none nearer is cut off.
 _SHORT: Final = 0.9
@@ -88,12 +90,17 @@ def stands_beside(
     boxes: f32 [S, 4] of the symbols read, in pixels of ink; labels: those symbols. A dash may stand
     before the figures, with a currency sign before it or none, right before such a sign, and right
     after cents; so may CR or DR. It is none where it is not alone, or where the amount has fillers.
-    A dash may also have been read as the point of a sign, as far as that is no point.
+    A dash may also have been read as the point of a sign, as far as that is no point, or as an
+    opening "=", of which it has one stroke.
     """
     first = next((n for n, label in enumerate(labels) if label.isdigit()), None)
-    if first is None or not _SIGN.issuperset(labels[:first]) or _FILLED.search(reading.text):
+    if first is None or not _OPENING.issuperset(labels[:first]) or _FILLED.search(reading.text):
         return False
     size, top, _ = line_of(boxes)
+    opening = boxes[:first][[label == "=" for label in labels[:first]]].astype(np.float64)
+    if len(opening):
+        single = opening[:, 3] - opening[:, 1] <= _ONE_STROKE * size
+        return bool((single & _are_dashes(opening, top, size)).any())
     points = boxes[:first][[label == "." for label in labels[:first]]].astype(np.float64)
     dashed = _are_dashes(points, top, size) & (_level(points, top, size) <= _LEVEL[1])
     if (dashed | (points[:, 3] - points[:, 1] >= _NO_POINT * size)).any():

@@ -107,6 +107,14 @@ def test_and_one_that_was_read_as_the_point_of_a_sign() -> None:
     assert not _beside([], "RS.50000", [*letters, foot, *READ])
 
 
+def test_and_one_that_was_read_as_an_equals_sign() -> None:
+    dash, equals = (266, 98, 22, 5), (266, 92, 22, 14)
+    assert _beside([], "$=50000", [SIGN, dash, *READ])
+    assert _beside([], "=50000", [dash, *READ])
+    assert not _beside([], "$=50000", [SIGN, equals, *READ])
+    assert not _beside([], "=50000=", [dash, *READ, (470, 98, 22, 5)])
+
+
 def test_and_one_right_before_a_currency_sign_but_not_the_end_of_a_line_there() -> None:
     near, line = (200, 98, 24, 5), (185, 98, 40, 5)
     assert _beside([near], "$50000", [SIGN, *READ])

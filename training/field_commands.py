@@ -61,10 +61,10 @@ def field_map(
             text = f"training, loss {loss:.5f}, held out {loss_of(network, held_out):.5f}"
             bar.update(task, completed=seen, description=text)
 
-        seen = load_pages(folder / "train")
-        network = begun_with(load_field_map(NETWORK), seen) if begin else FieldMapNet()
+        learned = load_pages(folder / "train")
+        network = begun_with(load_field_map(NETWORK), learned) if begin else FieldMapNet()
         recipe = MapRecipe(pages, rate=rate, seed=seed)
-        network = train_map(network, seen, recipe, folder / "checkpoint.pt", show)
+        network = train_map(network, learned, recipe, folder / "checkpoint.pt", show)
         difference = export_field_map(network, NETWORK)
     digest = hashlib.sha256(NETWORK.read_bytes()).hexdigest()
     say(f"wrote {NETWORK}; torch and ONNX differ by at most {difference:.1g}")

@@ -311,8 +311,8 @@ def _doubts(raw: dict[str, Any] | None) -> Doubts | None:
     if raw is None:
         return None
     slope, shift, bias = (float(raw[name]) for name in ("slope", "shift", "bias"))
-    # Cards are older than the last sign.
-    weights = {SIGNS[-1]: 0.0, **raw["weights"]}
+    # There are cards that are older than this sign.
+    weights = {"unplaced": 0.0, **raw["weights"]}
     return Doubts(slope, shift, bias, tuple(float(weights[name]) for name in SIGNS))
 
 

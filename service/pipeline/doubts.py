@@ -8,13 +8,11 @@ readings have signs of their own; how often they go wrong is fitted on labelled 
 
 import math
 import re
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.field_map import SeenPlace
 from service.pipeline.ink import InkImage
 from service.pipeline.levels import median_of_few, percentile_of_few
 from service.pipeline.native.inking import component_stats
@@ -55,25 +53,6 @@ def measure_signs(
     plain = not cents and len(digits) >= _LONG and not re.search(r"\d[.,]\d", reading.text)
     unplaced = max(0.0, 1 - place / _PLACED)
     return float(before), float(after), float(within), float(not cents), float(plain), unplaced
-
-
-def place_of(amount: NDArray[np.floating], seen: Sequence[SeenPlace]) -> float:
-    """How probable the places of the field map hold that an amount is where it was read.
-
-    amount: [S, 4], boxes of its symbols in pixels of the page. 0 where it is at none of them: a
-    place shares half of what the smaller of the two covers.
-    """
-    if not len(amount):
-        return 0.0
-    own = (*amount[:, :2].min(axis=0).tolist(), *amount[:, 2:].max(axis=0).tolist())
-    return max((one.probability for one in seen if _shares(own, one.box)), default=0.0)
-
-
-def _shares(a: Sequence[float], b: Sequence[float]) -> bool:
-    shared = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(
-        0.0, min(a[3], b[3]) - max(a[1], b[1])
-    )
-    return shared > 0.5 * min((one[2] - one[0]) * (one[3] - one[1]) for one in (a, b))
 
 
 def line_of(boxes: NDArray[np.float32]) -> tuple[float, float, float]:

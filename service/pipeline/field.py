@@ -206,6 +206,19 @@ def find_places(ink: InkImage) -> Places | None:
     return Places(boxes, features, marks, ink, words.boxes, seen.places())
 
 
+def place_of(amount: NDArray[np.floating], seen: Sequence[SeenPlace]) -> float:
+    """How probable the places of the field map hold that an amount is where it was read.
+
+    amount: [S, 4], boxes of its symbols in pixels of the page. 0 where it is at none of them: a
+    place shares half of what the smaller of the two covers.
+    """
+    if not len(amount):
+        return 0.0
+    own = (*amount[:, :2].min(axis=0).tolist(), *amount[:, 2:].max(axis=0).tolist())
+    shared = ((one, *_overlap(own, one.box)) for one in seen)
+    return max((one.probability for one, both, less in shared if both > 0.5 * less), default=0.0)
+
+
 def choose(
     places: Places, penalties: NDArray[np.float32], most: int, known: Sequence[Box] = ()
 ) -> list[FieldCandidate]:
@@ -263,7 +276,7 @@ def _same(a: Box, b: Box) -> bool:
     return shared > _VARIANT * smaller and abs(a[0] - b[0]) < near and abs(a[2] - b[2]) < near
 
 
-def _overlap(a: Box, b: Box) -> tuple[int, int]:
+def _overlap(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
     """Areas: what two boxes share, and the smaller one."""
     wide = max(0, min(a[2], b[2]) - max(a[0], b[0]))
     high = max(0, min(a[3], b[3]) - max(a[1], b[1]))

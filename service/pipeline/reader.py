@@ -13,8 +13,9 @@ from service.pipeline.automaton import Grammar
 from service.pipeline.card import Calibration
 from service.pipeline.cutlines import Polygon, polygon, polygons
 from service.pipeline.decision import DEFAULT_MAX_ERROR, Decision, calibrated, decide
-from service.pipeline.doubts import measure_signs, place_of
+from service.pipeline.doubts import measure_signs
 from service.pipeline.evidence import Chain, Evidence, Found, gather, seal
+from service.pipeline.field import place_of
 from service.pipeline.field_map import place_seen
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
@@ -234,6 +235,7 @@ class ChequeReader:
         amount = max(means, key=means.__getitem__) if means else None
         read = _read(looks, amount, wanted.grammar)
         first, sight = read.first, read.seen.sight
+        page_seen = looks[0].seen.sight
         minus = other = struck = False
         place = 1.0
         signs: tuple[float, ...] = ()
@@ -242,20 +244,17 @@ class ChequeReader:
         currency = None
         if first is not None:
             currency = first.currency
-            on_page = _on_page(read.boxes, sight, looks[0].seen.sight)
-            places = looks[0].seen.sight.places
-            if places is not None:
-                place = place_of(on_page, places.seen)
+            if page_seen.places is not None:
+                on_page = _on_page(read.boxes, sight, page_seen)
+                place = place_of(on_page, page_seen.places.seen)
+                other = len(on_page) > 0 and is_other_paper(
+                    on_page, page_seen.places, page_seen.ink.rules
+                )
             signs = measure_signs(first, read.boxes, sight.ink, place)
             minus = trails(first)
             struck = is_struck(sight.ink, read.boxes)
             if not wanted.field_only:
                 minus |= stands_beside(first, read.boxes, read.labels, sight.ink)
-                other = (
-                    places is not None
-                    and len(on_page) > 0
-                    and is_other_paper(on_page, places, looks[0].seen.sight.ink.rules)
-                )
                 currency = currency or self._eye.currency_before(sight, read.boxes)
             sure = self._believed(means, first.amount_minor, signs, wanted)
             outlines = polygons(read.boxes, sight.to_original)

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from service.pipeline.card import SIGNS, Doubts
-from service.pipeline.doubts import measure_signs, place_of
+from service.pipeline.doubts import measure_signs
+from service.pipeline.field import place_of
 from service.pipeline.field_map import SeenPlace
 from service.pipeline.ink import InkImage
 from service.pipeline.search import Interpretation

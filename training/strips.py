@@ -79,11 +79,18 @@ def cut_strips(
 
 
 def build_strips(
-    sources: Sources, folder: Path, kind: Kind, shards: int, split: Split, workers: int = 2
+    sources: Sources,
+    folder: Path,
+    kind: Kind,
+    shards: int,
+    split: Split,
+    workers: int = 2,
+    first: int = 0,
 ) -> Iterator[int]:
-    """Write the missing shards of a kind; yields each one's number."""
-    paths = [_shard(folder, kind, number) for number in range(shards)]
-    return build_shards(paths, _start, (sources, kind, split), _build, workers)
+    """Write the missing shards of a kind, `shards` of them from number `first` on; yields each
+    one's number among these."""
+    paths = [_shard(folder, kind, number) for number in range(first, first + shards)]
+    return build_shards(paths, _start, (sources, kind, split, first), _build, workers)
 
 
 def load_strips(folder: Path, kind: Kind, shards: int | None = None) -> list[Strip]:
@@ -114,19 +121,21 @@ def pack(strips: Sequence[Strip], path: Path) -> None:
 
 _Maker = Callable[[int], list[Strip]]
 _maker: _Maker | None = None  # one a worker process
+_first = 0
 
 
-def _start(sources: Sources, kind: Kind, split: Split) -> None:
-    global _maker
+def _start(sources: Sources, kind: Kind, split: Split, first: int) -> None:
+    global _maker, _first
     cv2.setNumThreads(1)
-    _maker = _makers[kind](sources, split)
+    _maker, _first = _makers[kind](sources, split), first
 
 
 def _build(job: Job) -> int:
     path, number = job
     assert _maker is not None
     made: list[Strip] = []
-    for seed in range(number * SHARD, (number + 1) * SHARD):
+    start = (_first + number) * SHARD
+    for seed in range(start, start + SHARD):
         # The service refuses some pictures of odd shapes: there is nothing to learn from them.
         with suppress(InputError):
             made += _maker(seed)

@@ -108,17 +108,20 @@ class StripDistortion:
 
     shear: ratio; turn: rise of the line over its length, px; stretch, size: natural logarithms of
     the width's and of the height's factor; shift: px up or down; bend: px of a smooth random
-    displacement; thick: share of strips whose strokes are thinned or thickened; contrast: natural
-    logarithm of the exponent of each layer; found: share of strips whose ink is found anew, in the
-    darkness; noise: the most of its standard deviation in the darkness, of 1.
+    displacement within a character; wander: px across and down of one from character to character,
+    so that neighbours differ in width, height and where they stand; thick: share of strips whose
+    strokes are thinned or thickened; contrast: natural logarithm of the exponent of each layer;
+    found: share of strips whose ink is found anew, in the darkness; noise: the most of its standard
+    deviation in the darkness, of 1.
     """
 
-    shear: float = 0.25
+    shear: float = 0.3
     turn: float = 2.0
     stretch: float = 0.15
     size: float = 0.15
     shift: float = 2.0
-    bend: float = 0.9
+    bend: float = 1.2
+    wander: tuple[float, float] = (9.0, 6.0)
     thick: float = 0.3
     contrast: float = 0.4
     found: float = 0.15
@@ -145,9 +148,13 @@ def distort(strips: Tensor, how: StripDistortion, generator: torch.Generator) ->
     across = torch.exp(within(how.stretch).clamp(min=-how.stretch / 3))
     source_x = x * across + within(how.shear) * y
     source_y = y * torch.exp(within(how.size)) + within(how.turn) * x / width + within(how.shift)
-    knots = (3, max(width // 16, 2))
-    coarse = (torch.rand(count, 2, *knots, generator=generator) * 2 - 1) * how.bend
-    moved = functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=True)
+
+    def smooth(rows: int, every: int, across: float, down: float) -> Tensor:
+        drawn = torch.rand(count, 2, rows, max(width // every, 2), generator=generator) * 2 - 1
+        drawn *= torch.tensor([across, down]).view(1, 2, 1, 1)
+        return functional.interpolate(drawn, (height, width), mode="bilinear", align_corners=True)
+
+    moved = smooth(3, 16, how.bend, how.bend) + smooth(2, 32, *how.wander) * chance()
     grid = torch.stack(
         [
             (source_x + moved[:, 0]) * (2 / width),
@@ -318,15 +325,21 @@ def said(network: nn.Module, strips: Sequence[Strip], size: int = 128) -> list[s
 
 
 def build_swept_material(
-    sources: Sources, folder: Path, shards: Mapping[Kind, int], held_out: int, workers: int
+    sources: Sources,
+    folder: Path,
+    shards: Mapping[Kind, int],
+    held_out: int,
+    workers: int,
+    first: int = 0,
 ) -> Iterator[str]:
     """Make the strips that are missing; yields what has been made.
 
-    shards: thousands of images of each kind; held_out: of other writers, of each kind.
+    shards: thousands of images of each kind, from thousand `first` on; held_out: of other writers,
+    of each kind.
     """
     for kind in KINDS:
         for number in build_strips(
-            sources, folder / "train", kind, shards.get(kind, 0), "train", workers
+            sources, folder / "train", kind, shards.get(kind, 0), "train", workers, first
         ):
             yield f"{kind} {number + 1} of {shards[kind]}"
         if held_out:

@@ -36,6 +36,9 @@ def sweep(
     ] = 15,
     cheques: Annotated[int, typer.Option(help="Thousands of synthetic cheques.", min=0)] = 4,
     strings: Annotated[int, typer.Option(help="Thousands of real strings.", min=0)] = 8,
+    first: Annotated[
+        int, typer.Option(help="The first thousand of each: other ones hold other images.", min=0)
+    ] = 0,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
     begin: Annotated[
         list[Path] | None,
@@ -69,7 +72,7 @@ def sweep(
                 made = swept.build_swept_material(
                     Sources(data_folder(data), fonts), runs / name,
                     {"fields": fields, "print": printed, "cheques": cheques, "strings": strings},
-                    1, workers,
+                    1, workers, first,
                 )  # fmt: skip
                 for done in made:
                     bar.update(task, advance=1, description=done)

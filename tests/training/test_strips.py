@@ -1,11 +1,16 @@
 """Strips for the swept network: which zones of a page say nothing."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from service.pipeline.field import Box, FieldCandidate, Zone
-from training.strips import _cuts, _holds
+from training import strips
+from training.dataset import Sources
+from training.strips import Strip, _cuts, _holds, symbols_of
 
 
 def _owner(text: str) -> NDArray[np.uint8]:
@@ -40,6 +45,25 @@ def test_a_zone_that_leaves_digits_of_the_amount_out_cuts_it(
 ) -> None:
     owner = _owner(text.replace(" ", ""))
     assert _cuts(_candidate(*boxes), owner, text) is cut
+
+
+def test_other_thousands_are_made_from_other_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def maker(_sources: Sources, _split: str) -> Callable[[int], list[Strip]]:
+        def make(seed: int) -> list[Strip]:
+            made.append(seed)
+            return [Strip(np.zeros((2, 36, 8), np.uint8), symbols_of("1"))] * (seed % 1000 == 0)
+
+        return make
+
+    monkeypatch.setitem(strips._makers, "fields", maker)
+    for first in (0, 7):
+        strips._start(Sources(tmp_path, None), "fields", "train", first)
+        assert strips._build((tmp_path / f"{first}.npz", 1)) == 1
+    assert made == [*range(1000, 2000), *range(8000, 9000)]
 
 
 def test_a_zone_elsewhere_holds_nothing_of_the_amount() -> None:

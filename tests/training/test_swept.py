@@ -97,33 +97,50 @@ def _strips(count: int) -> list[Strip]:
     return made
 
 
+_STILL = StripDistortion(
+    shear=0, turn=0, stretch=0, size=0, shift=0, bend=0, wander=(0, 0), thick=0, contrast=0,
+    found=0, noise=0,
+)  # fmt: skip
+
+
 def test_distorted_strips_keep_their_shape_and_ink() -> None:
     layers, _, _ = collated(_strips(16))
-    how = StripDistortion(noise=0.0)
+    # These strips end where their ink does: it must not wander out of them.
+    how = StripDistortion(wander=(1.0, 1.0), noise=0.0)
     changed = distort(layers, how, torch.Generator().manual_seed(0))
     assert changed.shape == layers.shape
     assert changed.dtype == torch.uint8
     assert not torch.equal(changed, layers)
     share = changed.float().sum((2, 3)) / layers.float().sum((2, 3))
-    assert float(share.min()) > 0.4
+    assert float(share.min()) > 0.2
     assert float(share.max()) < 3.0
-    still = StripDistortion(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-    assert torch.equal(distort(layers, still, torch.Generator()), layers)
+    assert 0.8 < float(share.mean()) < 1.25
+    assert torch.equal(distort(layers, _STILL, torch.Generator()), layers)
 
 
 def test_ink_is_found_anew_in_the_darkness() -> None:
     layers, _, _ = collated(_strips(16))
     layers[:, 0] = 0
-    still = StripDistortion(0, 0, 0, 0, 0, 0, 0, 0, found=1.0, noise=0.0)
-    ink, darkness = distort(layers, still, torch.Generator().manual_seed(0)).unbind(1)
+    anew = replace(_STILL, found=1.0)
+    ink, darkness = distort(layers, anew, torch.Generator().manual_seed(0)).unbind(1)
     assert torch.equal(darkness, layers[:, 1])
     assert not ink[darkness == 0].any()
     assert (ink[darkness > 100] > 0).float().mean() > 0.9
 
 
+def test_characters_that_wander_differ_in_height() -> None:
+    bars, _, _ = collated([Strip(one.layers, symbols_of("1")) for one in _strips(16)])
+    moved = distort(bars, replace(_STILL, wander=(0.0, 8.0)), torch.Generator().manual_seed(0))
+    heights = (moved[:, 0] > 127).sum(1)
+    assert set((bars[:, 0] > 127).sum(1).ravel().tolist()) == {0, 20}
+    tallest = heights.amax(1)
+    assert int(tallest.max()) > 21
+    assert int(tallest.min()) < 20
+
+
 def test_noise_is_in_the_darkness_alone() -> None:
     layers, _, _ = collated(_strips(16))
-    noisy = StripDistortion(0, 0, 0, 0, 0, 0, 0, 0, found=0.0, noise=0.2)
+    noisy = replace(_STILL, noise=0.2)
     ink, darkness = distort(layers, noisy, torch.Generator().manual_seed(0)).unbind(1)
     assert torch.equal(ink, layers[:, 0])
     assert not torch.equal(darkness, layers[:, 1])
@@ -149,7 +166,7 @@ def test_training_learns_to_say_strips_and_goes_on_where_it_stopped(tmp_path: Pa
     assert [one.strips for one in again] == [7200]
 
 
-_MILD = StripDistortion(0.05, 0.5, 0.05, 0.05, 0.5, 0.2, 0.0, 0.0, 0.0, 0.0)
+_MILD = replace(_STILL, shear=0.05, turn=0.5, stretch=0.05, size=0.05, shift=0.5, bend=0.2)
 
 
 def test_a_mean_is_of_all_weights() -> None:

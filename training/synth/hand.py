@@ -128,7 +128,12 @@ class _Page:
                 continue
             row = row + 1 if symbol == "0" and follows in "0.," else 0
             size = hand.zero_shrink**row if _ends_in_zeros(symbols, place - 1) else 1.0
-            coverage, _, top = self._draw(symbol, max(size, 0.4) * unit, y, follows)
+            size = max(size, 0.4)
+            if symbol in DIGITS and owned:
+                larger = self._larger()
+                size *= larger
+                y += max(larger - 1.0, 0.0) * float(rng.choice([0.0, 0.3])) * unit
+            coverage, _, top = self._draw(symbol, size * unit, y, follows)
             tuck = hand.tuck * (_MARK_TUCK if marks(follows, symbol) else 1.0)
             if "-" in (follows, symbol):
                 tuck, gap = 0.0, max(gap, 0.05)
@@ -140,6 +145,11 @@ class _Page:
             self._after(box, before, unit)
             before, follows, wide = box, symbol, 0.0
         return front.right
+
+    def _larger(self) -> float:
+        """How many times as large as usual the next digit of the amount is."""
+        written = sum(symbol in DIGITS for symbol in self.text)
+        return self.hand.first_size if not written else float(np.exp(self.hand.trend * written))
 
     def apart(self, end: int) -> int:
         """Where raised cents begin behind what ends there, px."""

@@ -24,7 +24,11 @@ SOURCES: dict[str, float] = {
 
 @dataclass(slots=True)
 class Hand:
-    """What stays the same while one person writes one amount; lengths in digit heights."""
+    """What stays the same while one person writes one amount; lengths in digit heights.
+
+    first_size: height of the first digit, as many begin an amount with a large one. trend: how much
+    larger each digit is than the one before it, as a natural logarithm.
+    """
 
     pen: Pen
     writer: Writer | None
@@ -51,6 +55,8 @@ class Hand:
     chain: Chain | None
     zero_shrink: float
     small_cents: bool
+    first_size: float
+    trend: float
     shapes: dict[str, tuple[Template, Floats] | Glyph | None] = field(default_factory=dict)
 
 
@@ -88,6 +94,8 @@ def sample_hand(rng: np.random.Generator, bank: GlyphBank, height: float) -> Han
         chain=sample_chain(rng) if rng.random() < 0.25 else None,
         zero_shrink=float(rng.choice([1.0, rng.uniform(0.72, 0.95)], p=[0.6, 0.4])),
         small_cents=bool(rng.random() < 0.15),
+        first_size=float(rng.choice([1.0, rng.uniform(1.15, 1.9)], p=[0.9, 0.1])),
+        trend=float(rng.choice([rng.normal(0.0, 0.01), rng.normal(-0.03, 0.03)], p=[0.75, 0.25])),
     )
 
 

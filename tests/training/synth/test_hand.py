@@ -183,6 +183,19 @@ def test_zeros_at_the_end_may_shrink_and_cents_stand_higher(writer: HandWriter) 
     assert 4 <= raised <= 40
 
 
+def test_some_hands_begin_large_and_some_grow_smaller(writer: HandWriter) -> None:
+    first, last = [], []
+    for seed in range(200):
+        places = boxes(writer.write(np.random.default_rng(seed), line("66666666"), 40.0))
+        high = places[:, 3] - places[:, 1]
+        first.append(high[0] / np.median(high))
+        last.append(high[-2:].mean() / high[1:3].mean())
+    assert 0.04 < np.mean(np.array(first) > 1.25) < 0.2
+    assert 0.95 < np.median(first) < 1.1
+    assert 0.03 < np.mean(np.array(last) < 0.8) < 0.25
+    assert 0.95 < np.median(last) < 1.05
+
+
 def test_slashed_zeros_are_kept_apart() -> None:
     t = np.linspace(0, 1, 40)[:, None]
     angle = 2 * np.pi * t

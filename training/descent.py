@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -36,6 +37,22 @@ def average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
             kept.lerp_(new, 1 - decay)
         for own, other in zip(averaged.buffers(), network.buffers(), strict=True):
             own.copy_(other)
+
+
+def folded(network: _Network) -> _Network:
+    """The same function, whose batch norms are part of the convolutions before them.
+
+    A step takes two thirds of the time, and nothing hangs on what else is in a batch: for networks
+    that are trained on.
+    """
+    network = copy.deepcopy(network).eval()
+    for layers in [one for one in network.modules() if isinstance(one, nn.Sequential)]:
+        for place, one in enumerate(layers):
+            before = layers[place - 1] if place else None
+            if isinstance(one, nn.BatchNorm2d) and isinstance(before, nn.Conv2d):
+                layers[place - 1] = fuse_conv_bn_eval(before, one)
+                layers[place] = nn.Identity()
+    return network.requires_grad_()
 
 
 def renormalised(network: _Network, given: Sequence[Tensor]) -> _Network:

@@ -213,9 +213,10 @@ def _taken(network: _Network, held: Mapping[str, Tensor]) -> _Network:
             state[name] = held[name]
     for name, norm in norms.items():
         parts, place = name.rsplit(".", 1)
-        bias = f"{parts}.{int(place) - 1}.weight_bias"
-        if bias in held:
-            state[f"{name}.bias"] = held[bias]
+        before = f"{parts}.{int(place) - 1}"
+        for bias in (f"{before}.weight_bias", f"{before}.bias"):
+            if bias in held:
+                state[f"{name}.bias"] = held[bias]
         state[f"{name}.weight"] = torch.full_like(norm.weight, (1 + norm.eps) ** 0.5)
     network.load_state_dict(state)
     return network.eval()

@@ -20,7 +20,7 @@ from torch.nn import functional
 from service.pipeline.strip import LAYERS, STRIP_HEIGHT
 from training.checkpoint import Stateful, resume, save
 from training.dataset import Sources
-from training.descent import average, descend, renormalised, rounded
+from training.descent import average, descend, folded, rounded
 from training.strips import KINDS, SYMBOLS, Kind, Strip, build_strips, load_strips
 
 COLUMNS = 4
@@ -31,10 +31,6 @@ INK, PAPER = 1.275, -0.1
 SHARES: dict[Kind, float] = {"fields": 0.44, "print": 0.2, "cheques": 0.18, "strings": 0.1}
 SILENT_SHARE = 0.08
 """Of a batch: strips that say something, by kind, and strips of no amount."""
-
-
-# Strips of each kind that batch norms are measured on.
-_MEASURED = 128
 
 
 class SweptNet(nn.Module):
@@ -376,12 +372,12 @@ def run_swept(
         progress(now, right)
 
     present = [(some, share) for some, share in kinds if some]
-    if begin is not None:
-        strips = [strip for some, _ in present for strip in some[:_MEASURED]]
-        batches = range(0, len(strips), 64)
-        begin = renormalised(begin, [collated(strips[one : one + 64])[0] for one in batches])
     return train_swept(
-        begin or SweptNet(), present, recipe, checkpoint=folder / "checkpoint.pt", progress=tell
+        folded(begin) if begin else SweptNet(),
+        present,
+        recipe,
+        checkpoint=folder / "checkpoint.pt",
+        progress=tell,
     )
 
 

@@ -27,30 +27,36 @@ class _Opinion:
 
 
 def test_one_opinion_stays_what_it_is() -> None:
-    assert together([{100: 0.6, 200: 0.3}]) == pytest.approx({100: 0.6, 200: 0.3})
-    assert together([{}]) == {}
+    assert together([{100: 0.6, 200: 0.3}], [1.0]) == pytest.approx({100: 0.6, 200: 0.3})
+    assert together([{}], [1.0]) == {}
 
 
 def test_opinions_are_multiplied() -> None:
-    both = together([{100: 0.8, 200: 0.2}, {100: 0.5, 200: 0.5}])
+    both = together([{100: 0.8, 200: 0.2}, {100: 0.5, 200: 0.5}], [1.0, 1.0])
     assert both[100] / both[200] == pytest.approx((0.8 * 0.5 / (0.2 * 0.5)) ** 0.5)
+    assert sum(both.values()) == pytest.approx(1.0, abs=2e-3)
+
+
+def test_who_errs_less_counts_for_more() -> None:
+    both = together([{100: 0.8, 200: 0.2}, {100: 0.2, 200: 0.8}], [1.0, 3.0])
+    assert both[100] / both[200] == pytest.approx((0.8 * 0.2**3 / (0.2 * 0.8**3)) ** 0.25)
     assert sum(both.values()) == pytest.approx(1.0, abs=2e-3)
 
 
 def test_what_one_reader_excludes_is_doubtful() -> None:
     mean = (0.999 + 0.0) / 2
-    assert together([{100: 0.999, 200: 0.0005}, {200: 0.9}])[100] < mean
+    assert together([{100: 0.999, 200: 0.0005}, {200: 0.9}], [1.0, 1.0])[100] < mean
 
 
 def test_who_sees_no_amount_has_little_of_a_vote() -> None:
-    blind = together([{100: 0.9, 200: 0.05}, {100: 0.001, 200: 0.03}])
-    against = together([{100: 0.9, 200: 0.05}, {100: 0.02, 200: 0.9}])
+    blind = together([{100: 0.9, 200: 0.05}, {100: 0.001, 200: 0.03}], [1.0, 1.0])
+    against = together([{100: 0.9, 200: 0.05}, {100: 0.02, 200: 0.9}], [1.0, 1.0])
     assert blind[100] > 0.8
     assert against[100] < 0.5
 
 
 def test_what_is_no_amount_keeps_its_share() -> None:
-    both = together([{100: 0.5}, {100: 0.5}])
+    both = together([{100: 0.5}, {100: 0.5}], [1.0, 1.0])
     assert both == pytest.approx({100: 0.5})
 
 
@@ -58,6 +64,7 @@ def test_what_is_no_amount_keeps_its_share() -> None:
     ("opinions", "enough"),
     [
         ([({100: 0.999}, {100: 0.995})], True),
+        ([({100: 0.92}, {100: 0.93})], True),
         ([({100: 0.9}, {100: 0.5})], False),
         ([({100: 0.999}, {200: 0.999})], False),
         ([({},)], False),
@@ -68,9 +75,12 @@ def test_when_looks_suffice(opinions: list[tuple[dict[int, float], ...]], enough
     assert decided(made) is enough
 
 
-def test_all_looks_count_alike() -> None:
+def test_all_looks_count_alike_and_the_swept_network_more_than_segments() -> None:
     looks: list[Any] = [_Opinion({100: 0.9}, {100: 0.8}), _Opinion({100: 0.7}, {100: 0.6})]
-    assert pooled(looks) == together([{100: 0.9}, {100: 0.8}, {100: 0.7}, {100: 0.6}])
+    shares = [{100: 0.9}, {100: 0.8}, {100: 0.7}, {100: 0.6}]
+    assert pooled(looks) == together(shares, [1.0, 1.3, 1.0, 1.3])
+    alone: list[Any] = [_Opinion({100: 0.9, 200: 0.1})]
+    assert pooled(alone) == pytest.approx({100: 0.9, 200: 0.1}, abs=1e-3)
 
 
 def test_an_amount_is_read_by_the_look_that_is_surest_of_it() -> None:

@@ -208,10 +208,10 @@ def decide(
         return "reject", NO_AMOUNT
     if negative:
         return "reject", NEGATIVE
-    if amount_minor == 0:
-        return "reject", ZERO
     if other_paper:
         return "reject", NO_CHEQUE
+    if amount_minor == 0:
+        return "reject", ZERO
     if struck:
         return "reject", STRUCK
     if not placed:

@@ -94,7 +94,7 @@ def sample_hand(rng: np.random.Generator, bank: GlyphBank, height: float) -> Han
         chain=sample_chain(rng) if rng.random() < 0.25 else None,
         zero_shrink=float(rng.choice([1.0, rng.uniform(0.72, 0.95)], p=[0.6, 0.4])),
         small_cents=bool(rng.random() < 0.15),
-        first_size=float(rng.choice([1.0, rng.uniform(1.15, 1.9)], p=[0.9, 0.1])),
+        first_size=float(rng.choice([1.0, rng.uniform(1.15, 1.9)], p=[0.96, 0.04])),
         trend=float(rng.choice([rng.normal(0.0, 0.01), rng.normal(-0.03, 0.03)], p=[0.75, 0.25])),
     )
 

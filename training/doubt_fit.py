@@ -24,8 +24,9 @@ _LEAST: Final = 1e-9
 def fit_doubts(outcomes: Sequence[Outcome]) -> Doubts:
     """The doubts under which the outcomes are most probable, of those that hang on confidence.
 
-    That a reading is right is the product of two probabilities, see `Doubts`. Raises ValueError
-    where there are too few outcomes, or none of them is wrong or right.
+    That a reading is right is the product of two probabilities, see `Doubts`. No sign makes one
+    surer: of few outcomes some would seem to. Raises ValueError where there are too few outcomes,
+    or none of them is wrong or right.
     """
     read = [one for one in outcomes if one.hangs]
     right = torch.tensor([one.right for one in read], dtype=torch.float64)
@@ -34,15 +35,17 @@ def fit_doubts(outcomes: Sequence[Outcome]) -> Doubts:
     posteriors = torch.tensor([one.posterior for one in read], dtype=torch.float64)
     odds = torch.logit(posteriors, eps=1e-6)
     signs = torch.tensor([one.signs for one in read], dtype=torch.float64)
-    unit = signs.std(dim=0) + 1e-6
+    spread = signs.std(dim=0)
+    unit = torch.where(spread > 0, spread, torch.inf)
     line = torch.tensor([1.0, 0.0, -4.0], dtype=torch.float64, requires_grad=True)
-    weights = torch.zeros(len(SIGNS), dtype=torch.float64, requires_grad=True)
+    roots = torch.full((len(SIGNS),), 0.5, dtype=torch.float64, requires_grad=True)
     search = torch.optim.LBFGS(
-        [line, weights], max_iter=_STEPS, history_size=20, line_search_fn="strong_wolfe"
+        [line, roots], max_iter=_STEPS, history_size=20, line_search_fn="strong_wolfe"
     )
 
     def loss() -> torch.Tensor:
         search.zero_grad()
+        weights = roots.square()
         alone = torch.sigmoid(line[0] * odds + line[1])
         share = alone * torch.sigmoid(-(line[2] + signs / unit @ weights))
         likely = torch.where(right > 0, share, 1 - share).clamp(min=_LEAST)
@@ -52,7 +55,7 @@ def fit_doubts(outcomes: Sequence[Outcome]) -> Doubts:
 
     search.step(loss)  # type: ignore[no-untyped-call]
     slope, shift, bias = line.detach().tolist()
-    return Doubts(slope, shift, bias, tuple((weights.detach() / unit).tolist()))
+    return Doubts(slope, shift, bias, tuple((roots.detach().square() / unit).tolist()))
 
 
 def fit_model(

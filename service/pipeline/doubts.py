@@ -28,10 +28,6 @@ _MOST_HEIGHT: Final = 1.6
 _MOST_WIDTH: Final = 2.5
 # A mark so many times longer than it is thick is a rule.
 _THIN: Final = 7.0
-# What may be a 1 is so high at least and at most, so narrow, and so much of it beside the amount.
-_STROKE: Final = (0.7, 2.2)
-_SLIM: Final = 0.45
-_BESIDE: Final = 0.5
 _LEAST_PIXELS: Final = 6
 _MOST_COUNTED: Final = 3
 # The field map is hardly ever less sure of an amount's place than this.
@@ -49,16 +45,14 @@ def measure_signs(
     writing, three at most, that follow on the amount at the distance of letters; within: marks
     between its symbols that are none of them; no_cents: 1 where no cents are written; plain: 1
     where four digits or more have neither cents nor any separator; unplaced: how far the place is
-    from a likely one, 1 where the map sees none; stroke_before: 1 where an upright stroke that may
-    be a first 1 stands before the amount at that distance.
+    from a likely one, 1 where the map sees none.
     """
-    before, after, within, stroke = _marks_beside(boxes, ink)
+    before, after, within = _marks_beside(boxes, ink)
     digits = re.sub(r"\D", "", reading.digits)
     cents = digits != "" and abs(reading.amount_minor) == int(digits)
     plain = not cents and len(digits) >= _LONG and not re.search(r"\d[.,]\d", reading.text)
     unplaced = max(0.0, 1 - place / _PLACED)
-    counted = (before, after, within, not cents, plain)
-    return *map(float, counted), unplaced, float(stroke)
+    return float(before), float(after), float(within), float(not cents), float(plain), unplaced
 
 
 def line_of(boxes: NDArray[np.float32]) -> tuple[float, float, float]:
@@ -72,11 +66,10 @@ def line_of(boxes: NDArray[np.float32]) -> tuple[float, float, float]:
     return size, median_of_few(tall[:, 1]), median_of_few(tall[:, 3])
 
 
-def _marks_beside(boxes: NDArray[np.float32], ink: InkImage) -> tuple[int, int, int, bool]:
-    """How many marks of writing stand before, after and within the symbols that were read, and
-    whether an upright stroke stands right before them."""
+def _marks_beside(boxes: NDArray[np.float32], ink: InkImage) -> tuple[int, int, int]:
+    """How many marks of writing stand before, after and within the symbols that were read."""
     if not len(boxes):
-        return 0, 0, 0, False
+        return 0, 0, 0
     size, top, bottom = line_of(boxes)
     left, right = float(boxes[:, 0].min()), float(boxes[:, 2].max())
     x0, y0 = max(0, int(left - _AROUND * size)), max(0, int(top - size))
@@ -100,24 +93,13 @@ def _marks_beside(boxes: NDArray[np.float32], ink: InkImage) -> tuple[int, int, 
     )
     middle, end = start + wide / 2, start + wide
     reach = 0.3 * size
-    ahead = (middle < left) & (end < left + reach)
-    before = writing & ahead
-    stroke = (
-        ahead
-        & (held <= 0.5 * area)
-        & (high >= _STROKE[0] * size)
-        & (high <= _STROKE[1] * size)
-        & (wide <= _SLIM * size)
-        & (shared >= _BESIDE * size)
-        & (left - end <= _GAP * size)
-    )
+    before = writing & (middle < left) & (end < left + reach)
     after = writing & (middle > right) & (start > right - reach)
     within = writing & (middle > left) & (middle < right)
     return (
         _following(left - end[before], wide[before], _GAP * size),
         _following(start[after] - right, wide[after], _GAP * size),
         min(int(within.sum()), _MOST_COUNTED),
-        bool(stroke.any()),
     )
 
 

@@ -26,7 +26,7 @@ SOURCES: dict[str, float] = {
 class Hand:
     """What stays the same while one person writes one amount; lengths in digit heights.
 
-    first_size: height of the first digit, as many begin an amount with a large one. trend: how much
+    first_size: height of the first digit, as some begin an amount with a large one. trend: how much
     larger each digit is than the one before it, as a natural logarithm.
     """
 

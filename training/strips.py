@@ -8,6 +8,7 @@ run goes on.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -90,7 +91,7 @@ def build_strips(
     """Write the missing shards of a kind, `shards` of them from number `first` on; yields each
     one's number among these."""
     paths = [_shard(folder, kind, number) for number in range(first, first + shards)]
-    return build_shards(paths, _start, (sources, kind, split, first), _build, workers)
+    return build_shards(paths, _start, (sources, kind, split), partial(_build, first), workers)
 
 
 def load_strips(folder: Path, kind: Kind, shards: int | None = None) -> list[Strip]:
@@ -121,20 +122,19 @@ def pack(strips: Sequence[Strip], path: Path) -> None:
 
 _Maker = Callable[[int], list[Strip]]
 _maker: _Maker | None = None  # one a worker process
-_first = 0
 
 
-def _start(sources: Sources, kind: Kind, split: Split, first: int) -> None:
-    global _maker, _first
+def _start(sources: Sources, kind: Kind, split: Split) -> None:
+    global _maker
     cv2.setNumThreads(1)
-    _maker, _first = _makers[kind](sources, split), first
+    _maker = _makers[kind](sources, split)
 
 
-def _build(job: Job) -> int:
+def _build(first: int, job: Job) -> int:
     path, number = job
     assert _maker is not None
     made: list[Strip] = []
-    start = (_first + number) * SHARD
+    start = (first + number) * SHARD
     for seed in range(start, start + SHARD):
         # The service refuses some pictures of odd shapes: there is nothing to learn from them.
         with suppress(InputError):

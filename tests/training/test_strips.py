@@ -61,8 +61,8 @@ def test_other_thousands_are_made_from_other_images(
 
     monkeypatch.setitem(strips._makers, "fields", maker)
     for first in (0, 7):
-        strips._start(Sources(tmp_path, None), "fields", "train", first)
-        assert strips._build((tmp_path / f"{first}.npz", 1)) == 1
+        strips._start(Sources(tmp_path, None), "fields", "train")
+        assert strips._build(first, (tmp_path / f"{first}.npz", 1)) == 1
     assert made == [*range(1000, 2000), *range(8000, 9000)]
 
 

@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from service.errors import ModelError
 from service.pipeline.grammar import grammar_for
@@ -105,16 +106,15 @@ _STILL = StripDistortion(
 
 def test_distorted_strips_keep_their_shape_and_ink() -> None:
     layers, _, _ = collated(_strips(16))
-    # These strips end where their ink does: it must not wander out of them.
-    how = StripDistortion(wander=(1.0, 1.0), noise=0.0)
+    layers = functional.pad(layers, (16, 16))  # strips have air at their ends
+    how = StripDistortion(noise=0.0)
     changed = distort(layers, how, torch.Generator().manual_seed(0))
     assert changed.shape == layers.shape
     assert changed.dtype == torch.uint8
     assert not torch.equal(changed, layers)
     share = changed.float().sum((2, 3)) / layers.float().sum((2, 3))
-    assert float(share.min()) > 0.2
+    assert float(share.min()) > 0.4
     assert float(share.max()) < 3.0
-    assert 0.8 < float(share.mean()) < 1.25
     assert torch.equal(distort(layers, _STILL, torch.Generator()), layers)
 
 

@@ -24,6 +24,7 @@ from service.pipeline.signs import sign_likeness
 from service.pipeline.textline import Marks, find_marks, find_words, without_rules
 
 Box = tuple[int, int, int, int]
+Sides = tuple[float, float, float, float]
 
 _SAME_END = 0.35
 _VARIANT = 0.55
@@ -37,13 +38,15 @@ _APART_CENTS_PENALTY = 0.7
 _CENTS_CELL_PENALTY = -1.5
 # Of a place that the field map sees: the least it may be likely, the most that its cents may be; in
 # its heights how far beside it and above the middles of its marks may be, and how far its sides may
-# move out and in.
+# move out and in; how far off its line its cents may stand, and how near they adjoin it.
 _LEAST_SEEN = 1e-3
 _SUREST_CENTS = 0.97
 _BESIDE = 0.25
 _OVER = 0.15
 _OUT = 0.4
 _IN = 0.1
+_OFF = 0.5
+_ADJOINING = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +150,36 @@ def fields_of(
 
 
 def _as_seen(place: SeenPlace, places: Places) -> list[FieldCandidate]:
-    """A place of the field map as candidates: without its cents, and with them where it has any."""
+    """A place of the field map as candidates: without its cents, and with them where it has any.
+
+    Without cents of their own, what is held for them is the amount's where it adjoins.
+    """
     penalty = -math.log(max(place.probability, _LEAST_SEEN))
-    zone = Zone("amount", _about(place.box, places))
+    amount = _about(place.box, places)
     none = np.zeros(len(FEATURES), np.float32)
-    if place.cents is None:
-        return [FieldCandidate((zone,), penalty, none)]
+    if place.cents is None or not _follows(place.cents, place.box):
+        return [FieldCandidate((Zone("amount", amount),), penalty, none)]
     apart = min(place.cents_probability, _SUREST_CENTS)
-    cents = Zone("cents", _about(place.cents, places))
+    x0, y0, x1, y1 = _about(place.cents, places)
+    whole = amount
+    if x0 < amount[2] + _ADJOINING * (amount[3] - amount[1]):
+        whole = (amount[0], min(amount[1], y0), max(amount[2], x1), max(amount[3], y1))
+    amount = (*amount[:2], max(min(amount[2], x0), amount[0] + 1), amount[3])
+    zones = Zone("amount", amount), Zone("cents", (x0, y0, x1, y1))
     return [
-        FieldCandidate((zone, cents), penalty - math.log(apart), none),
-        FieldCandidate((zone,), penalty - math.log1p(-apart), none),
+        FieldCandidate(zones, penalty - math.log(apart), none),
+        FieldCandidate((Zone("amount", whole),), penalty - math.log1p(-apart), none),
     ]
 
 
-def _about(box: tuple[float, float, float, float], places: Places) -> Box:
+def _follows(cents: Sides, amount: Sides) -> bool:
+    """Whether cents that are seen stand behind an amount, beside it or a little off its line."""
+    high = amount[3] - amount[1]
+    beyond = cents[0] + cents[2] > 2 * amount[2]
+    return beyond and cents[3] > amount[1] - _OFF * high and cents[1] < amount[3] + _OFF * high
+
+
+def _about(box: Sides, places: Places) -> Box:
     """A box that is as exact as cells are, in pixels of the page, with the marks within and a
     little air.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from service.pipeline.field import (
     FieldCandidate,
     Places,
+    Sides,
     Zone,
     choose,
     fields_of,
@@ -316,6 +317,27 @@ def test_cents_that_are_seen_apart_are_a_zone() -> None:
     both = [one for one in found if [zone.kind for zone in one.zones] == ["amount", "cents"]]
     assert both[0].penalty == pytest.approx(-math.log(0.95 * 0.9))
     assert both[0].zones[1].box[0] > both[0].zones[0].box[2]
+
+
+@pytest.mark.parametrize("cents", [(300.0, 300.0, 400.0, 330.0), (300.0, 380.0, 480.0, 410.0)])
+def test_cents_are_seen_only_behind_the_amount_on_its_line(cents: Sides) -> None:
+    places = _runs_of_a_cheque()
+    seen = SeenPlace((300.0, 300.0, 400.0, 330.0), 0.95, cents, 0.9)
+    found = fields_of(replace(places, seen=(seen,)), NO_RULES)
+    assert found[0].penalty == pytest.approx(-math.log(0.95))
+    assert [zone.kind for zone in found[0].zones] == ["amount"]
+
+
+def test_cents_that_adjoin_are_beside_the_amount_or_part_of_it() -> None:
+    places = _runs_of_a_cheque()
+    cents = (395.0, 295.0, 425.0, 312.0)
+    seen = SeenPlace((300.0, 300.0, 400.0, 330.0), 0.95, cents, 0.9)
+    found = fields_of(replace(places, seen=(seen,)), NO_RULES)
+    apart, whole = (one for one in found if not one.features.any())
+    assert apart.zones[0].box[2] <= apart.zones[1].box[0]
+    (own,) = whole.zones
+    assert own.box[0] == apart.zones[0].box[0]
+    assert own.box[1:3] == apart.zones[1].box[1:3]
 
 
 def test_penalties_follow_the_weights() -> None:

@@ -5,6 +5,7 @@ Pages go through the service's own ink stage. Shards are kept, so that an interr
 
 import copy
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from training.data.glyphs import Split
 from training.dataset import Sources
 from training.descent import average, descend, renormalised, rounded
 from training.encode import OWN_LIMITS, png
-from training.fields import place
+from training.fields import Sought, place
 from training.shards import Job, build_shards
 from training.synth.bank import GlyphBank
 from training.synth.cheque import REFUSED, SyntheticCheque, make_cheque
@@ -38,6 +39,9 @@ _REFUSED_EVERY = 5
 _ON_ITS_HEAD = 0.2
 # A network to begin with is measured on so many pages.
 _MEASURED = 256
+# Cents that end so much above the other digits, in heights of a digit, are raised.
+_RAISED = 0.22
+_RAISED_CENTS = re.compile(r".*\d.*\d\d")
 _WIDTHS = (8, 16, 32)
 _REACHES = (1, 2, 4, 2, 1)
 
@@ -118,8 +122,7 @@ def page_cells(cheque: SyntheticCheque) -> PageCells | None:
         return None
     if sought.image is not image:
         layers, (wide, high) = page_layers(extract_ink(sought.image.grey))
-    apart = len(cheque.text.rsplit(SPACE, 1)[-1]) if cheque.cents_box is not None else 0
-    first = len(characters) - apart
+    first = len(characters) - _cents_apart(cheque, sought)
     height, width = sought.owner.shape
     for number, (low, most) in enumerate(((1, first), (first + 1, len(characters)))):
         own = ((sought.owner >= low) & (sought.owner <= most)).astype(np.uint8)
@@ -133,6 +136,22 @@ def page_cells(cheque: SyntheticCheque) -> PageCells | None:
             size = cells.shape[2], cells.shape[1]
             cells[number] = cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
     return PageCells(layers, cells)
+
+
+def _cents_apart(cheque: SyntheticCheque, sought: Sought) -> int:
+    """How many characters at the end are cents in a place of their own: in a cell, or raised."""
+    if cheque.cents_box is not None:
+        return len(cheque.text.rsplit(SPACE, 1)[-1])
+    characters = cheque.text.replace(SPACE, "")
+    if not _RAISED_CENTS.fullmatch(characters):
+        return 0
+    owners = [number for number, one in enumerate(characters, 1) if one.isdigit()]
+    boxes = [cv2.boundingRect((sought.owner == one).view(np.uint8)) for one in owners]
+    ends = [y + h for _, y, _, h in boxes if h]
+    if len(ends) < 3:
+        return 0
+    raised = max(ends[-2:]) <= np.median(ends[:-2]) - _RAISED * sought.height
+    return 2 if raised else 0
 
 
 _hand: HandWriter | None = None  # one a worker process

@@ -29,7 +29,7 @@ LAYERS: Final = 4
 """Ink, darkness, and where on the page a pixel is: from the left, from above."""
 
 NETWORK: Final = Path(__file__).parent / "field_map.onnx"
-SHA256: Final = "9e0409d85047c5c91a6a8b94bea36fe8a172baefbe92593ed8b5cc279c40d563"
+SHA256: Final = "85fe02a3d04a3b2920cd00035cb9957d514cf4f79c929bc05c63fedb8e72f2bc"
 
 _AREA: Final = 400 * 176
 _MOST: Final = 800

@@ -335,14 +335,16 @@ def _intrude(
     (length, tall), _ = cv2.getTextSize(word, face, size, 1)
     place = rng.random()
     x = int(rng.uniform(-0.4 * length, width - 0.5 * length))
+    # The amount may be lower than the word.
+    low, most = y0 + tall, max(y0 + tall, y1) + 1
     if place < 0.35:
         at = (x, int(rng.uniform(0.15, 0.8) * tall))
     elif place < 0.7:
         at = (x, height + int(rng.uniform(0.2, 0.8) * tall))
     elif place < 0.85:
-        at = (int(-length + rng.uniform(0.2, 0.5) * tall), int(rng.uniform(y0 + tall, y1 + 1)))
+        at = (int(-length + rng.uniform(0.2, 0.5) * tall), int(rng.uniform(low, most)))
     else:
-        at = (int(width - rng.uniform(0.2, 0.5) * tall), int(rng.uniform(y0 + tall, y1 + 1)))
+        at = (int(width - rng.uniform(0.2, 0.5) * tall), int(rng.uniform(low, most)))
     thick = int(rng.choice([1, 1, 2]))
     cv2.putText(mask, word, at, face, size, 255, thick, cv2.LINE_AA)
     plane *= 1 - mask * np.float32(rng.uniform(0.3, 0.85) / 255)

@@ -40,3 +40,8 @@ def test_most_of_a_form_s_ink_stays_out_of_the_writing() -> None:
     inner = np.mean([1 - plane[22:38, 30:130].mean() for plane in forms])
     outer = np.mean([1 - plane.mean() for plane in forms])
     assert inner < 0.5 * outer
+
+
+def test_words_intrude_on_amounts_that_are_lower_than_they_are() -> None:
+    forms = [form(np.random.default_rng(s), 12, 160, (10, 3, 150, 8)) for s in range(200)]
+    assert all(plane.max() <= 1 and plane.min() >= 0 for plane in forms)

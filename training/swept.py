@@ -31,8 +31,6 @@ INK, PAPER = 1.275, -0.1
 SHARES: dict[Kind, float] = {"fields": 0.44, "print": 0.2, "cheques": 0.18, "strings": 0.1}
 SILENT_SHARE = 0.08
 """Of a batch: strips that say something, by kind, and strips of no amount."""
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-"""What `collated` makes of strips, and how much the loss of each counts, f32 [N]."""
 
 
 class SweptNet(nn.Module):
@@ -180,16 +178,15 @@ def distort(strips: Tensor, how: StripDistortion, generator: torch.Generator) ->
 
 
 def batched(
-    strips: Sequence[Strip], order: NDArray[np.int64], size: int, weights: NDArray[np.float64]
-) -> Iterator[Batch]:
-    """Strips in an order, batches of like widths: layers, symbols and their numbers, weights."""
+    strips: Sequence[Strip], order: NDArray[np.int64], size: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Strips in an order, batches of like widths: layers, symbols and their numbers."""
     for start in range(0, len(order), 64 * size):
         part = order[start : start + 64 * size]
         part = part[np.argsort([strips[i].layers.shape[2] for i in part], kind="stable")]
         groups = [part[k : k + size] for k in range(0, len(part), size)]
         for group in sorted(groups, key=lambda g: int(g[0])):
-            own = torch.from_numpy(weights[group].astype(np.float32))
-            yield (*collated([strips[i] for i in group]), own)
+            yield collated([strips[i] for i in group])
 
 
 def collated(strips: Sequence[Strip]) -> tuple[Tensor, Tensor, Tensor]:
@@ -210,17 +207,15 @@ def collated(strips: Sequence[Strip]) -> tuple[Tensor, Tensor, Tensor]:
 class SweptRecipe:
     """How to train: strips seen in all, of them a step, peak learning rate, and the like.
 
-    easy: how often a strip is drawn that the network says rightly from the start, beside others;
-    its loss counts the more. hopeless: penalty beyond which a strip pulls less (the constant of
-    equation 9). average: decay of the moving average of the weights, which is what is kept. every:
-    steps from one checkpoint to the next.
+    hopeless: penalty beyond which a strip pulls less (the constant of equation 9). average: decay
+    of the moving average of the weights, which is what is kept. every: steps from one checkpoint to
+    the next.
     """
 
     strips: int = 1_500_000
     batch: int = 64
     rate: float = 2e-3
     decay: float = 1e-2
-    easy: float = 1.0
     hopeless: float = 12.0
     average: float = 0.999
     seed: int = 0
@@ -254,8 +249,6 @@ def train_swept(
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     pool = [strip for some, _ in kinds for strip in some]
     shares = np.concatenate([np.full(len(some), share / len(some)) for some, share in kinds])
-    easy = _said_rightly(network, pool) if recipe.easy < 1 else np.zeros(len(pool), bool)
-    often, counts = drawn_less(shares / shares.sum(), easy, recipe.easy)
     steps = recipe.strips // recipe.batch
     kept: dict[str, Stateful] = {
         "network": network, "averaged": averaged, "optimizer": optimizer
@@ -265,21 +258,21 @@ def train_swept(
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + first)
     told: list[float] = []
     network.train()
-    source: Iterator[Batch] = iter(())
+    source: Iterator[tuple[Tensor, Tensor, Tensor]] = iter(())
     for step in range(first, steps):
         drawn = next(source, None)
         if drawn is None:
-            order = rng.choice(len(pool), 64 * recipe.batch, p=often)
-            source = _shuffled(list(batched(pool, order, recipe.batch, counts)), rng)
+            order = rng.choice(len(pool), 64 * recipe.batch, p=shares / shares.sum())
+            source = _shuffled(list(batched(pool, order, recipe.batch)), rng)
             drawn = next(source)
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate * _pace(step, steps)
-        layers, symbols, lengths, weights = drawn
+        layers, symbols, lengths = drawn
         layers = distort(layers, recipe.distortion, generator)
         with rounded():
             outputs = network(layers)
         losses = forward_penalty(outputs.float(), symbols, lengths)
-        loss = (bounded(losses, recipe.hopeless) * weights).mean()
+        loss = bounded(losses, recipe.hopeless).mean()
         descend(loss, optimizer, network, steepest=5.0)
         average(averaged, network, min(recipe.average, (step + 1) / (step + 10)))
         told.append(float(loss.detach()))
@@ -306,27 +299,10 @@ def _pace(step: int, steps: int) -> float:
     return float(0.5 * (1 + np.cos(np.pi * (step - warm) / max(steps - warm, 1)))) + 1e-3
 
 
-def _shuffled(batches: list[Batch], rng: np.random.Generator) -> Iterator[Batch]:
+def _shuffled(
+    batches: list[tuple[Tensor, Tensor, Tensor]], rng: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     return iter([batches[i] for i in rng.permutation(len(batches))])
-
-
-def drawn_less(
-    shares: NDArray[np.float64], easy: NDArray[np.bool_], times: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How often strips are drawn where easy ones are so much rarer, and what each loss counts then.
-
-    Its mean stays what it is by `shares`. All f64 [S]; shares and draws add up to 1.
-    """
-    often = np.where(easy, times, 1.0)
-    often /= float((shares * often).sum())
-    return shares * often, 1 / often
-
-
-def _said_rightly(network: nn.Module, strips: Sequence[Strip]) -> NDArray[np.bool_]:
-    """Which strips a network says rightly as they are, bool [S]; it is left in training mode."""
-    told = said(network, strips)
-    network.train()
-    return np.array([own == spelled(one) for own, one in zip(told, strips, strict=True)], bool)
 
 
 def said(network: nn.Module, strips: Sequence[Strip], size: int = 128) -> list[str]:

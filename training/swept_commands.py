@@ -40,10 +40,6 @@ def sweep(
         int, typer.Option(help="The first thousand of each: other ones hold other images.", min=0)
     ] = 0,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
-    easy: Annotated[
-        float,
-        typer.Option(help="How often strips are seen that are said rightly at first.", min=0.01),
-    ] = 1.0,
     begin: Annotated[
         list[Path] | None,
         typer.Option(help="A model to begin with its swept network; of several, with their mean."),
@@ -68,7 +64,7 @@ def sweep(
 
     with explained():
         torch.set_num_threads(workers)
-        recipe = swept.SweptRecipe(strips=strips, rate=rate, easy=easy, seed=seed)
+        recipe = swept.SweptRecipe(strips=strips, rate=rate, seed=seed)
         network = swept.mean_network([load_swept(one) for one in begin]) if begin else None
         if strips or network is None:
             with progress_bars() as bar:

@@ -28,7 +28,6 @@ from training.swept import (
     bounded,
     collated,
     distort,
-    drawn_less,
     forward_penalty,
     mean_network,
     said,
@@ -168,29 +167,6 @@ def test_training_learns_to_say_strips_and_goes_on_where_it_stopped(tmp_path: Pa
 
 
 _MILD = replace(_STILL, shear=0.05, turn=0.5, stretch=0.05, size=0.05, shift=0.5, bend=0.2)
-
-
-def test_easy_strips_are_drawn_less_and_count_more() -> None:
-    rng = np.random.default_rng(0)
-    shares = rng.dirichlet(np.ones(50))
-    easy = rng.random(50) < 0.8
-    often, counts = drawn_less(shares, easy, 0.2)
-    assert often.sum() == pytest.approx(1.0)
-    np.testing.assert_allclose(often * counts, shares)
-    one, other = int(np.argmax(easy)), int(np.argmin(easy))
-    rarer = (often[one] / shares[one]) / (often[other] / shares[other])
-    assert rarer == pytest.approx(0.2)
-
-
-def test_nothing_changes_where_no_strip_is_easy() -> None:
-    strips = _strips(40)
-    torch.manual_seed(0)
-    recipe = SweptRecipe(strips=320, batch=16, every=10)
-    plain = train_swept(SweptNet(SMALL), [(strips, 1.0)], recipe)
-    torch.manual_seed(0)
-    none_easy = train_swept(SweptNet(SMALL), [(strips, 1.0)], replace(recipe, easy=0.1))
-    for name, own in plain.state_dict().items():
-        assert torch.equal(own, none_easy.state_dict()[name])
 
 
 def test_a_mean_is_of_all_weights() -> None:

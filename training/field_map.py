@@ -27,7 +27,7 @@ from training.data.glyphs import Split
 from training.dataset import Sources
 from training.descent import average, descend, renormalised, rounded
 from training.encode import OWN_LIMITS, png
-from training.fields import Sought, place
+from training.fields import place
 from training.shards import Job, build_shards
 from training.synth.bank import GlyphBank
 from training.synth.cheque import REFUSED, SyntheticCheque, make_cheque
@@ -122,7 +122,10 @@ def page_cells(cheque: SyntheticCheque) -> PageCells | None:
         return None
     if sought.image is not image:
         layers, (wide, high) = page_layers(extract_ink(sought.image.grey))
-    first = len(characters) - _cents_apart(cheque, sought)
+    apart = 2 if raised_cents(sought.owner, characters, sought.height) else 0
+    if cheque.cents_box is not None:
+        apart = len(cheque.text.rsplit(SPACE, 1)[-1])
+    first = len(characters) - apart
     height, width = sought.owner.shape
     for number, (low, most) in enumerate(((1, first), (first + 1, len(characters)))):
         own = ((sought.owner >= low) & (sought.owner <= most)).astype(np.uint8)
@@ -138,20 +141,17 @@ def page_cells(cheque: SyntheticCheque) -> PageCells | None:
     return PageCells(layers, cells)
 
 
-def _cents_apart(cheque: SyntheticCheque, sought: Sought) -> int:
-    """How many characters at the end are cents in a place of their own: in a cell, or raised."""
-    if cheque.cents_box is not None:
-        return len(cheque.text.rsplit(SPACE, 1)[-1])
-    characters = cheque.text.replace(SPACE, "")
-    if not _RAISED_CENTS.fullmatch(characters):
-        return 0
-    owners = [number for number, one in enumerate(characters, 1) if one.isdigit()]
-    boxes = [cv2.boundingRect((sought.owner == one).view(np.uint8)) for one in owners]
+def raised_cents(owner: NDArray[np.uint8], text: str, height: float) -> bool:
+    """Whether an amount's last two digits end well above the line of the others.
+
+    owner, height: as in `Sought`; text: its characters, SPACE left out.
+    """
+    if not _RAISED_CENTS.fullmatch(text):
+        return False
+    owners = [number for number, one in enumerate(text, 1) if one.isdigit()]
+    boxes = [cv2.boundingRect((owner == one).view(np.uint8)) for one in owners]
     ends = [y + h for _, y, _, h in boxes if h]
-    if len(ends) < 3:
-        return 0
-    raised = max(ends[-2:]) <= np.median(ends[:-2]) - _RAISED * sought.height
-    return 2 if raised else 0
+    return len(ends) > 2 and bool(max(ends[-2:]) <= np.median(ends[:-2]) - _RAISED * height)
 
 
 _hand: HandWriter | None = None  # one a worker process

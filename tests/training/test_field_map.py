@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from service.pipeline.field_map import CELL, LAYERS, page_places
@@ -17,6 +18,7 @@ from training.field_map import (
     begun_with,
     load_pages,
     pack,
+    raised_cents,
     train_map,
 )
 
@@ -49,6 +51,22 @@ def test_pages_are_kept(tmp_path: Path) -> None:
     for one, other in zip(found, pages, strict=True):
         np.testing.assert_array_equal(one.layers, other.layers)
         np.testing.assert_array_equal(one.cells, other.cells)
+
+
+def _written(bottoms: list[int]) -> NDArray[np.uint8]:
+    """Characters of an amount as bars, side by side, each down to a row."""
+    owner = np.zeros((60, 12 * len(bottoms)), np.uint8)
+    for number, bottom in enumerate(bottoms):
+        owner[bottom - 12 : bottom, 12 * number : 12 * number + 8] = number + 1
+    return owner
+
+
+def test_cents_are_raised_where_both_end_above_the_line() -> None:
+    assert raised_cents(_written([50, 50, 51, 40, 40]), "12395", 20.0)
+    assert raised_cents(_written([50, 50, 54, 40, 40]), "12.95", 20.0)
+    assert not raised_cents(_written([50, 50, 51, 40, 49]), "12395", 20.0)
+    assert not raised_cents(_written([50, 50, 51, 40, 40]), "123/-", 20.0)
+    assert not raised_cents(_written([40, 40]), "95", 20.0)
 
 
 @pytest.fixture(scope="module")

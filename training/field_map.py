@@ -27,7 +27,7 @@ from training.data.glyphs import Split
 from training.dataset import Sources
 from training.descent import average, descend, renormalised, rounded
 from training.encode import OWN_LIMITS, png
-from training.fields import place
+from training.fields import digit_boxes, place
 from training.shards import Job, build_shards
 from training.synth.bank import GlyphBank
 from training.synth.cheque import REFUSED, SyntheticCheque, make_cheque
@@ -144,13 +144,12 @@ def page_cells(cheque: SyntheticCheque) -> PageCells | None:
 def raised_cents(owner: NDArray[np.uint8], text: str, height: float) -> bool:
     """Whether an amount's last two digits end well above the line of the others.
 
-    owner, height: as in `Sought`; text: its characters, SPACE left out.
+    owner: u8 [H, W], 1 + index of the character of a pixel; text: the characters, SPACE left out;
+    height: of a digit, pixels. False where fewer than three digits are seen.
     """
     if not _RAISED_CENTS.fullmatch(text):
         return False
-    owners = [number for number, one in enumerate(text, 1) if one.isdigit()]
-    boxes = [cv2.boundingRect((owner == one).view(np.uint8)) for one in owners]
-    ends = [y + h for _, y, _, h in boxes if h]
+    ends = [y1 for _, _, _, y1 in digit_boxes(owner, text)]
     return len(ends) > 2 and bool(max(ends[-2:]) <= np.median(ends[:-2]) - _RAISED * height)
 
 

@@ -108,7 +108,7 @@ def place(image: ChequeImage, owner: Bytes, text: str) -> Sought | None:
     )
     here = np.asarray(warped, np.uint8)
     rows, columns = np.nonzero(here)
-    digits = _digits(here, text)
+    digits = digit_boxes(here, text)
     if not digits:
         return None
     order = [(box[0] + box[2]) / 2 for box in digits]
@@ -118,7 +118,11 @@ def place(image: ChequeImage, owner: Bytes, text: str) -> Sought | None:
     return Sought(image, here, box, float(np.median([b[3] - b[1] for b in digits])))
 
 
-def _digits(owner: Bytes, text: str) -> list[Box]:
+def digit_boxes(owner: Bytes, text: str) -> list[Box]:
+    """Boxes x0, y0, x1, y1, half open, of a text's digits in reading order, those that are seen.
+
+    owner: u8 [H, W], 1 + index of the character of a pixel; text: its symbols, SPACE among them.
+    """
     boxes = []
     for index, symbol in enumerate(text.replace(" ", "")):
         if symbol.isdigit():

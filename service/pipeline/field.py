@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.cents import marks_near, split_apart_cents, split_cents_cell
 from service.pipeline.field_features import FEATURES, field_penalties
-from service.pipeline.field_map import SeenPlace, field_map
+from service.pipeline.field_map import SeenPlace, Sides, field_map
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import VERTICAL, InkImage
 from service.pipeline.native import places as compiled
@@ -24,7 +24,6 @@ from service.pipeline.signs import sign_likeness
 from service.pipeline.textline import Marks, find_marks, find_words, without_rules
 
 Box = tuple[int, int, int, int]
-Sides = tuple[float, float, float, float]
 
 _SAME_END = 0.35
 _VARIANT = 0.55
@@ -173,7 +172,10 @@ def _as_seen(place: SeenPlace, places: Places) -> list[FieldCandidate]:
 
 
 def _follows(cents: Sides, amount: Sides) -> bool:
-    """Whether cents that are seen stand behind an amount, beside it or a little off its line."""
+    """Whether cents that are seen stand behind an amount, on its line or a little off it.
+
+    Both x0, y0, x1, y1 in pixels of the page, as in `SeenPlace`.
+    """
     high = amount[3] - amount[1]
     beyond = cents[0] + cents[2] > 2 * amount[2]
     return beyond and cents[3] > amount[1] - _OFF * high and cents[1] < amount[3] + _OFF * high

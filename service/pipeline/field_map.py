@@ -21,6 +21,8 @@ from service.errors import ModelError
 from service.pipeline.ink import InkImage
 from service.pipeline.recognize import session_of
 
+Sides = tuple[float, float, float, float]
+"""x0, y0, x1, y1 of a box in parts of pixels."""
 CELL: Final = 4
 """Pixels of the small page to a cell."""
 STEP: Final = 8
@@ -97,7 +99,7 @@ class FieldMap:
             (number == 1 + one) & likely for one in order if held[one] > _LEAST_HELD * held.max()
         ]
 
-    def _box(self, place: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    def _box(self, place: NDArray[np.bool_]) -> Sides:
         x, y, w, h = cv2.boundingRect(place.astype(np.uint8))
         return x / self.across, y / self.down, (x + w) / self.across, (y + h) / self.down
 
@@ -110,9 +112,9 @@ class SeenPlace:
     are none. probability: that it is the amount's; cents_probability: that those are its cents.
     """
 
-    box: tuple[float, float, float, float]
+    box: Sides
     probability: float
-    cents: tuple[float, float, float, float] | None
+    cents: Sides | None
     cents_probability: float
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from service.pipeline.field import (
     FieldCandidate,
     Places,
-    Sides,
     Zone,
     choose,
     fields_of,
@@ -20,7 +19,7 @@ from service.pipeline.field import (
     locate_fields,
 )
 from service.pipeline.field_features import FEATURES, WEIGHTS, field_penalties
-from service.pipeline.field_map import SeenPlace
+from service.pipeline.field_map import SeenPlace, Sides
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage
 from service.pipeline.textline import Marks
@@ -281,7 +280,7 @@ def test_most_is_the_most() -> None:
     assert len(fields_of(places, NO_RULES, most=1, weights=unsure)) == 1
 
 
-def _seen(box: tuple[float, float, float, float], probability: float, cents: bool) -> SeenPlace:
+def _seen(box: Sides, probability: float, cents: bool) -> SeenPlace:
     apart = (box[2] + 20, box[1], box[2] + 60, box[3]) if cents else None
     return SeenPlace(box, probability, apart, 0.9 if cents else 0.0)
 

@@ -57,6 +57,7 @@ _PAGE_THICKNESS = 0.0065
 _EDGE = 0.02
 _OVER_LINE = 1.35
 _MOST_LEAN = 0.08
+_MOST_SLANT = 0.06
 _OFF_LINE = 1.5
 # The darkness of a full stroke where the darkest near it is each grey level.
 _PEAKS = np.asarray(
@@ -273,5 +274,7 @@ def _sides(upright: Lines, level: Lines, width: int) -> NDArray[np.bool_]:
             for end in (left, left + wide)
         ]
         met = [are_met(level, np.ascontiguousarray(end)) for end in ends]
-        wanted[others] = met[0] & met[1]
+        # So does a tall 1, but it slants.
+        slants = high - upright.stats[others, 4] / wide > _MOST_SLANT * wide
+        wanted[others] = met[0] & met[1] & ~slants
     return np.asarray(wanted)

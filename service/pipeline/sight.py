@@ -57,6 +57,8 @@ _SURE_OF_FIELD = 1e3
 _SURE_OF_AMOUNT = 0.98
 # So much likelier, as a log odds, a place must be than any beside it: a letter has many alike.
 _LIKELIER = 3.0
+# In heights of a field, what is too narrow for a digit.
+_DIGIT = 0.35
 # No symbol is wider, columns of a strip.
 _WIDEST = 0.8 * STRIP_SIZE
 # Amounts whose paths are so much dearer than the best are not looked for: there is no chance of
@@ -353,14 +355,20 @@ def _counting(shares: Shares) -> dict[int, float]:
 
 
 def _stands_alone(fields: Sequence[FieldCandidate]) -> bool:
-    """Whether no other place for the amount is nearly as likely as the first."""
-    a = fields[0].zones[0].box
+    """Whether no other place for the amount is nearly as likely as the first, or goes beyond it."""
+    first = fields[0]
     return all(
-        (a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3])
-        or other.penalty > fields[0].penalty + _LIKELIER
-        for other in fields[1:]
-        for b in [other.zones[0].box]
+        _is_of(other, first) or other.penalty > first.penalty + _LIKELIER for other in fields[1:]
     )
+
+
+def _is_of(other: FieldCandidate, first: FieldCandidate) -> bool:
+    """Whether a field is at the place of another, with no room for a digit beyond its ends."""
+    a, b = first.zones[0].box, other.zones[0].box
+    if a[0] >= b[2] or b[0] >= a[2] or a[1] >= b[3] or b[1] >= a[3]:
+        return False
+    room = _DIGIT * min(a[3] - a[1], b[3] - b[1])
+    return b[0] >= a[0] - room and other.zones[-1].box[2] <= first.zones[-1].box[2] + room
 
 
 def enough_fields(fields: list[FieldCandidate]) -> list[FieldCandidate]:

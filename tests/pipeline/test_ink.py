@@ -157,6 +157,19 @@ def test_a_hairline_beside_the_amount_of_a_page_goes_and_a_tall_one_stays() -> N
     assert kept(mask, page == 40) > 0.9
 
 
+def test_a_slanting_1_across_its_box_stays_and_an_upright_side_goes() -> None:
+    page = paper(560, 1300)
+    cv2.rectangle(page, (960, 140), (1250, 200), 60, 3)
+    cv2.line(page, (1190, 140), (1190, 200), 60, 3)
+    one = np.zeros_like(page)
+    cv2.line(one, (1040, 140), (1035, 200), 1, 3)
+    page[one > 0] = 60
+    cv2.putText(page, "250", (1060, 190), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 40, 3)
+    mask = extract_ink(page).mask
+    assert kept(mask[145:195], one[145:195] > 0) > 0.9
+    assert mask[150:190, 1186:1194].mean() < 0.02
+
+
 def test_the_feet_of_zeros_in_a_row_are_no_line() -> None:
     page = paper(46, 170)
     for x in (70, 94, 118):

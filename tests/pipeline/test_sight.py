@@ -27,6 +27,9 @@ def _field(box: Box, penalty: float) -> FieldCandidate:
     [
         ([], True),
         ([((60, 40, 200, 80), 0.4)], True),  # another extent of the same place
+        ([((30, 40, 200, 80), 2.5)], False),  # with a digit more
+        ([((50, 40, 220, 80), 2.5)], False),
+        ([((30, 40, 200, 80), 4.0)], True),
         ([((400, 40, 500, 80), 4.0)], True),
         ([((400, 40, 500, 80), 1.0)], False),
         ([((60, 40, 200, 80), 0.4), ((50, 90, 200, 130), 0.5)], False),  # lines of a table

@@ -39,13 +39,10 @@ def together(shares: Sequence[Shares], votes: Sequence[float]) -> dict[int, floa
     ]
     every = sum(votes)
     votes = [one / every for one in votes]
-    pooled = {
-        amount: sum(
-            vote * math.log(max(one.get(amount, 0.0), _LEAST))
-            for vote, one in zip(votes, shares, strict=True)
-        )
-        for amount in amounts
-    }
+    pooled = dict.fromkeys(amounts, 0.0)
+    for vote, one in zip(votes, shares, strict=True):
+        for amount in amounts:
+            pooled[amount] += vote * math.log(max(one.get(amount, 0.0), _LEAST))
     rest = sum(
         vote * math.log(max(1.0 - one, _LEAST_REST)) for vote, one in zip(votes, sums, strict=True)
     )

@@ -5,7 +5,7 @@ What is tuned in global training (section VII) enters here, so that training and
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +35,11 @@ class Entrances:
     def of(cls, graph: SegmentationGraph | Lattice) -> "Entrances":
         """Those of a graph or lattice."""
         entering = np.flatnonzero(graph.src == 0)
-        fields = np.unique(graph.field[entering])
-        return cls(fields, tuple(entering[graph.field[entering] == field] for field in fields))
+        own = graph.field[entering]
+        fields = np.flatnonzero(np.bincount(own))
+        return cls(
+            fields.astype(np.int32), tuple(entering[own == field] for field in fields.tolist())
+        )
 
 
 def recognition_graph(
@@ -71,10 +74,10 @@ def normalised(lattice: Lattice, entrances: Entrances, added: NDArray[np.float64
     with few segments compare, and so that a text that is no amount does not look like one: what is
     added is the field's own log odds less its forward penalty under the free grammar.
     """
-    penalty = lattice.penalty.astype(np.float64)
+    penalty = np.array(lattice.penalty, np.float64)
     for arcs, extra in zip(entrances.arcs, added.tolist(), strict=True):
         penalty[arcs] += extra
-    return replace(lattice, penalty=penalty)
+    return lattice.repriced(penalty)
 
 
 def forward_of_everything(lattice: Lattice, grammar: Grammar, null_penalty: float) -> float:
@@ -88,7 +91,9 @@ def forward_of_all(fields: Iterable[float], null_penalty: float) -> float:
     What of a field that nothing was read of stands for it is `against_none`: what it would have if
     its ink spoke neither for an amount nor against it.
     """
-    return float(-np.logaddexp.reduce([-null_penalty, *(-one for one in fields)]))
+    every = [null_penalty, *fields]
+    least = min(every)
+    return least - math.log(sum(math.exp(least - one) for one in every))
 
 
 def against_none(penalty: float) -> float:

@@ -73,5 +73,5 @@ def _line(line: Line, cuts: Cuts, piece: int, to_original: NDArray[np.float64]) 
 
 
 def _moved(points: NDArray[np.float64], to_original: NDArray[np.float64]) -> Line2D:
-    homogeneous = np.concatenate([points, np.ones((len(points), 1))], axis=1) @ to_original.T
-    return tuple((round(x / w, 1), round(y / w, 1)) for x, y, w in homogeneous.tolist())
+    moved = points @ to_original[:, :2].T + to_original[:, 2]
+    return tuple(map(tuple, np.round(moved[:, :2] / moved[:, 2:], 1).tolist()))

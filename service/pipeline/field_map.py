@@ -8,7 +8,7 @@ become candidates (`field_features`).
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from onnxruntime import InferenceSession
 
 from service.errors import ModelError
 from service.pipeline.ink import InkImage
+from service.pipeline.native.places import map_features
 from service.pipeline.recognize import session_of
 
 Sides = tuple[float, float, float, float]
@@ -35,10 +36,11 @@ SHA256: Final = "85fe02a3d04a3b2920cd00035cb9957d514cf4f79c929bc05c63fedb8e72f2b
 
 _AREA: Final = 400 * 176
 _MOST: Final = 800
-_LEAST: Final = 1e-3
 _LIKELY: Final = 0.2
 _JOINED: Final = 5
 _MOST_PLACES: Final = 2
+# Sizes of small pages whose places are kept: a scanner gives one.
+_SIZES: Final = 16
 # A place that holds less than this of what the first one does is none.
 _LEAST_HELD: Final = 0.1
 
@@ -61,17 +63,7 @@ class FieldMap:
         The log odds of their cells on average, and the share that they hold of all that is likely
         on the page, and that follows them of all likely cents.
         """
-        x0, y0, x1, y1 = boxes.astype(np.float64).T
-        high = y1 - y0
-        amount, cents = _Sums(self, self.amount), _Sums(self, self.cents)
-        within = amount.sum(x0, y0, x1, y1)
-        area = (x1 - x0) * high * self.across * self.down
-        found = [
-            _log_odds(within / np.maximum(area, 1e-6)),
-            within / max(float(self.amount.sum()), 1.0),
-            cents.sum(x1, y0 - high, x1 + 4 * high, y1) / max(float(self.cents.sum()), 1.0),
-        ]
-        return np.stack(found, axis=1).astype(np.float32)
+        return map_features((self.amount, self.cents), boxes, self.across, self.down)
 
     def places(self) -> list["SeenPlace"]:
         """The places where the amount is likely, those that hold most first, two at most."""
@@ -118,40 +110,6 @@ class SeenPlace:
     cents_probability: float
 
 
-class _Sums:
-    """Sums of a map over boxes, in parts of cells."""
-
-    def __init__(self, frame: FieldMap, values: NDArray[np.float32]) -> None:
-        self._table = np.asarray(cv2.integral(values, sdepth=cv2.CV_64F), np.float64)
-        self._across, self._down = frame.across, frame.down
-
-    def sum(
-        self,
-        x0: NDArray[np.float64],
-        y0: NDArray[np.float64],
-        x1: NDArray[np.float64],
-        y1: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """Over boxes given by their sides in pixels of the page, each f64 [R]; f64 [R]."""
-        left, right = x0 * self._across, x1 * self._across
-        top, bottom = y0 * self._down, y1 * self._down
-        total = self._at(right, bottom) - self._at(left, bottom)
-        return np.asarray(total - self._at(right, top) + self._at(left, top), np.float64)
-
-    def _at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """All of the map above and left of points, between those of whole cells."""
-        rows, columns = self._table.shape
-        x, y = np.clip(x, 0, columns - 1), np.clip(y, 0, rows - 1)
-        column = np.minimum(x.astype(np.int64), columns - 2)
-        row = np.minimum(y.astype(np.int64), rows - 2)
-        right, down = x - column, y - row
-        above = self._table[row, column] * (1 - right) + self._table[row, column + 1] * right
-        below = (
-            self._table[row + 1, column] * (1 - right) + self._table[row + 1, column + 1] * right
-        )
-        return np.asarray(above * (1 - down) + below * down, np.float64)
-
-
 def field_map(ink: InkImage) -> FieldMap:
     """The map of a page; raises ModelError where the network's file is not the one meant."""
     layers, (wide, high) = page_layers(ink)
@@ -196,13 +154,11 @@ def _reduced(seen: NDArray[np.uint8], wide: int, high: int) -> NDArray[np.uint8]
     return np.asarray(cv2.resize(seen, (wide, high), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
+@lru_cache(maxsize=_SIZES)
 def page_places(height: int, width: int) -> NDArray[np.uint8]:
     """How far each pixel is from the left and from above, 255 all the way; u8 [2, h, w]."""
     across = np.linspace(0, 255, width).astype(np.uint8)
     down = np.linspace(0, 255, height).astype(np.uint8)
-    return np.stack(np.broadcast_arrays(across, down[:, None]))
-
-
-def _log_odds(share: NDArray[np.float64]) -> NDArray[np.float64]:
-    held = np.clip(share, _LEAST, 1 - _LEAST)
-    return np.asarray(np.log(held) - np.log1p(-held), np.float64)
+    places = np.stack(np.broadcast_arrays(across, down[:, None]))
+    places.flags.writeable = False
+    return places

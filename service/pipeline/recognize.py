@@ -67,6 +67,7 @@ def against_rubbish(
     comparable. symbol: added to every symbol. stray: f32 [N], penalty of leaving a segment on the
     path unread, as ink that belongs to no character.
     """
-    odds = np.clip(penalties - penalties[:, -1:], -LARGEST_ODDS, LARGEST_ODDS) + symbol
+    odds = np.minimum(np.maximum(penalties - penalties[:, -1:], -LARGEST_ODDS), LARGEST_ODDS)
+    odds += symbol
     odds[:, -1] = stray
     return np.asarray(odds, np.float32)

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.amount import Role, amount_of
+from service.pipeline.amount import amount_of
 from service.pipeline.automaton import Automaton, Grammar
 from service.pipeline.graph import Floats, Ints
 from service.pipeline.native.nearest import Nearest, String, nearest
@@ -82,9 +82,10 @@ def best(
             bound = near.penalty + beam
             near.look(bound)
             if distinct == "amount":
-                found = _best_amounts(near, grammar, n, bound)
+                found = _best_amounts(near, grammar, composition, n, bound)
             else:
-                found = [_interpretation(grammar, one) for one in near.strings(n, bound)]
+                strings = near.strings(n, bound)
+                found = [_interpretation(grammar, composition.entered, one) for one in strings]
             if len(found) >= n:
                 break
     return found
@@ -181,23 +182,23 @@ def _parting(automaton: Automaton) -> Floats:
     return 1e-6 * np.random.default_rng(0).random(len(automaton.src))
 
 
-def _best_amounts(near: Nearest, grammar: Grammar, n: int, bound: float) -> list[Interpretation]:
+def _best_amounts(
+    near: Nearest, grammar: Grammar, composition: Composition, n: int, bound: float
+) -> list[Interpretation]:
     """The best interpretation of each of the n best amounts of at most a penalty.
 
     Strings of the digits that count are told apart, those with a minus by themselves; the few that
     mean the same (1234 and 1234.00) are sorted out afterwards.
     """
-    role = grammar.automaton.role
-    counts = (role == Role.MAJOR) + 2 * (role == Role.CENTS).astype(np.uint8)
     by_amount: dict[int, Interpretation] = {}
     for negative in (False, True):
         enough, wanted = n < 1, n
         readings: list[Interpretation] = []
         while not enough:
             strings = near.strings(
-                wanted, bound, kind=grammar.negative, own=negative, counts=counts
+                wanted, bound, kind=grammar.negative, own=negative, counts=composition.counts
             )
-            readings = [_interpretation(grammar, one) for one in strings]
+            readings = [_interpretation(grammar, composition.entered, one) for one in strings]
             enough = len({r.amount_minor for r in readings}) >= n or len(strings) < wanted
             wanted *= 2
         for reading in readings:
@@ -207,10 +208,8 @@ def _best_amounts(near: Nearest, grammar: Grammar, n: int, bound: float) -> list
     return sorted(by_amount.values(), key=lambda reading: reading.penalty)[:n]
 
 
-def _interpretation(grammar: Grammar, path: String) -> Interpretation:
-    automaton = grammar.automaton
-    entered = automaton.role[automaton.dst[path.moves]]
-    roles = np.where(path.moves >= 0, entered, np.uint8(Role.FORMAT))
+def _interpretation(grammar: Grammar, entered: NDArray[np.uint8], path: String) -> Interpretation:
+    roles = entered[path.moves]
     negative = bool(grammar.negative[path.final])
     symbols = [grammar.labels[label] for label in path.labels.tolist()]
     amount = amount_of(symbols, roles.tolist(), negative=negative)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.doubts import line_of
 from service.pipeline.ink import InkImage
+from service.pipeline.levels import percentile
 
 _SOLID: Final = 60
 # So dark, of what strokes are, is what was part of a stroke or of a line.
@@ -27,6 +28,8 @@ _GAP: Final = 0.25
 _ENDS: Final = 0.3
 _FEWEST: Final = 3
 _HEIGHT: Final = 32
+_LONGEST: Final = _GAP * _HEIGHT
+_TWO_ROWS: Final = np.ones((2, 1), np.uint8)
 
 
 def is_struck(ink: InkImage, boxes: NDArray[np.floating]) -> bool:
@@ -46,7 +49,7 @@ def is_struck(ink: InkImage, boxes: NDArray[np.floating]) -> bool:
     strokes = darkness[zone > _SOLID]
     if not len(strokes) or x1 - x0 < 1.5 * size:
         return False
-    dark = darkness > _AS_DARK * float(np.median(strokes))
+    dark = darkness > _AS_DARK * percentile(strokes[None], 50)
     return _is_crossed(zone) or _is_crossed(255 * dark.astype(np.uint8))
 
 
@@ -56,17 +59,21 @@ def _is_crossed(zone: NDArray[np.uint8]) -> bool:
     width = max(round(zone.shape[1] * scale), 1)
     small = cv2.resize(zone, (width, _HEIGHT), interpolation=cv2.INTER_AREA)
     # A line that is a little bent, or thin, is in this row or the next.
-    solid = cv2.dilate((small > _SOLID).astype(np.uint8), np.ones((2, 1), np.uint8))
+    solid = cv2.dilate((small > _SOLID).astype(np.uint8), _TWO_ROWS)
+    # No line is inked in more columns than have any ink.
+    inked = np.asarray(solid.any(axis=0))
+    if np.count_nonzero(inked) / width < _INKED or _longest_gap(inked) > _LONGEST:
+        return False
     rows = np.arange(round(_ROWS[0] * _HEIGHT), round(_ROWS[1] * _HEIGHT))
     columns = np.arange(width)
     shifts = np.rint(np.outer(_LEANS, columns - width / 2)).astype(np.int64)
     at = np.clip(rows[:, None] + shifts[:, None], 0, _HEIGHT - 1)
     along = solid.ravel()[at * width + columns]  # [leans, rows, columns]
-    inked = along.sum(axis=2, dtype=np.int32) / width
-    return any(_longest_gap(one) <= _GAP * _HEIGHT for one in along[inked >= _INKED])
+    share = along.sum(axis=2, dtype=np.int32) / width
+    return any(_longest_gap(one) <= _LONGEST for one in along[share >= _INKED])
 
 
-def _longest_gap(along: NDArray[np.uint8]) -> int:
+def _longest_gap(along: NDArray[np.uint8] | NDArray[np.bool_]) -> int:
     """How many columns without ink follow one another at most."""
     ends = np.flatnonzero(np.concatenate([[1], along, [1]]))
     return int(np.diff(ends).max()) - 1

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.levels import percentile
 from service.pipeline.segment import LINE_SIZE, Line
 
 STRIP_SIZE = 20
@@ -143,7 +144,7 @@ def _darkness(
     if step > _COARSE:
         source = np.asarray(cv2.GaussianBlur(source, (0, 0), _BLUR * step), np.uint8)
     way = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    seen = cv2.warpAffine(source, matrix, (width, height), flags=way)
+    seen = np.asarray(cv2.warpAffine(source, matrix, (width, height), flags=way), np.uint8)
     strokes = seen[ink > _INKED]
-    full = max(float(np.median(strokes)) if len(strokes) else 0.0, _LEAST_DARK)
+    full = max(percentile(strokes[None], 50) if len(strokes) else 0.0, _LEAST_DARK)
     return np.asarray(cv2.convertScaleAbs(seen, alpha=_FULL / full), np.uint8)

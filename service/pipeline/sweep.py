@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from dataclasses import field as field_of
 from functools import lru_cache
@@ -29,6 +30,7 @@ _AUTOMATA: Final = 64
 # Forms of amounts, by their digits, whose automata are kept.
 _FORMS: Final = 512
 _MOST_DIGITS: Final = 62
+_NO_NUMBER: Final = "composition: a penalty is not a number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,15 @@ class Lattice:
         assert self._numbers is not None
         return self._numbers
 
+    def repriced(self, penalty: NDArray[np.float64]) -> Lattice:
+        """The same arcs at other penalties, f64[A]; raises ValueError where one is not a number."""
+        if len(penalty) != len(self.src):
+            raise ValueError("lattice: every array must have one entry per arc")
+        other = copy(self)
+        object.__setattr__(other, "penalty", penalty)
+        object.__setattr__(other, "_numbers", self.numbers().repriced(penalty))
+        return other
+
     def of_field(self, field: int) -> Lattice:
         """The arcs of one field candidate alone; nodes and segments keep their numbers."""
         own = self.field == field
@@ -82,29 +93,42 @@ class Lattice:
 class _Numbers:
     """src, dst, segment, penalty and class_penalty of a lattice, and the weights of its labels.
 
-    Contiguous and of one type, with where they lie. weights: exp(least - penalty), f64[N + 1, K +
-    1], with a column and a last row for SPACE, and the least penalty of each segment, f64[N + 1].
+    Contiguous and of one type; addresses: where they lie, in that order. weight_addresses: where
+    exp(least - penalty) lie, f64[N + 1, K + 1], with a column and a last row for SPACE, and the
+    least penalty of each segment, f64[N + 1].
     """
 
     def __init__(self, lattice: Lattice) -> None:
-        self.arrays: tuple[NDArray[Any], ...] = (
+        fixed = (
             np.ascontiguousarray(lattice.src, np.int32),
             np.ascontiguousarray(lattice.dst, np.int32),
             np.ascontiguousarray(lattice.segment, np.int32),
-            np.ascontiguousarray(lattice.penalty, np.float64),
-            np.ascontiguousarray(lattice.class_penalty, np.float64),
         )
-        if any(bool(np.isnan(one).any()) for one in self.arrays[3:]):
-            raise ValueError("composition: a penalty is not a number")
-        rows, labels = self.arrays[4].shape
+        told = np.ascontiguousarray(lattice.class_penalty, np.float64)
+        rows, labels = told.shape
         label, least = np.empty((rows + 1, labels + 1)), np.empty(rows + 1)
-        LIBRARY.label_weights(
-            address(self.arrays[4], np.float64), ctypes.c_int64(rows), ctypes.c_int64(labels + 1),
-            address(label, np.float64), address(least, np.float64),
-        )  # fmt: skip
-        self.weights = label, least
-        self.addresses = tuple(one.ctypes.data for one in self.arrays)
-        self.weight_addresses = label.ctypes.data, least.ctypes.data
+        read, weights, lowest = (address(one, np.float64) for one in (told, label, least))
+        if not LIBRARY.label_weights(
+            read, ctypes.c_int64(rows), ctypes.c_int64(labels + 1), weights, lowest
+        ):
+            raise ValueError(_NO_NUMBER)
+        self._kept: tuple[NDArray[Any], ...] = (*fixed, told, label, least)
+        self._ways = tuple(address(one, np.int32).value for one in fixed)
+        self._read = read.value
+        self.weight_addresses = weights.value, lowest.value
+        self._price(lattice.penalty)
+
+    def repriced(self, penalty: NDArray[np.floating]) -> _Numbers:
+        """Those of the same lattice at other penalties, f[A]."""
+        other = copy(self)
+        other._price(penalty)
+        return other
+
+    def _price(self, penalty: NDArray[np.floating]) -> None:
+        self._penalty = np.ascontiguousarray(penalty, np.float64)
+        if np.isnan(self._penalty).any():
+            raise ValueError(_NO_NUMBER)
+        self.addresses = *self._ways, address(self._penalty, np.float64).value, self._read
 
 
 class _Problem(ctypes.Structure):
@@ -156,7 +180,10 @@ class Spelled:
 
 
 class _Fixed:
-    """The numbers of an automaton, contiguous and of one type, where they lie, and its layout."""
+    """The numbers of an automaton, contiguous and of one type, where they lie, and its layout.
+
+    entered, counts: as in `Composition`.
+    """
 
     def __init__(self, automaton: Automaton) -> None:
         """Raises ValueError where an index is out of range, or a penalty is not a number."""
@@ -182,12 +209,15 @@ class _Fixed:
             np.ascontiguousarray(automaton.final_penalty, np.float64),
         )
         if any(np.isnan(one).any() for one in self.numbers if one.dtype == np.float64):
-            raise ValueError("composition: a penalty is not a number")
+            raise ValueError(_NO_NUMBER)
         self.addresses = tuple(one.ctypes.data for one in self.numbers)
         self.sizes = (
             automaton.class_penalty.shape[1], states, len(automaton.src), classes,
             len(automaton.finals),
         )  # fmt: skip
+        role = automaton.role
+        self.entered = np.append(role[automaton.dst], np.uint8(Role.FORMAT))
+        self.counts = (role == Role.MAJOR) + 2 * (role == Role.CENTS).astype(np.uint8)
         self.layout: int | None = None
         self.layout = LIBRARY.layout_make(ctypes.byref(self.problem()))
         checked(self.layout is not None)
@@ -241,6 +271,8 @@ class Composition:
 
     Holds the numbers, contiguous and of one type, that the loops read. Raises ValueError where an
     index is out of range, or a penalty is NaN: the loops check nothing.
+    entered: u8[T + 1], the role of what each transition reads, the last one's of stray ink. counts:
+    u8[S], 1 for states that are entered on a MAJOR digit, 2 on a CENTS digit, else 0.
     """
 
     def __init__(self, lattice: Lattice, automaton: Automaton, rubbish: int) -> None:
@@ -257,6 +289,7 @@ class Composition:
             *fixed.addresses, *numbers.weight_addresses, fixed.layout,
         )  # fmt: skip
         self._fixed = fixed
+        self.entered, self.counts = fixed.entered, fixed.counts
 
     def spelled_totals(self, amounts: Spelled) -> list[float]:
         """The summed penalty of the paths that spell each amount, +infinity where there is none.
@@ -296,9 +329,10 @@ class Composition:
 
     def total_by_field(self) -> dict[int, float]:
         """The same for each field apart, told by the arc that reaches the last node."""
-        fields, own = np.unique(self.lattice.field, return_inverse=True)
-        totals = self._totals(own.astype(np.int32), len(fields))
-        return dict(zip(fields.tolist(), totals[: len(fields)].tolist(), strict=True))
+        arcs = np.bincount(self.lattice.field)
+        own = np.ascontiguousarray(self.lattice.field, np.int32)
+        totals = self._totals(own, len(arcs)).tolist()
+        return {field: totals[field] for field, held in enumerate(arcs.tolist()) if held}
 
     def _totals(self, field: Ints, fields: int) -> Floats:
         totals = np.empty(2 * fields)

@@ -56,8 +56,9 @@ class SweptNetwork:
         width = strip.shape[2]
         if width == 0:
             return np.zeros((0, self._session.get_outputs()[0].shape[-1]), np.float32)
-        padded = np.pad(strip, ((0, 0), (0, 0), (0, -width % (2 * COLUMNS))))
-        (result,) = self._session.run(None, {"strips": padded[None]})
+        padded = np.zeros((1, *strip.shape[:2], -(-width // (2 * COLUMNS)) * 2 * COLUMNS), np.uint8)
+        padded[0, :, :, :width] = strip
+        (result,) = self._session.run(None, {"strips": padded})
         return np.asarray(result[0], np.float32)
 
 

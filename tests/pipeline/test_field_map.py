@@ -69,6 +69,46 @@ def test_features_tell_how_much_of_the_amount_a_run_holds() -> None:
     assert cents[:3] == pytest.approx([1.0, 1.0, 0.0], abs=1e-4)
 
 
+def _held(values: np.ndarray, across: np.ndarray, down: np.ndarray) -> float:
+    """What a map holds between two places along x and two along y, in cells."""
+    table = np.pad(values.astype(np.float64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    rows = np.stack([np.interp(across, np.arange(len(row)), row) for row in table])
+    corners = np.stack([np.interp(down, np.arange(len(rows)), column) for column in rows.T])
+    return float(np.diff(np.diff(corners, axis=0), axis=1)[0, 0])
+
+
+def test_features_are_the_sums_over_boxes_wherever_they_lie() -> None:
+    draw = np.random.default_rng(1)
+    amount, cents = draw.random((2, 17, 41), np.float32) ** 8
+    found = FieldMap(amount, cents, 0.23, 0.31)
+    corners = np.sort(draw.integers(-20, 200, (60, 2, 2)), axis=2)
+    corners[:, :, 1] += 1
+    boxes = corners.transpose(0, 2, 1).reshape(60, 4).astype(np.int32)
+    for (x0, y0, x1, y1), features in zip(
+        boxes.tolist(), found.features(boxes).tolist(), strict=True
+    ):
+        across, down = np.array([x0, x1]) * 0.23, np.array([y0, y1]) * 0.31
+        high = y1 - y0
+        behind = np.array([x1, x1 + 4 * high]) * 0.23, np.array([y0 - high, y1]) * 0.31
+        held = _held(amount, across, down)
+        share = np.clip(held / ((x1 - x0) * high * 0.23 * 0.31), 1e-3, 1 - 1e-3)
+        assert features == pytest.approx(
+            [
+                np.log(share / (1 - share)),
+                held / amount.sum(),
+                _held(cents, *behind) / cents.sum(),
+            ],
+            rel=1e-4,
+            abs=1e-5,
+        )
+
+
+def test_maps_of_two_pages_are_refused() -> None:
+    wrong = FieldMap(np.zeros((2, 3), np.float32), np.zeros((3, 3), np.float32), 1.0, 1.0)
+    with pytest.raises(ValueError, match="one page"):
+        wrong.features(np.zeros((1, 4), np.int32))
+
+
 def test_features_change_by_parts_of_cells() -> None:
     boxes = np.array([[200, 80, x, 100] for x in range(240, 300, 3)], np.int32)
     held = _made_map().features(boxes)[:, 1]

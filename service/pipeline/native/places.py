@@ -140,6 +140,28 @@ def near_zone(box: tuple[int, int, int, int], boxes: _Ints) -> _Ints:
     return near[:count]
 
 
+def map_features(
+    maps: tuple[_Floats, _Floats], boxes: _Ints, across: float, down: float
+) -> _Floats:
+    """What the maps of a page, f32 [h, w] of its amount and its cents, say of boxes, i32 [R, 4].
+
+    across, down: cells to a pixel of the page. f32 [R, 3], see `field_map.FieldMap.features`.
+    """
+    amount, cents = maps
+    if amount.ndim != 2 or amount.shape != cents.shape or not amount.size:
+        raise ValueError("map_features: two maps of one page are wanted")
+    features = np.empty((len(boxes), 3), np.float32)
+    checked(
+        LIBRARY.map_features(
+            address(amount, np.float32), address(cents, np.float32), _Int(amount.shape[0]),
+            _Int(amount.shape[1]), ctypes.c_double(across), ctypes.c_double(down),
+            address(np.ascontiguousarray(boxes), np.int32), _Int(len(boxes)),
+            address(features, np.float32),
+        )
+    )  # fmt: skip
+    return features
+
+
 @dataclass(frozen=True, slots=True)
 class Possible:
     """What boxes are compared with a pattern: their least and greatest height in px, and width in

@@ -27,11 +27,15 @@ static int64_t row_of(const Problem *p, int64_t arc)
     return p->segment[arc] < 0 ? p->segments : p->segment[arc];
 }
 
-void label_weights(const double *penalty, int64_t rows, int64_t labels, double *label, double *least)
+int label_weights(const double *penalty, int64_t rows, int64_t labels, double *label, double *least)
 {
+    int numbers = 1;
     for (int64_t row = 0; row < rows; row++, penalty += labels - 1, label += labels) {
         double low = INFINITY;
-        for (int64_t k = 0; k < labels - 1; k++) low = penalty[k] < low ? penalty[k] : low;
+        for (int64_t k = 0; k < labels - 1; k++) {
+            low = penalty[k] < low ? penalty[k] : low;
+            numbers &= penalty[k] == penalty[k];
+        }
         least[row] = low;
         for (int64_t k = 0; k < labels - 1; k++)
             label[k] = low < INFINITY ? exp(low - penalty[k]) : 0.0;
@@ -40,6 +44,7 @@ void label_weights(const double *penalty, int64_t rows, int64_t labels, double *
     for (int64_t k = 0; k < labels; k++) label[k] = 0.0;
     label[labels - 1] = 1.0;
     least[rows] = 0.0;
+    return numbers;
 }
 
 void read_weights(const Problem *p, double *read)

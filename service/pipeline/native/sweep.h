@@ -63,8 +63,9 @@ int summed_with(
     const Problem *p, const Plan *plan, const double *read, const int32_t *field, int64_t fields,
     double *totals);
 /* The penalties of labels, f64[rows, labels - 1], as weights: exp(least - penalty), f64[rows + 1, labels]
- * with a column and a last row for SPACE, and the least penalty of each row, f64[rows + 1]. */
-void label_weights(const double *penalty, int64_t rows, int64_t labels, double *label, double *least);
+ * with a column and a last row for SPACE, and the least penalty of each row, f64[rows + 1]. 0 where one
+ * is not a number. */
+int label_weights(const double *penalty, int64_t rows, int64_t labels, double *label, double *least);
 /* f64[segments + 1, classes]: the weight of reading each segment as a symbol of a class, relative to
  * its likeliest label. */
 void read_weights(const Problem *p, double *read);

@@ -211,10 +211,16 @@ class ChequeReader:
     def _closer_looks(
         self, page: ChequeImage, first: Sequence[Opinion], wanted: "_Wanted", clock: Clock
     ) -> Iterator[Seen]:
-        """The closer looks at the amount of a page, none where the first is sure enough."""
+        """The closer looks at the amount of a page.
+
+        None where the first is sure enough, nor at what is nowhere that an amount may be: it is
+        rejected however it is read.
+        """
         sight = first[0].seen.sight
         held = sight.holding()
         if decided(first) or not len(sight.graph.crops) or not held:
+            return
+        if sight.places is not None and sight.place < _NOWHERE:
             return
         for near in closer_looks(page, sight.ink, sight.fields, held):
             clock.lap("ink")

@@ -9,7 +9,7 @@ from typing import Protocol
 from service import tracing
 from service.errors import ParameterError
 from service.pipeline.grammar import CURRENCIES
-from service.pipeline.reader import Reading
+from service.pipeline.reader import Evident, Reading
 
 MAX_REFERENCE = 200
 LARGEST_STATED = 10**14 - 1
@@ -35,7 +35,8 @@ class ReadingOptions:
     ones that the caller can bear, between 0 and 1; None takes the service's setting. reference: the
     caller's own name for the cheque, handed back with the reading. stated: the amount in minor
     units that a record states of the cheque, to be compared with what is written. evidence: the
-    reading carries what it rests on. Raises ParameterError for anything else.
+    reading carries what it rests on, or does where it is rejected. Raises ParameterError for
+    anything else.
     """
 
     currency: str | None = None
@@ -44,7 +45,7 @@ class ReadingOptions:
     max_error: float | None = None
     reference: str | None = None
     stated: int | None = None
-    evidence: bool = False
+    evidence: Evident = False
 
     def __post_init__(self) -> None:
         if self.currency is not None and self.currency not in CURRENCIES:
@@ -79,7 +80,7 @@ class Reader(Protocol):
         max_error: float | None = None,
         reference: str | None = None,
         stated: int | None = None,
-        evidence: bool = False,
+        evidence: Evident = False,
     ) -> Reading:
         """Read the file of one cheque; stated: the amount a record states; raises InputError."""
         ...

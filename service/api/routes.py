@@ -45,9 +45,6 @@ from service.api.schemas import (
 from service.audit import Outcome
 from service.desk.counts import COUNTED
 from service.desk.entrance import outcome_of
-from service.jobs.runtime import Jobs
-from service.options import ReadingOptions
-from service.pipeline.reader import Reading as PipelineReading
 from service.settings import Settings
 
 _T = TypeVar("_T")
@@ -252,7 +249,11 @@ async def read_cheque(
     refuse_closed_desk(settings, parameters.desk)
     queue = parameters.desk_queue(usual=False)
     options = parameters.options()
-    asked = options if queue is None else replace(options, evidence=True)
+    entrance = jobs_of(request).room.entrance
+    drawn = queue is not None and entrance.draws()
+    asked = options
+    if queue is not None and not options.evidence:
+        asked = replace(options, evidence=drawn or "rejected")
     with pool.admitted(owner):
         async with once:
             image = await receive_image(
@@ -270,14 +271,14 @@ async def read_cheque(
                 request,
                 Outcome(reading.decision, reading.reject_reason, reading.model_version, sha256),
             )
-            jobs = jobs_of(request)
             counted = {name: getattr(reading, name) for name in COUNTED}
-            jobs.room.entrance.count(owner, counted, field_only=options.field_only)
+            entrance.count(owner, counted, field_only=options.field_only)
             item = None
             if queue is not None:
                 item = await asyncio.to_thread(
-                    _to_desk, jobs, owner, queue, image, options, reading
-                )
+                    entrance.single, image, outcome_of(reading), options, owner=owner, queue=queue,
+                    drawn=drawn,
+                )  # fmt: skip
             if not options.evidence:
                 reading = replace(reading, evidence=None)
             answer = Reading.model_validate(reading)
@@ -321,18 +322,6 @@ def see_reading(request: Request, id: Text) -> ReviewedReading:
     return ReviewedReading(
         reading=reading, decision=decision_of(jobs.room.desk.decisions(id, [0]).get(0))
     )
-
-
-def _to_desk(
-    jobs: Jobs,
-    owner: str,
-    queue: str,
-    image: bytes,
-    options: ReadingOptions,
-    found: PipelineReading,
-) -> str | None:
-    """Send a reading to the desk where it is wanted; the id of its item there."""
-    return jobs.room.entrance.single(image, outcome_of(found), options, owner=owner, queue=queue)
 
 
 async def _sha256(image: bytes) -> str:

@@ -3,8 +3,8 @@
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
+from hashlib import blake2b
 from random import SystemRandom
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from service.jobs.bodies import Bodies
 from service.jobs.store import Batch, NewBatch, NewItem, Outcome, Store
 from service.jobs.tables import batches, results
 from service.options import ReadingOptions
+from service.pipeline.reader import Evident
+from service.pipeline.record import members_of
 
 _REMEMBERED: Final = 4096
 
@@ -35,6 +37,7 @@ class Entrance:
         self._counts = counts
         self._share = audit_share
         self._random = SystemRandom()
+        self._secret = secrets.token_bytes(16)
         self._queue_of = lru_cache(maxsize=_REMEMBERED)(self._look_up)
 
     def open(
@@ -48,9 +51,16 @@ class Entrance:
             desk_batches.insert(), {"batch": batch, "queue": queue, "told": not webhook}
         )
 
-    def wants_evidence(self, batch: Batch) -> bool:
+    def wants_evidence(self, batch: Batch, number: int) -> Evident:
         """Whether an item of a batch is to be read with its evidence."""
-        return batch.options.evidence or self._queue_of(batch.id) is not None
+        asked: Evident = batch.options.evidence
+        if asked or self._queue_of(batch.id) is None:
+            return asked
+        return self._is_drawn(batch.id, number) or "rejected"
+
+    def draws(self) -> bool:
+        """Draw whether a single reading for the desk is for an audit, should it be accepted."""
+        return self._random.random() < self._share
 
     def record(
         self, connection: sa.Connection, batch: Batch, number: int, outcome: Outcome
@@ -60,7 +70,7 @@ class Entrance:
         if reading is None:
             return
         queue = self._queue_of(batch.id)
-        reason = None if queue is None else self._reason(outcome.state)
+        reason = None if queue is None else _reason(outcome, self._is_drawn(batch.id, number))
         if outcome.evidence is not None and (batch.options.evidence or reason is not None):
             _keep_evidence(connection, batch.id, number, outcome.evidence)
         if queue is not None and reason is not None:
@@ -88,13 +98,14 @@ class Entrance:
         *,
         owner: str,
         queue: str,
+        drawn: bool,
     ) -> str | None:
         """Take a single reading in as a batch of one that has ended; its id.
 
-        None where it was accepted and is not drawn for an audit. Raises StorageFullError.
+        drawn: for an audit. None where it was accepted and is not. Raises StorageFullError.
         """
         assert outcome.reading is not None
-        reason = self._reason(outcome.state)
+        reason = _reason(outcome, drawn)
         if reason is None:
             return None
         self._bodies.check_space(len(data))
@@ -130,11 +141,11 @@ class Entrance:
         metrics.DESK_ITEMS.labels(reason).inc()
         return id
 
-    def _reason(self, state: str) -> str | None:
-        if state == "rejected":
-            return "rejected"
-        drawn = state == "accepted" and self._random.random() < self._share
-        return "audit" if drawn else None
+    def _is_drawn(self, batch: str, number: int) -> bool:
+        """Whether an item is for an audit, should it be accepted: the same before it is read and
+        after, and known to this process alone."""
+        drawn = blake2b(f"{batch}/{number}".encode(), digest_size=8, key=self._secret).digest()
+        return int.from_bytes(drawn) < self._share * 2**64
 
     def _look_up(self, batch: str) -> str | None:
         query = sa.select(desk_batches.c.queue).where(desk_batches.c.batch == batch)
@@ -143,29 +154,19 @@ class Entrance:
             return found
 
 
+def _reason(outcome: Outcome, drawn: bool) -> str | None:
+    """Why an item goes to the desk, None where it does not; drawn: for an audit."""
+    if outcome.state == "rejected":
+        return "rejected"
+    return "audit" if drawn and outcome.state == "accepted" else None
+
+
 def outcome_of(reading: Any) -> Outcome:
     """What a reading is as the result of an item; its evidence stands beside it."""
-    members = _members(reading)
+    members = members_of(reading)
     proof = members.pop("evidence")
     state: Any = "accepted" if reading.decision == "accept" else "rejected"
     return Outcome(state, members, None, proof)
-
-
-def _members(value: Any) -> Any:
-    """What `dataclasses.asdict` makes of a value, a tenth of the time: what can't change is not
-    copied, and tuples hold dataclasses or none."""
-    names = _names(value.__class__)
-    if names is not None:
-        return {name: _members(getattr(value, name)) for name in names}
-    if isinstance(value, tuple) and value and _names(value[0].__class__) is not None:
-        return tuple(map(_members, value))
-    return value
-
-
-@cache
-def _names(kind: Any) -> tuple[str, ...] | None:
-    """The fields of a dataclass, None for any other type."""
-    return tuple(one.name for one in fields(kind)) if is_dataclass(kind) else None
 
 
 def _keep_evidence(

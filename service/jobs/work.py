@@ -367,7 +367,7 @@ class Worker:
         options = replace(
             batch.options,
             reference=item.reference,
-            evidence=self._persist(lambda: self._work.entrance.wants_evidence(batch)),
+            evidence=self._persist(lambda: self._work.entrance.wants_evidence(batch, item.number)),
         )
         if stated is not None:
             options = item_options(options, stated.amount_minor)

@@ -6,10 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.field import FieldCandidate
-from service.pipeline.ink import InkImage
 from service.pipeline.native.cutting import Cuts
-from service.pipeline.segment import Line, SegmentationGraph, find_cuts, normalise_line
+from service.pipeline.segment import Line, SegmentationGraph, ZoneSegments
 
 # Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
 Polygon = tuple[tuple[float, float], ...]
@@ -32,8 +30,7 @@ def polygons(boxes: NDArray[np.float32], to_original: NDArray[np.float64]) -> li
 
 
 def cut_lines(
-    ink: InkImage,
-    fields: Sequence[FieldCandidate],
+    zones: Sequence[ZoneSegments],
     graph: SegmentationGraph,
     field: int,
     to_original: NDArray[np.float64],
@@ -41,8 +38,8 @@ def cut_lines(
     """The lines of a field's cuts, by node; the first node, the last and the far side of a gap
     have none.
 
-    The field is cut again: what parts the pieces is not kept on the way of every reading. Nodes
-    other than the far sides of gaps are numbered zone by zone, from left to right.
+    zones: those of the field that hold ink. Nodes other than the far sides of gaps are numbered
+    zone by zone, from left to right.
     """
     if field < 0:
         return {}
@@ -50,14 +47,11 @@ def cut_lines(
     far = set(graph.dst[own & (graph.segment < 0)].tolist())
     nodes = np.unique(np.concatenate([graph.src[own], graph.dst[own]])).tolist()
     near = [node for node in nodes if node not in far and 0 < node < graph.num_nodes - 1]
-    lines: list[Line2D] = []
-    for zone in fields[field].zones:
-        line = normalise_line(ink.ink, zone.box)
-        cuts = find_cuts(line) if line is not None else None
-        if line is not None and cuts is not None:
-            lines += [
-                _line(line, cuts, piece, to_original) for piece in range(1, len(cuts.boxes) + 1)
-            ]
+    lines = (
+        _line(zone.line, zone.cuts, piece, to_original)
+        for zone in zones
+        for piece in range(1, len(zone.cuts.boxes) + 1)
+    )
     return dict(zip(near, lines, strict=False))
 
 

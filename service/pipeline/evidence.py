@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import cv2
@@ -17,10 +18,10 @@ from numpy.typing import NDArray
 from service.pipeline.automaton import Grammar
 from service.pipeline.card import SIGNS, Calibration
 from service.pipeline.cutlines import Line2D, Polygon, cut_lines, polygon
-from service.pipeline.field import FieldCandidate
-from service.pipeline.ink import InkImage
+from service.pipeline.field import Box, FieldCandidate
+from service.pipeline.record import members_of
 from service.pipeline.search import Interpretation, Lattice
-from service.pipeline.segment import SegmentationGraph
+from service.pipeline.segment import SegmentationGraph, ZoneSegments
 
 VERSION: Final = 4
 _DECIMALS: Final = 4
@@ -191,10 +192,11 @@ class Evidence:
 class Chain:
     """What the stages made of one orientation of an image.
 
-    found: interpretations, the best first; confidences: calibrated, by amount.
+    zones: what was segmented, by box; found: interpretations, the best first; confidences:
+    calibrated, by amount.
     """
 
-    ink: InkImage
+    zones: Mapping[Box, ZoneSegments | None]
     fields: Sequence[FieldCandidate]
     graph: SegmentationGraph
     lattice: Lattice
@@ -223,7 +225,9 @@ def gather(
     first = chain.found[0] if chain.found else None
     field = int(chain.lattice.field[first.arcs[0]]) if first else -1
     numbers = _numbers(chain.graph, field)
-    lines = cut_lines(chain.ink, chain.fields, chain.graph, field, chain.to_original)
+    places = chain.fields[field].zones if field >= 0 else ()
+    zones = [zone for place in places if (zone := chain.zones[place.box]) is not None]
+    lines = cut_lines(zones, chain.graph, field, chain.to_original)
     return Evidence(
         version=VERSION,
         image_sha256="",
@@ -257,7 +261,7 @@ def seal(evidence: Evidence, data: bytes, reading: Found, *, turned: bool) -> Ev
     whole = replace(
         evidence, image_sha256=hashlib.sha256(data).hexdigest(), reading=reading, turned=turned
     )
-    return replace(whole, digest=digest(asdict(whole)))
+    return replace(whole, digest=digest(members_of(whole)))
 
 
 def digest(members: Mapping[str, Any]) -> str:
@@ -273,6 +277,7 @@ def canonical(value: Any) -> bytes:
     ).encode()
 
 
+@lru_cache(maxsize=16)
 def calibration_version(calibration: Calibration) -> str:
     """12 hexadecimal digits that change with a calibration or the counts it rests on."""
     text = json.dumps(asdict(calibration), sort_keys=True)
@@ -281,8 +286,11 @@ def calibration_version(calibration: Calibration) -> str:
 
 def _whole_numbers(value: Any) -> Any:
     """Floats without a fraction as integers, as RFC 8785 writes them."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    kind = value.__class__
+    if kind is float:
+        return int(value) if value.is_integer() else value
+    if kind is str or kind is int:
+        return value
     if isinstance(value, Mapping):
         return {name: _whole_numbers(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ from service.pipeline.sight import Clock, Eye, Opinion, Seen, Sight
 from service.pipeline.stated import CONCLUSIVE, Look, Stated, judge
 from service.pipeline.strike import is_struck
 from service.pipeline.usability import Measured, UsabilityLimits, legibility, measure_image
+
+Evident = bool | Literal["rejected"]
+"""Whether a reading carries what it rests on; rejected: where it is rejected."""
 
 ALTERNATIVES = 5
 # Amounts of each further look at a page whose stated amount is doubted.
@@ -139,15 +143,16 @@ class ChequeReader:
         max_error: float | None = None,
         reference: str | None = None,
         stated: int | None = None,
-        evidence: bool = False,
+        evidence: Evident = False,
     ) -> Reading:
         """Read the courtesy amount of one image.
 
         data: a PNG, JPEG or TIFF file. field_only: it shows nothing but the amount. max_error: the
         share of wrong amounts among accepted ones that the caller can bear. stated: the amount in
         minor units that a record states of this cheque; it changes nothing of what is read.
-        evidence: the reading carries what it rests on. Raises InputError for data that is no usable
-        image; an illegible cheque is a Reading with a reject reason.
+        evidence: the reading carries what it rests on, or does where it is rejected. Raises
+        InputError for data that is no usable image; an illegible cheque is a Reading with a reject
+        reason.
         """
         started = perf_counter()
         wanted = _Wanted(
@@ -297,7 +302,7 @@ class ChequeReader:
             posterior=means[first.amount_minor] if first else 0.0,
             signs=signs,
         )
-        if not wanted.evidence:
+        if not wanted.evidence or (wanted.evidence == "rejected" and decision != "reject"):
             return reading
         proof = self._evidence(data, looks, read, reading, sure, wanted, turned=turned)
         return replace(reading, evidence=proof)
@@ -335,7 +340,7 @@ class ChequeReader:
         found = [] if first is None else [first, *rest]
         proof = gather(
             Chain(
-                sight.ink, sight.fields, sight.graph, sight.lattice, wanted.grammar, found, sure,
+                sight.zones, sight.fields, sight.graph, sight.lattice, wanted.grammar, found, sure,
                 sight.to_original,
             ),
             no_amount=self._card.null_penalty,
@@ -408,7 +413,7 @@ class _Wanted:
     grammar: Grammar
     field_only: bool
     max_error: float
-    evidence: bool
+    evidence: Evident
 
 
 def _others(pages: Sequence[ChequeImage]) -> Iterator[ChequeImage]:

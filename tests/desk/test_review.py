@@ -277,6 +277,22 @@ def test_accepted_items_are_drawn_for_audits(store: Store, bodies: Bodies) -> No
     assert (row.reason, bool(row.agrees), row.source) == ("audit", True, "key1")
 
 
+def test_evidence_is_wanted_of_what_goes_to_the_desk(store: Store, bodies: Bodies) -> None:
+    room = _room(store, bodies, desk_audit_share=0.5)
+    _submit(store, room.entrance, bodies, [100] * 40, id="b1", accepted=True)
+    _submit(store, room.entrance, bodies, [100], id="b2", queue=None)
+    batch, other = store.batch("b1"), store.batch("b2")
+    assert batch is not None
+    assert other is not None
+    wanted = [room.entrance.wants_evidence(batch, number) for number in range(40)]
+    with store.engine.connect() as connection:
+        taken = set(connection.scalars(sa.text("SELECT number FROM cheque_desk_items")))
+    assert {number for number, one in enumerate(wanted) if one is True} == taken
+    assert {one for one in wanted if one is not True} == {"rejected"}
+    assert 0 < len(taken) < 40
+    assert not room.entrance.wants_evidence(other, 0)
+
+
 def test_many_take_at_once_and_none_gets_what_another_has(store: Store, bodies: Bodies) -> None:
     room = _room(store, bodies)
     _submit(store, room.entrance, bodies, list(range(1, 61)))

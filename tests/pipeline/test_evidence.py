@@ -46,6 +46,14 @@ def test_a_reading_is_the_same_with_evidence(reader: ChequeReader, reading: Read
     assert replace(plain, stages={}) == replace(reading, stages={}, evidence=None)
 
 
+def test_evidence_may_be_wanted_of_what_is_rejected_alone(reader: ChequeReader) -> None:
+    sure = reader.read(SURE.read_bytes(), evidence="rejected")
+    assert (sure.decision, sure.evidence) == ("accept", None)
+    nothing = reader.read(SURE.read_bytes(), evidence="rejected", max_error=1e-6)
+    assert nothing.decision == "reject"
+    assert nothing.evidence is not None
+
+
 def test_it_says_what_was_read_of_which_file(evidence: Evidence, reading: Reading) -> None:
     found = evidence.reading
     assert found is not None

@@ -673,7 +673,7 @@ def _attempt(
     if kind in _OTHER_PAGES:
         return _other_page(rng, kind, way, dpi)
     form = sample_form(rng, layout)
-    filling = _for_kind(rng, sample_filling(rng, form), kind)
+    filling = _for_kind(rng, sample_filling(rng, form), kind, form)
 
     def by_hand(generator: np.random.Generator, written: WrittenAmount, height: float) -> InkLayer:
         return write_amount(generator, written, height, filling.hand, dpi)
@@ -758,13 +758,13 @@ def _other_page(rng: np.random.Generator, kind: str, way: str, dpi: float) -> Sy
     )
 
 
-def _for_kind(rng: np.random.Generator, filling: Filling, kind: str) -> Filling:
+def _for_kind(rng: np.random.Generator, filling: Filling, kind: str, form: Form) -> Filling:
     """Change a filling into that of a cheque which must not be accepted."""
     if kind == "blank":
         kept = {"payee": filling.texts["payee"]} if rng.random() < 0.3 else {}
         return replace(filling, amount=None, texts=kept, signed=bool(rng.random() < 0.3))
     if kind == "negative" and filling.amount is not None:
-        return _negative(rng, filling, filling.amount)
+        return _negative(rng, filling, filling.amount, form)
     if kind == "struck":
         return replace(filling, struck=True)
     return filling
@@ -780,7 +780,9 @@ _SIGNED = {
 }
 
 
-def _negative(rng: np.random.Generator, filling: Filling, written: WrittenAmount) -> Filling:
+def _negative(
+    rng: np.random.Generator, filling: Filling, written: WrittenAmount, form: Form
+) -> Filling:
     """The filling with a minus, brackets or the like around its amount.
 
     It has no fillers, of which a dash might be one; machines alone write CR.
@@ -792,8 +794,13 @@ def _negative(rng: np.random.Generator, filling: Filling, written: WrittenAmount
     if back or body[0] in "*#=-" or written.text[-1] in "*#=-":
         major, cents = divmod(written.amount_minor, 100)
         parts: tuple[Part, ...] = ((f"{major:,}.{cents:02d}", "line"),)
-    elif (sign := re.match(r"[$£€₹] ?|RS\.? ?", body)) and rng.random() < 0.5:
-        # Between the currency's sign and the figures.
+    elif (
+        (sign := re.match(r"[$£€₹] ?|RS\.? ?", body))
+        and rng.random() < 0.5
+        and form.slot("cents") is None
+    ):
+        # Between the currency's sign and the figures, of which the latter alone are written beside
+        # cents that stand apart.
         parts = ((f"{sign.group()}{front}{body[sign.end() :]}", "line"), *written.parts[1:])
         front = ""
     else:

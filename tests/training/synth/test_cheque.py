@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,8 +15,10 @@ from training.synth import cheque as cheque_module
 from training.synth.amounts import WrittenAmount
 from training.synth.cheque import (
     KINDS,
+    _negative,
     enclosed,
     make_cheque,
+    sample_filling,
     split_cents,
     turn_over,
     without_sign,
@@ -138,6 +141,21 @@ def test_a_negative_amount_shows_it_in_one_of_the_customary_ways(layout: str) ->
             assert re.search(r"\d(-| CR)$", made.text)
             ways[""] += 1
     assert all(ways.values())
+
+
+def test_a_minus_before_cents_that_stand_apart_is_not_lost_with_the_sign_of_the_currency() -> None:
+    signed = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        form = sample_form(rng, "germany")
+        apart = form.slot("cents") is not None
+        filling = replace(sample_filling(rng, form), amount=written("€ 123,45"))
+        assert filling.amount is not None
+        made = _negative(rng, filling, filling.amount, form)
+        assert made.amount is not None
+        assert any(made.around) or (not apart and re.match("€ [-(]", made.amount.text))
+        signed += apart and "-" in made.around[0]
+    assert signed > 0
 
 
 def test_what_encloses_an_amount_stands_on_its_line() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.doubts import line_of
 from service.pipeline.ink import InkImage
+from service.pipeline.levels import percentile
 from service.pipeline.native.inking import component_stats
 from service.pipeline.search import Interpretation, Lattice
 from service.pipeline.segment import SegmentationGraph
@@ -18,6 +19,8 @@ _MINUS: Final = "-"
 _FLAT: Final = 1.2
 # Its distance from the first symbol and the place of its middle, in that symbol's heights.
 _NEAR: Final = 0.8
+# A machine leaves a space.
+_SPACE: Final = 1.3
 _LEVEL: Final = (0.25, 0.8)
 # Below its level a dash is as thick as a stroke, or it is a rest of a ruled line.
 _LOWEST: Final = 0.97
@@ -26,12 +29,20 @@ _STROKE: Final = 0.08
 _BEFORE: Final = 2.5
 _LONG: Final = (0.2, 1.8)
 _THICK: Final = 0.35
+# A thin one may be shorter: its ends are pale.
+_THIN: Final = 3.0
+_THIN_LONG: Final = 0.15
 # As high, what was read as a sign's point is a dash with what it touches.
 _NO_POINT: Final = 0.5
 _SOLID: Final = 60
+# So dark, of what strokes are, is a pale dash; and how many marks may be near, itself among them.
+_PALE: Final = 0.4
+_CROWD: Final = 2
 _FILLED = re.compile(r"[-=*#/x]$")
-_TRAILS = re.compile(r"[^-=*#x+|]*[., ]\d\d ?-")
-_OPENING: Final = frozenset("$£€₹RS.=")
+_TRAILS = re.compile(r"(\D*[|])?[^-=*#x+|]*[., ]\d\d ?-")
+_SIGNS: Final = frozenset("$£€₹")
+# The side of a box may be read as a bar.
+_OPENING: Final = _SIGNS | frozenset("RS.=|")
 # Both strokes of an "=" are together higher.
 _ONE_STROKE: Final = 0.2
 # A dash before a currency sign is shorter than what is left of a line that leads there. How far
@@ -39,6 +50,7 @@ _ONE_STROKE: Final = 0.2
 _SHORT: Final = 0.9
 _AROUND: Final = 6.0
 _CENTS = re.compile(r"[., ]\d\d$")
+_CENTS_THEN = re.compile(r"[., ]\d\d ?\D{1,3}$")
 # Height and width of a letter, how far it may be off the line, and the gaps before and between.
 _LETTER: Final = (0.75, 1.2)
 _LETTER_WIDE: Final = (0.3, 1.1)
@@ -89,14 +101,30 @@ def stands_beside(
 
     boxes: f32 [S, 4] of the symbols read, in pixels of ink; labels: those symbols. A dash may stand
     before the figures, with a currency sign before it or none, right before such a sign, and right
-    after cents; so may CR or DR. It is none where it is not alone, or where the amount has fillers.
+    after cents; so may CR or DR. It is none where it is not alone, or where the amount has fillers;
+    letters of a currency that were read as fillers stand before its sign, fillers after it.
     A dash may also have been read as the point of a sign, as far as that is no point, or as an
     opening "=", of which it has one stroke.
     """
-    first = next((n for n, label in enumerate(labels) if label.isdigit()), None)
-    if first is None or not _OPENING.issuperset(labels[:first]) or _FILLED.search(reading.text):
+    digits = [n for n, label in enumerate(labels) if label.isdigit()]
+    if not digits:
         return False
+    first = digits[0]
     size, top, _ = line_of(boxes)
+    if _CENTS_THEN.search(reading.text) and _has_letter(boxes, labels, digits[-1] + 1, size):
+        return True
+    if _FILLED.search(reading.text):
+        return False
+    boxes = boxes.copy()
+    boxes[first, 0] = _without_dash(boxes[first], ink, top, size)
+    left, right = float(boxes[first, 0]), float(boxes[:, 2].max())
+    marks = _marks(ink, boxes, (left - _AROUND * size, right + _AROUND * size), top, size)
+    dashes = marks[_are_dashes(marks, top, size)]
+    others = marks[marks[:, 3] - marks[:, 1] >= _THICK * size]
+    sign = max((n for n in range(first) if labels[n] in _SIGNS), default=0)
+    if not _OPENING.issuperset(labels[sign:first]):
+        # Fillers: a dash may be one of them, but not before their sign.
+        return labels[0] in _SIGNS and _before_sign(dashes, others, boxes[:first], size, _SPACE)
     opening = boxes[:first][[label == "=" for label in labels[:first]]].astype(np.float64)
     if len(opening):
         single = opening[:, 3] - opening[:, 1] <= _ONE_STROKE * size
@@ -105,26 +133,83 @@ def stands_beside(
     dashed = _are_dashes(points, top, size) & (_level(points, top, size) <= _LEVEL[1])
     if (dashed | (points[:, 3] - points[:, 1] >= _NO_POINT * size)).any():
         return True
-    left, right = float(boxes[first, 0]), float(boxes[:, 2].max())
-    marks = _marks(ink, boxes, (left - _AROUND * size, right + _AROUND * size), top, size)
-    dashes = marks[_are_dashes(marks, top, size)]
-    others = marks[marks[:, 3] - marks[:, 1] >= _THICK * size]
-    after = dashes[dashes[:, 0] >= right - 1]
-    if len(after[after[:, 0] <= right + _BEFORE * size]):
+    # Cents may be smaller than the rest, or not on its line.
+    own, level, _ = line_of(boxes[digits[-2:]])
+    either = _are_dashes(marks, top, size) | _are_dashes(marks, level, own)
+    after = marks[either & (marks[:, 0] >= right - 1) & (marks[:, 0] <= right + _BEFORE * size)]
+    if len(after):
+        lone = len(after) == 1 or after[1, 0] > after[0, 2] + _BEFORE * own
         near = after[0, 0] <= right + _NEAR * size
-        return len(after) == 1 and bool(near) and _CENTS.search(reading.text) is not None
+        return bool(lone and near) and _CENTS.search(reading.text) is not None
     if _CENTS.search(reading.text) and _letters_follow(others, right, top, size):
         return True
     others = np.concatenate([others, boxes[:first].astype(np.float64)])
     if _lone(dashes, others, left, _BEFORE * size):
+        return True
+    if _is_pale_before(ink, boxes, left, top, size):
         return True
     # Before a currency sign, be it read or not, the line that leads to it may end as well.
     ends = others[others[:, 2] <= left]
     signs = boxes[:first] if first else ends[np.argsort(ends[:, 2])][-1:]
     if not len(signs) or signs[:, 2].max() < left - _BEFORE * size:
         return False
-    left = float(signs[:, 0].min())
-    return _lone(dashes[dashes[:, 2] - dashes[:, 0] <= _SHORT * size], others, left, _NEAR * size)
+    return _before_sign(dashes, others, signs, size)
+
+
+def _is_pale_before(
+    ink: InkImage, boxes: NDArray[np.float32], left: float, top: float, size: float
+) -> bool:
+    """Whether a dash too pale to be ink stands right before the figures, next to nothing else.
+
+    boxes: f32 [S, 4] of the symbols read; left: where the figures begin.
+    """
+    x0, y0 = max(0, int(left - _AROUND * size)), max(0, int(top - size / 2))
+    rows = slice(y0, math.ceil(top + 1.5 * size))
+    read = slice(x0, math.ceil(boxes[:, 2].max()))
+    strokes = ink.darkness[rows, read][ink.ink[rows, read] > _SOLID]
+    if not len(strokes):
+        return False
+    before = ink.darkness[rows, x0 : math.ceil(left + size / 2)]
+    marks = _boxes(before > _PALE * percentile(strokes[None], 50), (x0, y0))
+    dashes = marks[_are_dashes(marks, top, size)]
+    others = marks[marks[:, 3] - marks[:, 1] >= _THICK * size]
+    near = (marks[:, 2] <= left + 1) & (marks[:, 2] >= left - _NEAR * size)
+    return int(near.sum()) <= _CROWD and _lone(dashes, others, left, _NEAR * size)
+
+
+def _before_sign(
+    dashes: NDArray[np.float64],
+    others: NDArray[np.float64],
+    signs: NDArray[np.floating],
+    size: float,
+    reach: float = _NEAR,
+) -> bool:
+    """Whether a lone short dash stands before a currency sign, boxes [S, 4]; reach: in heights."""
+    short = dashes[dashes[:, 2] - dashes[:, 0] <= _SHORT * size]
+    return _lone(short, others, float(signs[:, 0].min()), reach * size)
+
+
+def _without_dash(box: NDArray[np.float32], ink: InkImage, top: float, size: float) -> float:
+    """Where a figure begins, a box of pixels of ink, without a dash that was taken for its part."""
+    x0, y0, x1, y1 = (max(0, round(side)) for side in box.tolist())
+    parts = component_stats(ink.ink[y0:y1, x0:x1] > _SOLID)[:, :4].astype(np.float64)
+    if len(parts) < 2:
+        return float(box[0])
+    parts[:, 2:] += parts[:, :2]
+    parts += [x0, y0, x0, y0]
+    parts = parts[np.argsort(parts[:, 0])]
+    begins = float(parts[1:, 0].min())
+    dash = _are_dashes(parts[:1], top, size)[0] and parts[0, 2] <= begins
+    return begins if dash else float(box[0])
+
+
+def _has_letter(boxes: NDArray[np.float32], labels: Sequence[str], first: int, size: float) -> bool:
+    """Whether a symbol from the first on was read as a point, and is as high as a letter."""
+    high = boxes[first:, 3] - boxes[first:, 1]
+    return any(
+        label == "." and tall >= _LETTER[0] * size
+        for label, tall in zip(labels[first:], high.tolist(), strict=True)
+    )
 
 
 def _letters_follow(others: NDArray[np.float64], right: float, top: float, size: float) -> bool:
@@ -151,13 +236,20 @@ def _marks(
     """Boxes f64 [M, 4] of the ink along a line that no symbol has; none that is cut off."""
     x0, y0 = max(0, int(across[0])), max(0, int(top - size / 2))
     part = ink.ink[y0 : math.ceil(top + 1.5 * size), x0 : math.ceil(across[1])] > _SOLID
-    found = component_stats(part)[:, :4].astype(np.float64)
-    found = found[found[:, 0] > 0] + [x0, y0, 0, 0]
-    found[:, 2:] += found[:, :2]
+    found = _boxes(part, (x0, y0))
     middle = (found[:, :2] + found[:, 2:]) / 2
     inside = (middle[:, None] >= boxes[:, :2]) & (middle[:, None] < boxes[:, 2:])
     held = (inside[..., 0] & inside[..., 1]).sum(axis=1) > 0
     return np.asarray(found[~held])
+
+
+def _boxes(solid: NDArray[np.bool_], corner: tuple[int, int]) -> NDArray[np.float64]:
+    """Boxes f64 [M, 4] of the components of a part of a page, none that its left side cuts off;
+    corner: where on the page the part begins."""
+    found = component_stats(np.ascontiguousarray(solid))[:, :4].astype(np.float64)
+    found = found[found[:, 0] > 0] + [*corner, 0, 0]
+    found[:, 2:] += found[:, :2]
+    return np.asarray(found)
 
 
 def _are_dashes(marks: NDArray[np.float64], top: float, size: float) -> NDArray[np.bool_]:
@@ -166,7 +258,7 @@ def _are_dashes(marks: NDArray[np.float64], top: float, size: float) -> NDArray[
     return np.asarray(
         (wide >= _FLAT * high)
         & (high <= _THICK * size)
-        & (wide >= _LONG[0] * size)
+        & (wide >= np.where(wide >= _THIN * high, _THIN_LONG, _LONG[0]) * size)
         & (wide <= _LONG[1] * size)
         & (level >= _LEVEL[0])
         & (level <= np.where(high >= _STROKE * size, _LOWEST, _LEVEL[1]))

@@ -70,13 +70,21 @@ def _reading(text: str) -> Interpretation:
     return Interpretation(none, none, np.zeros(0, np.uint8), 50000, None, False, text, "50000", 0.0)
 
 
-def _beside(marks: Boxes, text: str = "50000", read: Boxes = READ) -> bool:
-    """Whether marks x, y, width, height beside the symbols read make the amount a negative one."""
+def _beside(
+    marks: Boxes, text: str = "50000", read: Boxes = READ, pale: Boxes | None = None
+) -> bool:
+    """Whether marks x, y, width, height beside the symbols read make the amount a negative one.
+
+    pale: marks half as dark as ink, and none.
+    """
     ink = np.zeros((200, 900), np.uint8)
     for x, y, wide, high in [*read, *marks]:
         ink[y : y + high, x : x + wide] = 255
+    darkness = ink.copy()
+    for x, y, wide, high in pale or []:
+        darkness[y : y + high, x : x + wide] = 128
     boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in read], np.float32)
-    image = InkImage(ink, ink > 0, np.zeros((0, 5), np.int32), ink)
+    image = InkImage(ink, ink > 0, np.zeros((0, 5), np.int32), darkness)
     return stands_beside(_reading(text), boxes, list(text.replace(" ", ""))[: len(read)], image)
 
 
@@ -154,6 +162,49 @@ def test_a_dash_that_follows_cents_is_one_and_where_cents_are_missing_stands_for
     assert not _beside([dash, (END + 40, 98, 24, 5)], "500.00")
 
 
+def test_a_dash_after_small_cents_is_seen_in_their_size() -> None:
+    cents = [(460, 66, 14, 20), (478, 66, 14, 20)]
+    read = [*READ, *cents]
+    assert _beside([(496, 76, 8, 3)], "50000 00", read)
+    assert _beside([(496, 76, 8, 3), (560, 98, 10, 5)], "50000 00", read)  # beyond its box
+    assert not _beside([(496, 84, 8, 3)], "50000 00", read)
+
+
+def test_a_pale_dash_right_before_the_figures_is_one_where_nothing_else_is() -> None:
+    dash = (280, 98, 14, 5)
+    assert _beside([], pale=[dash])
+    assert not _beside([], pale=[(200, 98, 14, 5)])
+    assert not _beside([], pale=[dash, (284, 84, 4, 4), (290, 112, 4, 4)])
+
+
+def test_a_dash_that_was_taken_for_a_part_of_the_first_figure_is_still_one() -> None:
+    wide = [(280, 80, 44, 40), *READ[1:]]
+    ink = [(284, 98, 10, 5), (300, 80, 24, 40)]
+    image = np.zeros((200, 900), np.uint8)
+    for x, y, w, h in [*ink, *READ[1:]]:
+        image[y : y + h, x : x + w] = 255
+    boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in wide], np.float32)
+    page = InkImage(image, image > 0, np.zeros((0, 5), np.int32), image)
+    assert stands_beside(_reading("50000"), boxes, list("50000"), page)
+
+
+def test_fillers_may_stand_between_the_sign_of_a_currency_and_the_figures() -> None:
+    star, dash = (266, 90, 16, 16), (190, 98, 20, 5)
+    assert _beside([dash], "$*50000", [SIGN, star, *READ])
+    assert not _beside([dash], "**50000", [SIGN, star, *READ])
+    letters = [(150, 80, 24, 40), (190, 80, 24, 40)]
+    dash = (END + 8, 98, 24, 5)
+    assert _beside([dash], "#*$500.00", [*letters, SIGN, *READ])
+
+
+def test_a_letter_that_was_read_as_a_point_is_credit_or_debit() -> None:
+    pair = [(END + 30, 80, 24, 40), (END + 60, 80, 24, 40)]
+    point = [(END + 30, 112, 8, 8), (END + 60, 80, 24, 40)]
+    figures = [*READ[:3], (404, 114, 6, 6), *READ[3:]]
+    assert _beside([], "500.00.#", [*figures, *pair])
+    assert not _beside([], "500.00.#", [*figures, *point])
+
+
 def test_two_letters_that_follow_cents_are_credit_or_debit() -> None:
     pair = [(END + 30, 80, 24, 40), (END + 60, 80, 24, 40)]
     assert _beside(pair, "500.00")
@@ -169,6 +220,7 @@ def test_two_letters_that_follow_cents_are_credit_or_debit() -> None:
         ("500.00-", True), ("$ 1,234.56-", True), ("50 00 -", True),
         ("500.00", False), ("500-", False), ("500.-", False), ("1.500-", False),
         ("-500.00-", False), ("*500.00-", False), ("500.00--", False), ("500.00=-", False),
+        ("RS.|500.00-", True),
     ],
 )  # fmt: skip
 def test_a_dash_after_cents_is_read_as_a_minus_where_no_other_filler_is(

@@ -286,11 +286,10 @@ def calibration_version(calibration: Calibration) -> str:
 
 def _whole_numbers(value: Any) -> Any:
     """Floats without a fraction as integers, as RFC 8785 writes them."""
-    kind = value.__class__
-    if kind is float:
-        return int(value) if value.is_integer() else value
-    if kind is str or kind is int:
+    if isinstance(value, (str, int)):
         return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
     if isinstance(value, Mapping):
         return {name: _whole_numbers(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):

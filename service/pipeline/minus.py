@@ -138,6 +138,7 @@ def stands_beside(
     either = _are_dashes(marks, top, size) | _are_dashes(marks, level, own)
     after = marks[either & (marks[:, 0] >= right - 1) & (marks[:, 0] <= right + _BEFORE * size)]
     if len(after):
+        after = after[np.argsort(after[:, 0])]
         lone = len(after) == 1 or after[1, 0] > after[0, 2] + _BEFORE * own
         near = after[0, 0] <= right + _NEAR * size
         return bool(lone and near) and _CENTS.search(reading.text) is not None

@@ -190,6 +190,13 @@ def test_an_unsure_reading_is_of_all_looks_together(reader: ChequeReader, doubtf
     assert rest == sorted(rest, reverse=True)
 
 
+def test_what_is_rejected_in_any_case_is_looked_at_once(reader: ChequeReader) -> None:
+    blank = reader.read((ROOT / "samples" / "us-blank-01.jpg").read_bytes(), evidence=True)
+    assert blank.reject_reason == "no_amount_found"
+    assert blank.evidence is not None
+    assert len(blank.evidence.looks) == 1
+
+
 def test_a_sure_reading_is_of_one_look(reader: ChequeReader) -> None:
     crop = np.full((60, 300), 255, np.uint8)
     cv2.putText(crop, "1,234.56", (20, 45), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 0, 2)

@@ -167,6 +167,7 @@ def test_a_dash_after_small_cents_is_seen_in_their_size() -> None:
     read = [*READ, *cents]
     assert _beside([(496, 76, 8, 3)], "50000 00", read)
     assert _beside([(496, 76, 8, 3), (560, 98, 10, 5)], "50000 00", read)  # beyond its box
+    assert _beside([(560, 70, 10, 5), (496, 76, 8, 3)], "50000 00", read)
     assert not _beside([(496, 84, 8, 3)], "50000 00", read)
 
 

@@ -40,6 +40,7 @@ _PALE: Final = 0.4
 _CROWD: Final = 2
 _FILLED = re.compile(r"[-=*#/x]$")
 _TRAILS = re.compile(r"(\D*[|])?[^-=*#x+|]*[., ]\d\d ?-")
+_LEADS = re.compile(r"[^-=*#x+\d]*-[^-=\d]*\d[^-=]*")
 _SIGNS: Final = frozenset("$£€₹")
 # The side of a box may be read as a bar.
 _OPENING: Final = _SIGNS | frozenset("RS.=|")
@@ -290,3 +291,9 @@ def trails(reading: Interpretation) -> bool:
     After an amount without cents it stands for them, and a second one anywhere fills the line.
     """
     return _TRAILS.fullmatch(reading.text) is not None
+
+
+def leads(reading: Interpretation) -> bool:
+    """Whether a lone dash was read before an amount, though as a filler: these are alike at both
+    ends."""
+    return _LEADS.fullmatch(reading.text) is not None

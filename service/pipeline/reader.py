@@ -21,7 +21,7 @@ from service.pipeline.field_map import place_seen
 from service.pipeline.image import ChequeImage, ImageLimits, load_cheque
 from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.looks import closer_looks, further_looks
-from service.pipeline.minus import stands_beside, trails
+from service.pipeline.minus import leads, stands_beside, trails
 from service.pipeline.paper import is_other_paper
 from service.pipeline.search import Interpretation, best_spelling
 from service.pipeline.segment import SegmentationGraph
@@ -262,7 +262,7 @@ class ChequeReader:
                     on_page, page_seen.places, page_seen.ink.rules
                 )
             signs = measure_signs(first, read.boxes, sight.ink, place)
-            minus = trails(first)
+            minus = trails(first) or leads(first)
             struck = is_struck(sight.ink, read.boxes)
             if not wanted.field_only:
                 minus |= stands_beside(first, read.boxes, read.labels, sight.ink)

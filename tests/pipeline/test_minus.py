@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from service.pipeline.ink import InkImage
-from service.pipeline.minus import leaves_out_minus, stands_beside, trails
+from service.pipeline.minus import leads, leaves_out_minus, stands_beside, trails
 from service.pipeline.search import Interpretation, Lattice
 from service.pipeline.segment import FEATURES, SegmentationGraph
 
@@ -228,3 +228,17 @@ def test_a_dash_after_cents_is_read_as_a_minus_where_no_other_filler_is(
     text: str, negative: bool
 ) -> None:
     assert trails(_reading(text)) == negative
+
+
+@pytest.mark.parametrize(
+    ("text", "negative"),
+    [
+        ("-500.00", True), ("-8.200.*", True), ("$-*6066.02", True), ("$ - 500", True),
+        ("500.00", False), ("-500.00-", False), ("-500-00", False), ("=500.00=", False),
+        ("*-500.00", False), ("5-00", False), ("$500.00", False),
+    ],
+)  # fmt: skip
+def test_a_dash_before_an_amount_is_a_minus_where_what_follows_it_is_no_dash(
+    text: str, negative: bool
+) -> None:
+    assert leads(_reading(text)) == negative

@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from random import SystemRandom
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -36,7 +35,6 @@ class Entrance:
         self._desk = desk
         self._counts = counts
         self._share = audit_share
-        self._random = SystemRandom()
         self._secret = secrets.token_bytes(16)
         self._queue_of = lru_cache(maxsize=_REMEMBERED)(self._look_up)
 
@@ -60,7 +58,7 @@ class Entrance:
 
     def draws(self) -> bool:
         """Draw whether a single reading for the desk is for an audit, should it be accepted."""
-        return self._random.random() < self._share
+        return self._is_drawn(secrets.token_hex(16), 0)
 
     def record(
         self, connection: sa.Connection, batch: Batch, number: int, outcome: Outcome

@@ -163,7 +163,8 @@ def _is_pale_before(
 ) -> bool:
     """Whether a dash too pale to be ink stands right before the figures, next to nothing else.
 
-    boxes: f32 [S, 4] of the symbols read; left: where the figures begin.
+    boxes: f32 [S, 4] of the symbols read; left: where the figures begin; top, size: of the line.
+    All in pixels of ink.
     """
     x0, y0 = max(0, int(left - _AROUND * size)), max(0, int(top - size / 2))
     rows = slice(y0, math.ceil(top + 1.5 * size))
@@ -186,19 +187,24 @@ def _before_sign(
     size: float,
     reach: float = _NEAR,
 ) -> bool:
-    """Whether a lone short dash stands before a currency sign, boxes [S, 4]; reach: in heights."""
+    """Whether a lone short dash stands before a currency sign.
+
+    dashes, others: f64 [M, 4], boxes of marks; signs: [S, 4], of the sign's symbols; size: of the
+    line, in the same pixels; reach: how far before the sign, in heights.
+    """
     short = dashes[dashes[:, 2] - dashes[:, 0] <= _SHORT * size]
     return _lone(short, others, float(signs[:, 0].min()), reach * size)
 
 
 def _without_dash(box: NDArray[np.float32], ink: InkImage, top: float, size: float) -> float:
-    """Where a figure begins, a box of pixels of ink, without a dash that was taken for its part."""
+    """Where a figure begins, in pixels of ink, without a dash that was taken for its part.
+
+    box: f32 [4], the figure's, in pixels of ink; top, size: of the line.
+    """
     x0, y0, x1, y1 = (max(0, round(side)) for side in box.tolist())
-    parts = component_stats(ink.ink[y0:y1, x0:x1] > _SOLID)[:, :4].astype(np.float64)
+    parts = _components(ink.ink[y0:y1, x0:x1] > _SOLID, (x0, y0))
     if len(parts) < 2:
         return float(box[0])
-    parts[:, 2:] += parts[:, :2]
-    parts += [x0, y0, x0, y0]
     parts = parts[np.argsort(parts[:, 0])]
     begins = float(parts[1:, 0].min())
     dash = _are_dashes(parts[:1], top, size)[0] and parts[0, 2] <= begins
@@ -206,7 +212,10 @@ def _without_dash(box: NDArray[np.float32], ink: InkImage, top: float, size: flo
 
 
 def _has_letter(boxes: NDArray[np.float32], labels: Sequence[str], first: int, size: float) -> bool:
-    """Whether a symbol from the first on was read as a point, and is as high as a letter."""
+    """Whether a symbol from the first on was read as a point, and is as high as a letter.
+
+    boxes: f32 [S, 4] of the symbols, labels: those symbols; size: the line's, in the same pixels.
+    """
     high = boxes[first:, 3] - boxes[first:, 1]
     return any(
         label == "." and tall >= _LETTER[0] * size
@@ -245,13 +254,20 @@ def _marks(
     return np.asarray(found[~held])
 
 
-def _boxes(solid: NDArray[np.bool_], corner: tuple[int, int]) -> NDArray[np.float64]:
-    """Boxes f64 [M, 4] of the components of a part of a page, none that its left side cuts off;
-    corner: where on the page the part begins."""
+def _components(solid: NDArray[np.bool_], corner: tuple[int, int]) -> NDArray[np.float64]:
+    """Boxes f64 [M, 4] of the components of a part of a page, bool [H, W], in pixels of the page.
+
+    corner: x, y where on the page the part begins.
+    """
     found = component_stats(np.ascontiguousarray(solid))[:, :4].astype(np.float64)
-    found = found[found[:, 0] > 0] + [*corner, 0, 0]
     found[:, 2:] += found[:, :2]
-    return np.asarray(found)
+    return found + np.tile(np.asarray(corner, np.float64), 2)
+
+
+def _boxes(solid: NDArray[np.bool_], corner: tuple[int, int]) -> NDArray[np.float64]:
+    """The same, but for those that the part's left side cuts off."""
+    found = _components(solid, corner)
+    return found[found[:, 0] > corner[0]]
 
 
 def _are_dashes(marks: NDArray[np.float64], top: float, size: float) -> NDArray[np.bool_]:

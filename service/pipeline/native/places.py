@@ -146,6 +146,7 @@ def map_features(
     """What the maps of a page, f32 [h, w] of its amount and its cents, say of boxes, i32 [R, 4].
 
     across, down: cells to a pixel of the page. f32 [R, 3], see `field_map.FieldMap.features`.
+    Raises ValueError where the maps are not of one page.
     """
     amount, cents = maps
     if amount.ndim != 2 or amount.shape != cents.shape or not amount.size:

@@ -35,8 +35,18 @@ from training.synth.hand import HandWriter
 
 SHARD = 500
 _FIRST = 120_000_000
-_REFUSED_EVERY = 5
+# Of so many pages in turn one is to be refused, and one is a cheque in print.
+_TURN = 5
+_TO_REFUSE, _TYPED = 0, 1
 _ON_ITS_HEAD = 0.2
+# Of pages that are seen from farther off and a little askew: their share, how much smaller and
+# larger they are, as natural logarithms, how much their sides differ, and lean, and how far they
+# are from the middle, as shares.
+_MOVED = 0.6
+_SIZES = (-0.45, 0.08)
+_SQUEEZED = 0.08
+_LEANING = 0.03
+_OFF = 0.12
 # A network to begin with is measured on so many pages.
 _MEASURED = 256
 # Cents that end so much above the other digits, in heights of a digit, are raised.
@@ -171,10 +181,13 @@ def _build(job: Job) -> int:
     kinds = list(REFUSED)
     made: list[PageCells] = []
     for seed in range(number * SHARD, (number + 1) * SHARD):
-        turn, is_cheque = divmod(seed, _REFUSED_EVERY)
-        kind = "cheque" if is_cheque else kinds[turn % len(kinds)]
+        turn, place_in_turn = divmod(seed, _TURN)
+        kind = kinds[turn % len(kinds)] if place_in_turn == _TO_REFUSE else "cheque"
+        machine = True if place_in_turn == _TYPED else None
         with suppress(InputError):
-            cheque = make_cheque(_FIRST + seed, hand=_hand.write, kind=kind, split=_split)
+            cheque = make_cheque(
+                _FIRST + seed, hand=_hand.write, kind=kind, split=_split, machine=machine
+            )
             found = page_cells(cheque)
             made += [] if found is None else [found]
     pack(made, path)
@@ -303,8 +316,10 @@ def _losses(odds: Tensor, cells: Tensor) -> Tensor:
 
 
 def _changed(page: PageCells, rng: np.random.Generator) -> PageCells:
-    """A page with lighter or darker ink, and some of its ink or its darkness gone; or on its head:
-    then nothing on it is an amount's."""
+    """A page with lighter or darker ink, and some of its ink or its darkness gone, from farther off
+    and askew; or on its head: then nothing on it is an amount's."""
+    if rng.random() < _MOVED:
+        page = _moved(page, rng)
     layers = page.layers.copy()
     seen = layers[:2].astype(np.float32) * rng.uniform(0.6, 1.3, (2, 1, 1)).astype(np.float32)
     if rng.random() < 0.3:
@@ -316,6 +331,31 @@ def _changed(page: PageCells, rng: np.random.Generator) -> PageCells:
         layers[:2] = layers[:2, ::-1, ::-1].copy()
         return PageCells(layers, np.zeros_like(page.cells))
     return PageCells(layers, page.cells)
+
+
+def _moved(page: PageCells, rng: np.random.Generator) -> PageCells:
+    """A page smaller or larger, not quite straight, and not quite in the middle."""
+    _, height, width = page.layers.shape
+    size, squeezed = rng.uniform(*_SIZES), rng.uniform(-_SQUEEZED, _SQUEEZED)
+    lean = rng.uniform(-_LEANING, _LEANING, 2)
+    change = np.exp(size) * np.array([[np.exp(squeezed), lean[0]], [lean[1], np.exp(-squeezed)]])
+    middle = (np.array([width, height]) - 1) / 2
+    to = middle + rng.uniform(-_OFF, _OFF, 2) * (width, height)
+    shift = to - change @ middle
+    layers, cells = page.layers.copy(), np.empty_like(page.cells)
+    for number in range(2):
+        layers[number] = cv2.warpAffine(
+            page.layers[number], np.column_stack([change, shift]), (width, height)
+        )
+        # The middles of cells are half a cell less half a pixel from the first pixel's.
+        off = (CELL - 1) / 2
+        of_cells = (shift + change @ (off, off) - off) / CELL
+        cells[number] = cv2.warpAffine(
+            page.cells[number],
+            np.column_stack([change, of_cells]),
+            (page.cells.shape[2], page.cells.shape[1]),
+        )
+    return PageCells(layers, cells)
 
 
 def _collated(batch: Sequence[PageCells]) -> tuple[Tensor, Tensor, Tensor]:

@@ -35,6 +35,7 @@ def sweep(
         int, typer.Option("--print", help="Thousands of synthetic fields in print.", min=0)
     ] = 15,
     cheques: Annotated[int, typer.Option(help="Thousands of synthetic cheques.", min=0)] = 4,
+    typed: Annotated[int, typer.Option(help="Thousands of synthetic cheques in print.", min=0)] = 4,
     strings: Annotated[int, typer.Option(help="Thousands of real strings.", min=0)] = 8,
     first: Annotated[
         int, typer.Option(help="The first thousand of each: other ones hold other images.", min=0)
@@ -71,7 +72,10 @@ def sweep(
                 task = bar.add_task("strips", total=None)
                 made = swept.build_swept_material(
                     Sources(data_folder(data), fonts), runs / name,
-                    {"fields": fields, "print": printed, "cheques": cheques, "strings": strings},
+                    {
+                        "fields": fields, "print": printed, "cheques": cheques, "typed": typed,
+                        "strings": strings,
+                    },
                     1, workers, first,
                 )  # fmt: skip
                 for done in made:

@@ -47,11 +47,15 @@ _SAME_ENDS: Final = 0.8
 _AS_HIGH: Final = 1.35
 
 
-def is_other_paper(amount: NDArray[np.floating], places: Places, rules: NDArray[np.int32]) -> bool:
+def is_other_paper(
+    amount: NDArray[np.floating], places: Places, rules: NDArray[np.int32], *, filled: bool = False
+) -> bool:
     """Whether the page that an amount stands on is no cheque.
 
     amount: [S, 4], boxes of its symbols in pixels of the page, one at least; rules: i32 [R, 5], as
     in InkImage.
+    filled: the amount's line is filled with stars or the like, as machines fill it on cheques; it
+    may be as small as the other print then.
     """
     x0, y0 = (percentile_of_few(side, _STRAY) for side in places.words[:, :2].T)
     x1, y1 = (percentile_of_few(side, 100 - _STRAY) for side in places.words[:, 2:].T)
@@ -64,7 +68,7 @@ def is_other_paper(amount: NDArray[np.floating], places: Places, rules: NDArray[
     text = int(((high > _OF_TEXT[0] * size) & (high < _OF_TEXT[1] * size)).sum())
     # Small figures in a box of their own are a cheque's all the same, unless there is much text.
     return (
-        (size < _LEAST * usual and (cells != 1 or text > _MUCH))
+        (not filled and size < _LEAST * usual and (cells != 1 or text > _MUCH))
         or rows_beside(amount, places) >= _ROWS
         or cells >= _CELLS
     )

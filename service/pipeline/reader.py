@@ -43,6 +43,9 @@ _UPRIGHT = 0.89
 _SURELY_UPRIGHT = 0.5
 # Where the field map holds it for less likely that an amount is written, there is none.
 _NOWHERE = 0.3
+# So many of these fill the line of an amount.
+_FILLERS = "*#"
+_FILLED = 2
 # Prior odds of a page to be upside down.
 _TURNED_ODDS = 0.05
 
@@ -259,7 +262,10 @@ class ChequeReader:
                 on_page = _on_page(read.boxes, sight, page_seen)
                 place = place_of(on_page, page_seen.places.seen)
                 other = len(on_page) > 0 and is_other_paper(
-                    on_page, page_seen.places, page_seen.ink.rules
+                    on_page,
+                    page_seen.places,
+                    page_seen.ink.rules,
+                    filled=sum(map(read.labels.count, _FILLERS)) >= _FILLED,
                 )
             signs = measure_signs(first, read.boxes, sight.ink, place)
             minus = trails(first) or leads(first)

@@ -89,12 +89,18 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
         return None
     mask = (zone > 0).astype(np.uint8)
     _, stats, middles = connected_components(mask)
-    if _striped(stats[1:]):
-        reach = 2 * int(stats[1:, cv2.CC_STAT_HEIGHT].sum()) // (len(stats) - 1)
-        _, stats, middles = connected_components(_joined(mask, reach))
-    stats, middles = stats[1:], middles[1:]
-    if len(stats) == 0:
+    if len(stats) == 1:
         return None
+    across, down = _reach(stats[1:])
+    if across or down:
+        joined = _joined(_joined(mask, down).T, across).T
+        _, others, other_middles = connected_components(np.ascontiguousarray(joined))
+        if _usual_height(others[1:]) >= 2 * _usual_height(stats[1:]):
+            stats, middles = others, other_middles
+            zone = cv2.morphologyEx(
+                zone, cv2.MORPH_CLOSE, np.ones((down + 1, across + 1), np.uint8)
+            )
+    stats, middles = stats[1:], middles[1:]
     heights = stats[:, cv2.CC_STAT_HEIGHT].astype(np.float64)
     tall = heights >= 0.45 * _weighted_quantile(heights, heights, 0.95)
     size = float(_weighted_median(heights[tall], stats[tall, cv2.CC_STAT_AREA]))
@@ -127,11 +133,31 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     return Line(ink=line, centre=float(centre), to_working=back)
 
 
-def _striped(stats: NDArray[np.int32]) -> bool:
-    """Whether components are those of characters printed in stripes."""
-    flat = 2 * stats[:, cv2.CC_STAT_WIDTH] >= 3 * stats[:, cv2.CC_STAT_HEIGHT]
-    area = stats[:, cv2.CC_STAT_AREA]
-    return len(stats) >= 8 and 5 * int(area[flat].sum()) >= 3 * int(area.sum())
+def _reach(stats: NDArray[np.int32]) -> tuple[int, int]:
+    """How far apart, across and down, parts of a stroke are that is printed in stripes or by pins;
+    0 where strokes are whole."""
+    _, top, wide, high, area = stats.T
+    flat = 2 * wide >= 3 * high
+    if len(stats) >= 8 and 5 * int(area[flat].sum()) >= 3 * int(area.sum()):
+        return 0, 2 * int(high.sum()) // len(stats)
+    extent = (top + high).max() - top.min()
+    small = 3 * np.maximum(wide, high) <= extent
+    middles = (top + high / 2)[small]
+    if (
+        small.sum() >= 16
+        and 5 * int(area[small].sum()) >= 2 * int(area.sum())
+        and 5 * high[small].mean() <= extent
+        and 6 * middles.std() >= extent
+    ):
+        reach = int(high[small].sum()) // int(small.sum())
+        return reach, reach
+    return 0, 0
+
+
+def _usual_height(stats: NDArray[np.int32]) -> float:
+    """The height that half of the components' ink reaches."""
+    heights = stats[:, cv2.CC_STAT_HEIGHT].astype(np.float64)
+    return float(_weighted_median(heights, stats[:, cv2.CC_STAT_AREA]))
 
 
 def _joined(mask: NDArray[np.uint8], reach: int) -> NDArray[np.uint8]:

@@ -260,3 +260,31 @@ def test_stripes_are_as_tall_as_the_characters_they_make_up() -> None:
     scale = plain.to_working[0, 0]
     assert found.to_working[0, 0] == pytest.approx(scale, rel=0.15)
     assert found.centre == pytest.approx(plain.centre, abs=5)
+    assert components(found.ink) == components(plain.ink)
+
+
+def test_dots_of_pins_make_up_characters() -> None:
+    page = np.zeros((90, 400), np.uint8)
+    cv2.putText(page, "8,100.19", (20, 68), cv2.FONT_HERSHEY_SIMPLEX, 2.0, 255, 9)
+    dotted = page.copy()
+    for step in range(0, 400, 8):
+        dotted[step : step + 3] = 0
+        dotted[:, step : step + 3] = 0
+    box = (0, 0, 400, 90)
+    plain, found = normalise_line(page, box), normalise_line(dotted, box)
+    assert plain is not None
+    assert found is not None
+    assert found.to_working[0, 0] == pytest.approx(plain.to_working[0, 0], rel=0.2)
+    assert components(found.ink) == components(plain.ink)
+
+
+def test_whole_characters_are_not_joined() -> None:
+    page = np.zeros((60, 500), np.uint8)
+    cv2.putText(page, "1111111111111111", (10, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 255, 2)
+    line = normalise_line(page, (0, 0, 500, 60))
+    assert line is not None
+    assert components(line.ink) == 16
+
+
+def components(ink: Bytes) -> int:
+    return cv2.connectedComponents((ink > 60).astype(np.uint8))[0] - 1

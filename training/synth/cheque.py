@@ -226,15 +226,16 @@ _UNITS = {
 }
 
 
-def sample_filling(rng: np.random.Generator, form: Form) -> Filling:
-    """Draw a drawer and what they write on a form."""
+def sample_filling(rng: np.random.Generator, form: Form, machine: bool | None = None) -> Filling:
+    """Draw a drawer and what they write on a form; machine: whether one fills it in, None draws."""
     # Ireland writes its euros with a decimal point.
     styles = ("GBP",) if form.name == "ireland" else _STYLES[form.currency]
     style = styles[int(rng.integers(len(styles)))]
     written = sample_amount(rng, style)
     foreign = style in ("USD", "GBP", "EUR", "INR") and style != form.currency
     bare = (form.sign or foreign) and (foreign or rng.random() < 0.96)
-    machine = bool(rng.random() < (0.75 if form.name == "us-business" else 0.14))
+    drawn = bool(rng.random() < (0.75 if form.name == "us-business" else 0.14))
+    machine = drawn if machine is None else machine
     major, minor = divmod(written.amount_minor, 100)
     language = form.language
     unit = "" if language in ("en", "en-IN") or rng.random() < 0.2 else _UNITS.get(form.currency)
@@ -633,6 +634,7 @@ def make_cheque(
     dpi: float | None = None,
     split: str = "train",
     bitonal: bool = False,
+    machine: bool | None = None,
 ) -> SyntheticCheque:
     """Make one synthetic cheque; the same arguments give the same cheque.
 
@@ -640,7 +642,8 @@ def make_cheque(
     hand: writes the amounts that are by hand, at a digit height in pixels; None: hand-like fonts.
     layout: a name of FORMS, way: one of WAYS, dpi: the page's resolution; None draws them.
     kind: one of KINDS. split: the part of the machine fonts to print amounts with. bitonal: the
-    picture is black and white, by the local thresholds of cheque scanners.
+    picture is black and white, by the local thresholds of cheque scanners. machine: whether a
+    machine fills it in; None draws it.
     Raises ValueError for an unknown kind or way, KeyError for an unknown layout, and FontError
     where the fonts have not been fetched.
     """
@@ -649,7 +652,7 @@ def make_cheque(
     for attempt in range(_ATTEMPTS):
         # The first attempt is drawn by the seed alone, the others by their number as well.
         rng = np.random.default_rng([seed, attempt] if attempt else seed)
-        cheque = _attempt(rng, hand, layout, kind, way, dpi, split, bitonal)
+        cheque = _attempt(rng, hand, layout, kind, way, dpi, split, bitonal, machine)
         # A black and white picture is scanned again instead.
         shown = bitonal or shows_all(cheque.image, cheque.owner, len(cheque.character_boxes))
         if kind != "cheque" or shown:
@@ -666,6 +669,7 @@ def _attempt(
     dpi: float | None,
     split: str,
     bitonal: bool,
+    machine: bool | None,
 ) -> SyntheticCheque:
     """One cheque, whether it can be read or not; arguments as in make_cheque."""
     way = way or WAYS[int(rng.choice(len(WAYS), p=WAY_SHARES))]
@@ -673,7 +677,7 @@ def _attempt(
     if kind in _OTHER_PAGES:
         return _other_page(rng, kind, way, dpi)
     form = sample_form(rng, layout)
-    filling = _for_kind(rng, sample_filling(rng, form), kind, form)
+    filling = _for_kind(rng, sample_filling(rng, form, machine), kind, form)
 
     def by_hand(generator: np.random.Generator, written: WrittenAmount, height: float) -> InkLayer:
         return write_amount(generator, written, height, filling.hand, dpi)

@@ -87,18 +87,31 @@ class Groups:
     features: NDArray[np.float32]
 
 
-def line_frame(zone: NDArray[np.uint8]) -> tuple[float, float, float] | None:
-    """The size in px, the slope and the level at x = 0 of the line in a zone, u8 [H, W] with rows
-    of neighbouring bytes; None where it holds no ink."""
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where the line of a zone runs: its size in px, its slope, its level at x = 0, in px.
+
+    reach: how far apart, in px across and down, the parts of one stroke are where they are printed
+    in stripes or by pins; 0 where strokes are whole.
+    """
+
+    size: float
+    slope: float
+    level: float
+    reach: tuple[int, int]
+
+
+def line_frame(zone: NDArray[np.uint8]) -> Frame | None:
+    """The frame of a zone, u8 [H, W] with rows of neighbouring bytes; None where it holds no ink."""
     if zone.dtype != np.uint8 or zone.strides[1] != 1:
         raise ValueError("line_frame: rows of bytes are needed")
-    found = (_Double * 3)()
+    found, reach = (_Double * 3)(), (_Int * 2)()
     count = LIBRARY.line_frame(
         ctypes.c_void_p(zone.ctypes.data), _Int(zone.shape[0]), _Int(zone.shape[1]),
-        _Int(zone.strides[0]), ctypes.byref(found),
+        _Int(zone.strides[0]), ctypes.byref(found), ctypes.byref(reach),
     )  # fmt: skip
     checked(count >= 0)
-    return (found[0], found[1], found[2]) if count else None
+    return Frame(found[0], found[1], found[2], (reach[0], reach[1])) if count else None
 
 
 def erase_neighbours(line: NDArray[np.uint8], rules: Neighbours) -> None:

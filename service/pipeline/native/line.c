@@ -9,6 +9,9 @@
 static const double WHOLE = 0.5;
 /* Stripes are so many halves of their height wide, and no further apart than so many of it. */
 enum { STRIPE_WIDTH = 3, STRIPE_GAP = 2, FEWEST_STRIPES = 8 };
+/* So many times a dot is at least in the height of what there is, a usual one, and at most the
+ * deviation of their middles; joined, parts are so much taller. */
+enum { DOT = 3, USUAL_DOT = 5, SPREAD = 6, FEWEST_DOTS = 16, JOINED = 2 };
 
 /* Sums as numpy adds them up: in eight strands, blocks of 128 in pairs. */
 double summed(const double *values, int64_t count)
@@ -60,47 +63,118 @@ static double weighted_mean(const double *values, const double *weights, int64_t
     return summed(scratch, count) / summed(weights, count);
 }
 
-/* Whether the components are those of characters that are printed in stripes, as protectors do. */
-static int striped(const Component *parts, int64_t count)
+/* How far apart the stripes are that protectors print characters in; 0 where there are none. */
+static int64_t striped(const Component *parts, int64_t count)
 {
-    int64_t flat = 0, all = 0;
+    int64_t flat = 0, sum = 0, all = 0;
     for (int64_t i = 0; i < count; i++) {
         int64_t wide = parts[i].x1 - parts[i].x0, high = parts[i].y1 - parts[i].y0;
         all += parts[i].area;
+        sum += high;
         if (2 * wide >= STRIPE_WIDTH * high) flat += parts[i].area;
     }
-    return count >= FEWEST_STRIPES && 5 * flat >= 3 * all;
+    return count >= FEWEST_STRIPES && 5 * flat >= 3 * all ? STRIPE_GAP * sum / count : 0;
 }
 
-/* Fill what is between two pixels of a column that are no further apart than `reach`. */
-static void join_stripes(uint8_t *solid, int64_t height, int64_t width, int64_t reach)
+/* How high small components are on average, no larger than a third of all they cover is high, and
+ * mostly a fifth, as a printer's pins leave them; 0 where too little is of such, or all in one row:
+ * stars. */
+static int64_t dotted(const Component *parts, int64_t count)
 {
-    for (int64_t x = 0; x < width; x++)
-        for (int64_t y = 0, last = -1; y < height; y++) {
-            if (!solid[y * width + x]) continue;
-            if (last >= 0 && y - last - 1 <= reach)
-                for (int64_t k = last + 1; k < y; k++) solid[k * width + x] = 1;
-            last = y;
+    int64_t dots = 0, small = 0, sum = 0, all = 0, top = parts[0].y0, bottom = parts[0].y1;
+    int64_t middles = 0, squares = 0; /* twice the middles, four times their squares */
+    for (int64_t i = 1; i < count; i++) {
+        top = parts[i].y0 < top ? parts[i].y0 : top;
+        bottom = parts[i].y1 > bottom ? parts[i].y1 : bottom;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        int64_t wide = parts[i].x1 - parts[i].x0, high = parts[i].y1 - parts[i].y0;
+        all += parts[i].area;
+        if (DOT * (wide > high ? wide : high) > bottom - top) continue;
+        int64_t middle = parts[i].y0 + parts[i].y1;
+        small += parts[i].area;
+        sum += high;
+        middles += middle;
+        squares += middle * middle;
+        dots++;
+    }
+    if (dots < FEWEST_DOTS || 5 * small < 2 * all || USUAL_DOT * sum > (bottom - top) * dots) return 0;
+    int64_t spread = (bottom - top) * dots;
+    return SPREAD * SPREAD * (squares * dots - middles * middles) >= 4 * spread * spread ? sum / dots : 0;
+}
+
+/* The height that half of the components' ink reaches. */
+static double usual_height(const Component *parts, int64_t count, Weighted *items)
+{
+    for (int64_t i = 0; i < count; i++)
+        items[i] = (Weighted){(double)(parts[i].y1 - parts[i].y0), (double)parts[i].area};
+    return quantile(items, count, 0.5, 0);
+}
+
+/* Fill what is between two pixels of a row or column no further apart than `reach`: `lines` of
+ * them, their first pixels `apart` from each other, `length` pixels each, `step` apart. */
+static void join(
+    uint8_t *solid, int64_t lines, int64_t apart, int64_t length, int64_t step, int64_t reach)
+{
+    for (int64_t line = 0; line < lines; line++) {
+        uint8_t *own = solid + line * apart;
+        for (int64_t at = 0, last = -1; at < length; at++) {
+            if (!own[at * step]) continue;
+            if (last >= 0 && at - last - 1 <= reach)
+                for (int64_t k = last + 1; k < at; k++) own[k * step] = 1;
+            last = at;
         }
+    }
 }
 
-/* Where the line of a zone runs: found f64[3], its size in px, its slope and its level at x = 0.
- * ink u8[height, width], rows `stride` apart. Returns the number of components, -1 without memory. */
-int64_t line_frame(const uint8_t *ink, int64_t height, int64_t width, int64_t stride, double *found)
+/* Join the parts of strokes that are printed in stripes or by pins, where that makes characters of
+ * them: reach int64[2], how far apart across and down, 0 where nothing is joined. */
+static Component *joined(
+    uint8_t *solid, int64_t height, int64_t width, Component *parts, int64_t *count, int64_t *reach)
 {
+    int64_t stripes = striped(parts, *count), dots = stripes ? 0 : dotted(parts, *count);
+    reach[0] = reach[1] = 0;
+    if (!stripes && !dots) return parts;
+    Weighted *items = malloc((size_t)*count * sizeof(Weighted));
+    uint8_t *whole = malloc((size_t)(height * width + 1));
+    Component *others = 0;
+    int64_t found = 0;
+    if (items && whole) {
+        memcpy(whole, solid, (size_t)(height * width));
+        reach[0] = dots;
+        reach[1] = stripes ? stripes : dots;
+        join(whole, width, 1, height, width, reach[1]);
+        join(whole, height, width, width, 1, reach[0]);
+        others = label_components(whole, height, width, width, 0, &found);
+    }
+    if (others && found <= *count
+        && usual_height(others, found, items) >= JOINED * usual_height(parts, *count, items)) {
+        free(parts);
+        parts = others;
+        *count = found;
+    } else {
+        free(others);
+        reach[0] = reach[1] = 0;
+    }
+    free(items);
+    free(whole);
+    return parts;
+}
+
+/* Where the line of a zone runs: found f64[3], its size in px, its slope and its level at x = 0;
+ * reach int64[2], see joined. ink u8[height, width], rows `stride` apart. Returns the number of
+ * components, -1 without memory. */
+int64_t line_frame(
+    const uint8_t *ink, int64_t height, int64_t width, int64_t stride, double *found, int64_t *reach)
+{
+    reach[0] = reach[1] = 0;
     uint8_t *solid = malloc((size_t)(height * width + 1));
     if (!solid) return -1;
     for (int64_t y = 0; y < height; y++)
         for (int64_t x = 0; x < width; x++) solid[y * width + x] = ink[y * stride + x] > 0;
     int64_t count = 0, tall = 0;
     Component *parts = label_components(solid, height, width, width, 0, &count);
-    if (parts && striped(parts, count)) {
-        int64_t high = 0;
-        for (int64_t i = 0; i < count; i++) high += parts[i].y1 - parts[i].y0;
-        free(parts);
-        join_stripes(solid, height, width, STRIPE_GAP * high / count);
-        parts = label_components(solid, height, width, width, 0, &count);
-    }
+    if (parts && count) parts = joined(solid, height, width, parts, &count, reach);
     free(solid);
     if (!parts || count == 0) { free(parts); return parts ? 0 : -1; }
     double *reals = malloc((size_t)(4 * count) * sizeof(double));

@@ -319,7 +319,7 @@ def _changed(page: PageCells, rng: np.random.Generator) -> PageCells:
     """A page with lighter or darker ink, and some of its ink or its darkness gone, from farther off
     and askew; or on its head: then nothing on it is an amount's."""
     if rng.random() < _MOVED:
-        page = _moved(page, rng)
+        page = moved_page(page, rng)
     layers = page.layers.copy()
     seen = layers[:2].astype(np.float32) * rng.uniform(0.6, 1.3, (2, 1, 1)).astype(np.float32)
     if rng.random() < 0.3:
@@ -333,7 +333,7 @@ def _changed(page: PageCells, rng: np.random.Generator) -> PageCells:
     return PageCells(layers, page.cells)
 
 
-def _moved(page: PageCells, rng: np.random.Generator) -> PageCells:
+def moved_page(page: PageCells, rng: np.random.Generator) -> PageCells:
     """A page smaller or larger, not quite straight, and not quite in the middle."""
     _, height, width = page.layers.shape
     size, squeezed = rng.uniform(*_SIZES), rng.uniform(-_SQUEEZED, _SQUEEZED)

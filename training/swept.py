@@ -109,9 +109,9 @@ class StripDistortion:
     displacement within a character; wander: px across and down of one from character to character,
     so that neighbours differ in width, height and where they stand; thick: share of strips whose
     strokes are thinned or thickened; contrast: natural logarithm of the exponent of each layer;
-    unfocused: share of batches that are out of focus; blur: the least and most of the blur's standard
-    deviation then, px; found: share of strips whose ink is found anew, in the darkness; noise: the most
-    of its standard deviation in the darkness, of 1.
+    unfocused: share of batches that are out of focus; blur: the least and most of the standard
+    deviation then, px; found: share of strips whose ink is found anew, in the darkness; noise: the
+    most of its standard deviation in the darkness, of 1.
     """
 
     shear: float = 0.3

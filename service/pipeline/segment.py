@@ -125,7 +125,7 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     begins beyond the line, or at the zone's edge and ends before the line, is not of this line: a
     comma or the tail of a digit reaches down to 0.8 of the size below the middle. Nor is a long
     level stroke beneath taller characters, with what stands below it: the bar and the hundred of a
-    fraction, or the line under the cents. Strokes that are printed in stripes or by pins are closed.
+    fraction, or the line under the cents. Strokes printed in stripes or by pins are closed.
     """
     x0, y0, x1, y1 = box
     zone = ink[y0:y1, x0:x1]
@@ -137,7 +137,8 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     size, slope, level = frame.size, frame.slope, frame.level
     if any(frame.reach):
         across, down = frame.reach
-        zone = cv2.morphologyEx(zone, cv2.MORPH_CLOSE, np.ones((down + 1, across + 1), np.uint8))
+        kernel = np.ones((down + 1, across + 1), np.uint8)
+        zone = np.asarray(cv2.morphologyEx(zone, cv2.MORPH_CLOSE, kernel), np.uint8)
     scale = min(LINE_SIZE / max(size, 4.0), 4.0)
     height, width = zone.shape
     out_w = int(np.ceil(width * scale)) + 4

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -17,6 +18,7 @@ from training.field_map import (
     PageCells,
     begun_with,
     load_pages,
+    moved_page,
     pack,
     raised_cents,
     train_map,
@@ -59,6 +61,21 @@ def _written(bottoms: list[int]) -> NDArray[np.uint8]:
     for number, bottom in enumerate(bottoms):
         owner[bottom - 12 : bottom, 12 * number : 12 * number + 8] = number + 1
     return owner
+
+
+def test_the_amount_moves_with_its_page() -> None:
+    layers, cells = np.zeros((LAYERS, 160, 320), np.uint8), np.zeros((2, 40, 80), np.uint8)
+    layers[0, 64:80, 160:240] = 255
+    cells[0, 16:20, 40:60] = 255
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        moved = moved_page(PageCells(layers, cells), rng)
+        boxes = [
+            np.array(cv2.boundingRect((plane > 127).astype(np.uint8))) * size
+            for plane, size in ((moved.layers[0], 1), (moved.cells[0], CELL))
+        ]
+        assert abs(boxes[0] - boxes[1]).max() <= 1.5 * CELL
+        assert not moved.cells[1].any()
 
 
 def test_cents_are_raised_where_both_end_above_the_line() -> None:

@@ -100,7 +100,7 @@ def _strips(count: int) -> list[Strip]:
 
 _STILL = StripDistortion(
     shear=0, turn=0, stretch=0, size=0, shift=0, bend=0, wander=(0, 0), thick=0, contrast=0,
-    found=0, noise=0,
+    unfocused=0, found=0, noise=0,
 )  # fmt: skip
 
 
@@ -126,6 +126,19 @@ def test_ink_is_found_anew_in_the_darkness() -> None:
     assert torch.equal(darkness, layers[:, 1])
     assert not ink[darkness == 0].any()
     assert (ink[darkness > 100] > 0).float().mean() > 0.9
+
+
+def test_what_is_out_of_focus_has_wider_paler_strokes() -> None:
+    layers, _, _ = collated(_strips(16))
+    layers = functional.pad(layers, (16, 16))
+    unfocused = replace(_STILL, unfocused=1.0, blur=(1.5, 1.5))
+    ink, darkness = distort(layers, unfocused, torch.Generator().manual_seed(0)).unbind(1)
+    full = layers[:, 1].float()
+    assert darkness.float().mean() == pytest.approx(float(full.mean()), rel=0.03)
+    assert (darkness > 0).sum() > 1.5 * (full > 0).sum()
+    assert darkness.float().std() < full.std()
+    assert not ink[darkness < 20].any()
+    assert (ink[darkness > 60] == 255).all()
 
 
 def test_characters_that_wander_differ_in_height() -> None:

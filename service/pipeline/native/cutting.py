@@ -102,7 +102,7 @@ class Frame:
 
 
 def line_frame(zone: NDArray[np.uint8]) -> Frame | None:
-    """The frame of a zone, u8 [H, W] with rows of neighbouring bytes; None where it holds no ink."""
+    """The frame of a zone, u8 [H, W], each row one run of bytes; None where it holds no ink."""
     if zone.dtype != np.uint8 or zone.strides[1] != 1:
         raise ValueError("line_frame: rows of bytes are needed")
     found, reach = (_Double * 3)(), (_Int * 2)()

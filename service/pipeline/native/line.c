@@ -82,7 +82,7 @@ static int64_t striped(const Component *parts, int64_t count)
 static int64_t dotted(const Component *parts, int64_t count)
 {
     int64_t dots = 0, small = 0, sum = 0, all = 0, top = parts[0].y0, bottom = parts[0].y1;
-    int64_t middles = 0, squares = 0; /* twice the middles, four times their squares */
+    double middles = 0.0, squares = 0.0;
     for (int64_t i = 1; i < count; i++) {
         top = parts[i].y0 < top ? parts[i].y0 : top;
         bottom = parts[i].y1 > bottom ? parts[i].y1 : bottom;
@@ -91,7 +91,7 @@ static int64_t dotted(const Component *parts, int64_t count)
         int64_t wide = parts[i].x1 - parts[i].x0, high = parts[i].y1 - parts[i].y0;
         all += parts[i].area;
         if (DOT * (wide > high ? wide : high) > bottom - top) continue;
-        int64_t middle = parts[i].y0 + parts[i].y1;
+        double middle = 0.5 * (double)(parts[i].y0 + parts[i].y1);
         small += parts[i].area;
         sum += high;
         middles += middle;
@@ -99,8 +99,9 @@ static int64_t dotted(const Component *parts, int64_t count)
         dots++;
     }
     if (dots < FEWEST_DOTS || 5 * small < 2 * all || USUAL_DOT * sum > (bottom - top) * dots) return 0;
-    int64_t spread = (bottom - top) * dots;
-    return SPREAD * SPREAD * (squares * dots - middles * middles) >= 4 * spread * spread ? sum / dots : 0;
+    double mean = middles / (double)dots, variance = squares / (double)dots - mean * mean;
+    double extent = (double)(bottom - top);
+    return SPREAD * SPREAD * variance >= extent * extent ? sum / dots : 0;
 }
 
 /* The height that half of the components' ink reaches. */

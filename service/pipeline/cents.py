@@ -17,6 +17,14 @@ _SMALLER = 0.8
 _RAISED = 0.22
 _LEAST_HEIGHT = 0.25
 _BAR_ASPECT = 2.2
+# What share of the ink above and below is left out of a line's height; how much of a bar's row is
+# inked, and how soon one does, in heights; how wide two digits are, in theirs.
+_MOST_INK = (0.03, 0.97)
+_BAR_INK = 0.7
+_BAR_HIGH = 0.15
+_TWO_WIDE = 0.6
+# Slopes of a bar, level first.
+_LEANS = (0.0, -0.05, 0.05, -0.1, 0.1, -0.15, 0.15, -0.2, 0.2)
 # In heights of a digit: how far behind the amount a cell may begin, how wide what it holds may be,
 # what room there is behind that, and the least height of a digit in it.
 _CELL_AFTER = 1.5
@@ -62,6 +70,66 @@ def split_apart_cents(box: Box, near: list[Box], page: tuple[int, int]) -> tuple
     main = (x0, y0, min(x1, max(edge + air, cents[0] - air)), y1)
     cents = (cents[0] - air, max(y0, cents[1] - air), cents[2] + air, cents[3] + air)
     return main, (max(0, cents[0]), cents[1], min(page[0], cents[2]), min(page[1], cents[3]))
+
+
+def split_raised_cents(box: Box, x: int, mask: NDArray[np.bool_]) -> tuple[Box, Box] | None:
+    """The amount zone up to column x, and the zone of two raised digits behind it; None for none.
+
+    mask: bool [H, W], the page's ink. They may touch what stands beside and below them: a bar ends
+    them, or paper well above the feet of the figures.
+    """
+    x0, y0, x1, y1 = box
+    figures = mask[y0:y1, x0:x].sum(axis=1)
+    if not figures.any() or x >= x1:
+        return None
+    # Print above or below the line is parted from it by paper.
+    parts = np.split(np.arange(y1 - y0), np.flatnonzero(figures == 0))
+    line = max(parts, key=lambda part: int(figures[part].sum()))
+    held = np.cumsum(figures[line])
+    top, bottom = (
+        int(line[0] + np.searchsorted(held, share * held[-1])) for share in _MOST_INK
+    )
+    high = bottom - top + 1
+    cents = _levelled(mask[y0:y1, x:x1])
+    inked = cents.sum(axis=1)
+    if not inked.any():
+        return None
+    first = int(np.flatnonzero(inked)[0])
+    least, most = first + int(_LEAST_HEIGHT * high), bottom - int(_RAISED * high)
+    # Rows of a bar hold more ink than those of digits. Below paper only a bar may follow.
+    width = int(np.ptp(np.flatnonzero(cents.any(axis=0)))) + 1
+    bar = inked >= _BAR_INK * width
+    ends = np.flatnonzero(bar | (inked == 0))
+    ends = ends[ends >= least]
+    if not len(ends) or ends[0] > most:
+        return None
+    last = int(ends[0])
+    below = np.flatnonzero(inked[last:])
+    if len(below) and not bar[last + below[0] : last + below[0] + int(_BAR_HIGH * high) + 1].any():
+        return None
+    columns = np.flatnonzero(cents[first:last].any(axis=0))
+    if not len(columns) or np.ptp(columns) + 1 < _TWO_WIDE * (last - first):
+        return None
+    air = max(1, round(0.04 * high))
+    left, right = x + int(columns[0]), x + int(columns[-1]) + 1
+    return (x0, y0, x, y1), (
+        max(x, left - air), max(0, y0 + first - air),
+        min(mask.shape[1], right + air), y0 + last,
+    )  # fmt: skip
+
+
+def _levelled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Ink, bool [H, W], with its columns shifted so that the row with most ink has as much as can
+    be: a bar that leans comes level."""
+    height, width = mask.shape
+    across, rows = np.arange(width) - width / 2, np.arange(height)
+    padded = np.pad(mask, ((0, 1), (0, 0)))
+    shifted = []
+    for lean in _LEANS:
+        at = rows[:, None] + np.rint(lean * across).astype(int)
+        at[(at < 0) | (at > height)] = height
+        shifted.append(np.take_along_axis(padded, at, axis=0))
+    return max(shifted, key=lambda one: int(one.sum(axis=1).max()))
 
 
 def split_cents_cell(

@@ -33,7 +33,7 @@ _THROUGH = 0.6
 _AT_RULE = 2
 _MARGIN = 4.0
 _MOST_SPLIT = 2
-_APART_CENTS_PENALTY = 0.7
+APART_CENTS_PENALTY = 0.7
 _CENTS_CELL_PENALTY = -1.5
 # Of a place that the field map sees: the least it may be likely, the most that its cents may be; in
 # its heights how far beside it and above the middles of its marks may be, and how far its sides may
@@ -361,7 +361,7 @@ def _with_cents_apart(
     box = candidate.zones[0].box
     near = marks_near(box, marks)
     found = (
-        (split_apart_cents(box, near, page), _APART_CENTS_PENALTY),
+        (split_apart_cents(box, near, page), APART_CENTS_PENALTY),
         (split_cents_cell(box, near, marks, rules, page), _CENTS_CELL_PENALTY),
     )
     return [

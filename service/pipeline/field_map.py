@@ -32,7 +32,7 @@ LAYERS: Final = 4
 """Ink, darkness, and where on the page a pixel is: from the left, from above."""
 
 NETWORK: Final = Path(__file__).parent / "field_map.onnx"
-SHA256: Final = "85fe02a3d04a3b2920cd00035cb9957d514cf4f79c929bc05c63fedb8e72f2bc"
+SHA256: Final = "64fd479101876a162b0b777675bd202dec52efa3e4385608836861840b597210"
 
 _AREA: Final = 400 * 176
 _MOST: Final = 800

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.doubts import line_of
-from service.pipeline.ink import InkImage
+from service.pipeline.ink import HORIZONTAL, InkImage
 from service.pipeline.levels import percentile
 from service.pipeline.native.inking import component_stats
 from service.pipeline.search import Interpretation, Lattice
@@ -44,6 +44,9 @@ _LEADS = re.compile(r"[^-=*#x+\d]*-[^-=\d]*\d[^-=]*")
 _SIGNS: Final = frozenset("$£€₹")
 # The side of a box may be read as a bar.
 _OPENING: Final = _SIGNS | frozenset("RS.=|")
+# How far off a ruled line, and beyond its end, what is left of it may be, in heights.
+_ON_RULE: Final = 0.15
+_FROM_RULE: Final = 0.5
 # Both strokes of an "=" are together higher.
 _ONE_STROKE: Final = 0.2
 # A dash before a currency sign is shorter than what is left of a line that leads there. How far
@@ -120,6 +123,7 @@ def stands_beside(
     boxes[first, 0] = _without_dash(boxes[first], ink, top, size)
     left, right = float(boxes[first, 0]), float(boxes[:, 2].max())
     marks = _marks(ink, boxes, (left - _AROUND * size, right + _AROUND * size), top, size)
+    marks = marks[~_are_of_rules(marks, ink.rules, top, size)]
     dashes = marks[_are_dashes(marks, top, size)]
     others = marks[marks[:, 3] - marks[:, 1] >= _THICK * size]
     sign = max((n for n in range(first) if labels[n] in _SIGNS), default=0)
@@ -281,6 +285,21 @@ def _are_dashes(marks: NDArray[np.float64], top: float, size: float) -> NDArray[
         & (level >= _LEVEL[0])
         & (level <= np.where(high >= _STROKE * size, _LOWEST, _LEVEL[1]))
     )
+
+
+def _are_of_rules(
+    marks: NDArray[np.float64], rules: NDArray[np.int32], top: float, size: float
+) -> NDArray[np.bool_]:
+    """Which marks at the feet of a line are what is left of a ruled one, or of its ends.
+
+    rules: i32 [R, 5], as in InkImage; top, size: of the line, in the same pixels.
+    """
+    ruled = rules[rules[:, 4] == HORIZONTAL, :4].astype(np.float64)
+    middle = (marks[:, 1] + marks[:, 3]) / 2
+    off = np.abs(middle[:, None] - (ruled[:, 1] + ruled[:, 3]) / 2)
+    apart = np.maximum(marks[:, :1] - ruled[:, 2], ruled[:, 0] - marks[:, 2:3])
+    near = (off <= _ON_RULE * size) & (apart <= _FROM_RULE * size)
+    return np.asarray(near.any(axis=1) & (_level(marks, top, size) > _LEVEL[1]))
 
 
 def _level(marks: NDArray[np.float64], top: float, size: float) -> NDArray[np.float64]:

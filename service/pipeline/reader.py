@@ -169,6 +169,8 @@ class ChequeReader:
         first, turned = self._first_look(image, wanted, clock)
         page = image.turned() if turned else image
         looks = [self._opinion(first, wanted, clock)]
+        if not decided(looks):
+            looks = [self._eye.parted(looks[0], wanted.grammar, clock, ALTERNATIVES)]
         for closer in self._closer_looks(page, looks, wanted, clock):
             looks.append(self._opinion(closer, wanted, clock))
             if decided(looks):

@@ -17,10 +17,11 @@ _SMALLER = 0.8
 _RAISED = 0.22
 _LEAST_HEIGHT = 0.25
 _BAR_ASPECT = 2.2
-# What share of the ink above and below is left out of a line's height; how much of a bar's row is
-# inked, and how soon one does, in heights; how wide two digits are, in theirs.
+# What share of the ink above and below is left out of a line's height; what share of what stands
+# behind the amount a bar is long, and how soon it is so, in heights; how wide two digits are, in
+# theirs.
 _MOST_INK = (0.03, 0.97)
-_BAR_INK = 0.7
+_BAR_LONG = 0.7
 _BAR_HIGH = 0.15
 _TWO_WIDE = 0.6
 # Slopes of a bar, level first.
@@ -86,9 +87,7 @@ def split_raised_cents(box: Box, x: int, mask: NDArray[np.bool_]) -> tuple[Box, 
     parts = np.split(np.arange(y1 - y0), np.flatnonzero(figures == 0))
     line = max(parts, key=lambda part: int(figures[part].sum()))
     held = np.cumsum(figures[line])
-    top, bottom = (
-        int(line[0] + np.searchsorted(held, share * held[-1])) for share in _MOST_INK
-    )
+    top, bottom = (int(line[0] + np.searchsorted(held, share * held[-1])) for share in _MOST_INK)
     high = bottom - top + 1
     cents = _levelled(mask[y0:y1, x:x1])
     inked = cents.sum(axis=1)
@@ -96,9 +95,9 @@ def split_raised_cents(box: Box, x: int, mask: NDArray[np.bool_]) -> tuple[Box, 
         return None
     first = int(np.flatnonzero(inked)[0])
     least, most = first + int(_LEAST_HEIGHT * high), bottom - int(_RAISED * high)
-    # Rows of a bar hold more ink than those of digits. Below paper only a bar may follow.
+    # Below paper only a bar may follow.
     width = int(np.ptp(np.flatnonzero(cents.any(axis=0)))) + 1
-    bar = inked >= _BAR_INK * width
+    bar = _longest_runs(cents) >= _BAR_LONG * width
     ends = np.flatnonzero(bar | (inked == 0))
     ends = ends[ends >= least]
     if not len(ends) or ends[0] > most:
@@ -119,7 +118,7 @@ def split_raised_cents(box: Box, x: int, mask: NDArray[np.bool_]) -> tuple[Box, 
 
 
 def _levelled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Ink, bool [H, W], with its columns shifted so that the row with most ink has as much as can
+    """Ink, bool [H, W], with its columns shifted so that its longest run of a row is as long as can
     be: a bar that leans comes level."""
     height, width = mask.shape
     across, rows = np.arange(width) - width / 2, np.arange(height)
@@ -129,7 +128,14 @@ def _levelled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         at = rows[:, None] + np.rint(lean * across).astype(int)
         at[(at < 0) | (at > height)] = height
         shifted.append(np.take_along_axis(padded, at, axis=0))
-    return max(shifted, key=lambda one: int(one.sum(axis=1).max()))
+    return max(shifted, key=lambda one: int(_longest_runs(one).max()))
+
+
+def _longest_runs(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """How many pixels of each row, bool [H, W], follow on one another at most; [H]."""
+    place = np.arange(mask.shape[1])
+    gap = np.maximum.accumulate(np.where(mask, -1, place), axis=1)
+    return np.asarray((place - gap).max(axis=1))
 
 
 def split_cents_cell(

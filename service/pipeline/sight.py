@@ -176,7 +176,6 @@ class Said:
         boxes = self.strips[int(places[0, 0])].boxes(*ends)
         return boxes, one.labels[said].tolist()
 
-
     def field_of(self, one: Interpretation) -> int:
         """The number of the field that a path is in."""
         return int(self.graph.lattice.field[one.arcs[0]])

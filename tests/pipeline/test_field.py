@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from service.pipeline.cents import split_raised_cents
 from service.pipeline.field import (
     FieldCandidate,
     Places,
@@ -175,6 +176,45 @@ def test_cents_that_stand_apart_make_a_second_zone() -> None:
     assert apart.zones[0].box[2] >= main[2]
     assert _covers(apart.zones[1].box, cents)
     assert apart.zones[0].box[2] <= apart.zones[1].box[0] + 2
+
+
+def _fraction(lean: float = 0.0, below: int = 0) -> tuple[NDArray[np.bool_], Box]:
+    """Ink of three digits and two raised ones over a bar that leans, and their box; below: how
+    much higher than the feet of the digits what stands under the bar begins, 0 for none."""
+    ink = np.zeros((80, 200), np.uint8)
+    for x in (20, 50, 80):
+        cv2.rectangle(ink, (x, 20), (x + 18, 60), 1, 4)
+    for x in (112, 130):
+        cv2.rectangle(ink, (x, 22), (x + 10, 38), 1, 3)
+    ends = [round(43 + lean * (x - 127)) for x in (108, 146)]
+    cv2.line(ink, (108, ends[0]), (146, ends[1]), 1, 2)
+    if below:
+        cv2.rectangle(ink, (114, 60 - below), (140, 60), 1, 3)
+    return ink > 0, (16, 16, 150, 66)
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.12, -0.12])
+@pytest.mark.parametrize("below", [0, 14])
+def test_raised_cents_are_parted_from_the_bar_below(lean: float, below: int) -> None:
+    ink, box = _fraction(lean, below)
+    found = split_raised_cents(box, 105, ink)
+    assert found is not None
+    amount, cents = found
+    assert amount == (16, 16, 105, 66)
+    assert cents[0] == pytest.approx(110, abs=6)
+    assert cents[2] == pytest.approx(142, abs=8)
+    assert cents[1] == pytest.approx(20, abs=5)
+    assert 36 <= cents[3] <= 46
+
+
+def test_digits_on_the_line_and_strokes_above_others_are_no_raised_cents() -> None:
+    ink, box = _fraction()
+    assert split_raised_cents(box, 46, ink) is None
+    assert split_raised_cents(box, 16, ink) is None
+    assert split_raised_cents(box, 150, ink) is None
+    ink, box = _fraction(below=10)
+    ink[41:46] = False
+    assert split_raised_cents(box, 105, ink) is None
 
 
 def test_cents_in_a_cell_of_their_own_come_first() -> None:

@@ -48,9 +48,13 @@ def test_fields_are_enough_once_they_are_surer_than_one_can_be() -> None:
     assert len(enough_fields([_field((0, 0, 9, 9), 3.0)] * 4)) == 4
 
 
-def _opinion(text: str) -> tuple[Eye, Opinion]:
+def _opinion(text: str, cents: str = "") -> tuple[Eye, Opinion]:
+    """One of print, and of raised cents that touch the bar below them."""
     page = np.full((70, 360), 255, np.uint8)
     cv2.putText(page, text, (20, 50), cv2.FONT_HERSHEY_SIMPLEX, 1.3, 0, 3)
+    if cents:
+        cv2.putText(page, cents, (150, 33), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 0, 2)
+        cv2.line(page, (148, 35), (180, 35), 0, 2)
     image = load_cheque(cv2.imencode(".png", page)[1].tobytes(), field_only=True)
     eye = Eye(load_settings().model_dir)
     grammar, clock = eye.grammar(None, None), Clock({})
@@ -64,6 +68,24 @@ def test_segments_and_the_swept_network_read_the_same_print() -> None:
     assert max(read, key=read.__getitem__) == max(said, key=said.__getitem__) == 123456
     assert read.keys() == said.keys()
     assert all(0 <= share <= 1 for shares in one.shares for share in shares.values())
+
+
+def test_raised_cents_become_a_zone_of_their_own() -> None:
+    eye, whole = _opinion("1,234", "56")
+    fields = list(whole.seen.sight.fields)
+    parted = eye.parted(whole, eye.grammar(None, None), Clock({}), 5)
+    (found,) = parted.seen.sight.fields[len(fields) :]
+    assert [zone.kind for zone in found.zones] == ["amount", "cents"]
+    amount, cents = (zone.box for zone in found.zones)
+    assert amount[2] == pytest.approx(148, abs=8)
+    assert (cents[0], cents[2]) == (pytest.approx(150, abs=8), pytest.approx(176, abs=8))
+    assert cents[3] <= 35
+    assert parted.shares[1][123456] > max(0.5, whole.shares[1].get(123456, 0.0))
+
+
+def test_cents_on_the_line_stay_there() -> None:
+    eye, whole = _opinion("1,234.56")
+    assert eye.parted(whole, eye.grammar(None, None), Clock({}), 5) is whole
 
 
 def test_symbols_that_were_said_stand_about_where_their_segments_are() -> None:

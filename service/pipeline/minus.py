@@ -178,6 +178,7 @@ def _is_pale_before(
         return False
     before = ink.darkness[rows, x0 : math.ceil(left + size / 2)]
     marks = _boxes(before > _PALE * percentile(strokes[None], 50), (x0, y0))
+    marks = marks[~_are_of_rules(marks, ink.rules, top, size)]
     dashes = marks[_are_dashes(marks, top, size)]
     others = marks[marks[:, 3] - marks[:, 1] >= _THICK * size]
     near = (marks[:, 2] <= left + 1) & (marks[:, 2] >= left - _NEAR * size)

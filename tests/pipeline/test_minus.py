@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.pipeline.ink import InkImage
+from service.pipeline.ink import HORIZONTAL, InkImage
 from service.pipeline.minus import leads, leaves_out_minus, stands_beside, trails
 from service.pipeline.search import Interpretation, Lattice
 from service.pipeline.segment import FEATURES, SegmentationGraph
@@ -71,11 +71,15 @@ def _reading(text: str) -> Interpretation:
 
 
 def _beside(
-    marks: Boxes, text: str = "50000", read: Boxes = READ, pale: Boxes | None = None
+    marks: Boxes,
+    text: str = "50000",
+    read: Boxes = READ,
+    pale: Boxes | None = None,
+    rules: Boxes | None = None,
 ) -> bool:
     """Whether marks x, y, width, height beside the symbols read make the amount a negative one.
 
-    pale: marks half as dark as ink, and none.
+    pale: marks half as dark as ink, and none. rules: level ones that were taken out of the ink.
     """
     ink = np.zeros((200, 900), np.uint8)
     for x, y, wide, high in [*read, *marks]:
@@ -84,7 +88,8 @@ def _beside(
     for x, y, wide, high in pale or []:
         darkness[y : y + high, x : x + wide] = 128
     boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in read], np.float32)
-    image = InkImage(ink, ink > 0, np.zeros((0, 5), np.int32), darkness)
+    lines = [(x, y, x + w, y + h, HORIZONTAL) for x, y, w, h in rules or []]
+    image = InkImage(ink, ink > 0, np.array(lines, np.int32).reshape(-1, 5), darkness)
     return stands_beside(_reading(text), boxes, list(text.replace(" ", ""))[: len(read)], image)
 
 
@@ -121,6 +126,16 @@ def test_and_one_that_was_read_as_an_equals_sign() -> None:
     assert _beside([], "=50000", [dash, *READ])
     assert not _beside([], "$=50000", [SIGN, equals, *READ])
     assert not _beside([], "=50000=", [dash, *READ, (470, 98, 22, 5)])
+
+
+def test_but_none_is_the_end_of_a_ruled_line_at_the_feet_of_the_figures() -> None:
+    low, level, line = (250, 114, 24, 5), (250, 98, 24, 5), (20, 115, 225, 3)
+    assert _beside([low])
+    assert not _beside([low], rules=[line])
+    assert not _beside([SIGN, (200, 114, 24, 5)], rules=[(20, 115, 160, 3)])
+    assert _beside([low], rules=[(20, 140, 225, 3)])
+    assert _beside([low], rules=[(20, 115, 100, 3)])
+    assert _beside([level], rules=[(20, 99, 225, 3)])
 
 
 def test_and_one_right_before_a_currency_sign_but_not_the_end_of_a_line_there() -> None:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from service.pipeline.field import find_places
 from service.pipeline.field_map import FieldMap
-from service.pipeline.ink import HORIZONTAL, VERTICAL
-from service.pipeline.paper import cells_with
+from service.pipeline.ink import HORIZONTAL, VERTICAL, extract_ink
+from service.pipeline.paper import cells_with, is_other_paper
 from service.pipeline.reader import ChequeReader
 from service.settings import load_settings
 
@@ -107,6 +108,26 @@ def test_the_same_amount_on_a_cheque_is_judged_by_its_confidence(reader: ChequeR
     amount, reason = _read(reader, _cheque())
     assert amount == 123456
     assert reason in ("accepted", "low_confidence")
+
+
+def test_a_line_that_is_filled_with_stars_may_be_as_small_as_other_print() -> None:
+    page = _sheet(1200, 540)
+    for row in range(14):
+        _print(
+            page,
+            "one thousand two hundred and thirty four dollars and 56 cents",
+            60,
+            60 + 35 * row,
+            1.0,
+        )
+    page[230:300] = 255
+    wide = cv2.getTextSize(AMOUNT, FONT, 0.8, 2)[0][0]
+    _print(page, AMOUNT, 700, 275, 0.8)
+    amount = np.array([[700, 255, 700 + wide, 276]], np.float32)
+    places, none = find_places(extract_ink(page)), np.zeros((0, 5), np.int32)
+    assert places is not None
+    assert is_other_paper(amount, places, none)
+    assert not is_other_paper(amount, places, none, filled=True)
 
 
 def test_a_cropped_amount_has_no_page_to_judge(reader: ChequeReader) -> None:

@@ -121,9 +121,9 @@ def test_a_line_that_is_filled_with_stars_may_be_as_small_as_other_print() -> No
             1.0,
         )
     page[230:300] = 255
-    wide = cv2.getTextSize(AMOUNT, FONT, 0.8, 2)[0][0]
-    _print(page, AMOUNT, 700, 275, 0.8)
-    amount = np.array([[700, 255, 700 + wide, 276]], np.float32)
+    wide = cv2.getTextSize(AMOUNT, FONT, 0.6, 2)[0][0]
+    _print(page, AMOUNT, 700, 275, 0.6)
+    amount = np.array([[700, 260, 700 + wide, 276]], np.float32)
     places, none = find_places(extract_ink(page)), np.zeros((0, 5), np.int32)
     assert places is not None
     assert is_other_paper(amount, places, none)

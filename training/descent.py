@@ -39,6 +39,24 @@ def average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
             own.copy_(other)
 
 
+def mean_network(networks: Sequence[_Network], shares: Sequence[float] | None = None) -> _Network:
+    """The network whose every weight is the mean of those of several that went apart late.
+
+    shares: of each in the mean, together 1; as large as each other if left out.
+    """
+    weights = torch.tensor(shares or [1 / len(networks)] * len(networks))
+    mean = copy.deepcopy(networks[0])
+    with torch.no_grad():
+        for own, *others in zip(
+            mean.state_dict().values(),
+            *(one.state_dict().values() for one in networks),
+            strict=True,
+        ):
+            if own.is_floating_point():
+                own.copy_(torch.tensordot(weights.to(own.dtype), torch.stack(others), dims=1))
+    return mean
+
+
 def folded(network: _Network) -> _Network:
     """The same function, whose batch norms are part of the convolutions before them.
 

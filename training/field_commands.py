@@ -15,6 +15,10 @@ def field_map(
     pages: Annotated[int, typer.Option(help="Pages to see in all.", min=1)] = 150_000,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
     begin: Annotated[bool, typer.Option(help="Go on from the network that is there.")] = False,
+    keep: Annotated[
+        float,
+        typer.Option(help="Share of what was begun with in every weight.", min=0, max=1),
+    ] = 0.0,
     data: Data = None,
     fonts: Fonts = None,
     runs: Runs = RUNS,
@@ -32,6 +36,7 @@ def field_map(
     from training.data.folder import data_folder
     from training.data.glyphs import Split
     from training.dataset import Sources
+    from training.descent import mean_network
     from training.export import export_field_map, load_field_map
     from training.field_map import (
         SHARD,
@@ -65,6 +70,11 @@ def field_map(
         network = begun_with(load_field_map(NETWORK), learned) if begin else FieldMapNet()
         recipe = MapRecipe(pages, rate=rate, seed=seed)
         network = train_map(network, learned, recipe, folder / "checkpoint.pt", show)
+        if begin and keep:
+            # Weights are alike only once the norms are folded into them.
+            export_field_map(network, folder / "learned.onnx")
+            both = [load_field_map(NETWORK), load_field_map(folder / "learned.onnx")]
+            network = mean_network(both, [keep, 1 - keep])
         difference = export_field_map(network, NETWORK)
     digest = hashlib.sha256(NETWORK.read_bytes()).hexdigest()
     say(f"wrote {NETWORK}; torch and ONNX differ by at most {difference:.1g}")

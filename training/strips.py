@@ -30,13 +30,12 @@ from training.encode import OWN_LIMITS, png
 from training.fields import is_field, place
 from training.shards import Job, build_shards
 from training.synth.bank import GlyphBank
-from training.synth.cheque import SyntheticCheque, make_cheque
+from training.synth.cheque import make_cheque
 from training.synth.field import FieldMaker
 from training.synth.hand import HandWriter
 from training.synth.strings import StringMaker
 
-Kind = Literal["fields", "print", "cheques", "typed", "strings"]
-"""Cropped amounts of all kinds, in print; whole cheques of all kinds, in print; real strings."""
+Kind = Literal["fields", "print", "cheques", "strings"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SHARD = 1000
 SYMBOLS = (*LABELS[:-1], SPACE)
@@ -164,16 +163,9 @@ def _of_fields(maker: FieldMaker, first: int) -> _Maker:
 
 def _cheques(sources: Sources, split: Split) -> _Maker:
     hand = HandWriter(GlyphBank.load(sources.data, split))
-    return _of_cheques(lambda seed: make_cheque(40_000_000 + seed, hand=hand.write, split=split))
 
-
-def _typed(_sources: Sources, split: Split) -> _Maker:
-    return _of_cheques(lambda seed: make_cheque(45_000_000 + seed, split=split, machine=True))
-
-
-def _of_cheques(draw: Callable[[int], SyntheticCheque]) -> _Maker:
     def make(seed: int) -> list[Strip]:
-        cheque = draw(seed)
+        cheque = make_cheque(40_000_000 + seed, hand=hand.write, split=split)
         image, ink, found = cut_strips(png(cheque.image), field_only=False, limits=OWN_LIMITS)
         sought = place(image, cheque.owner, cheque.text)
         if sought is None or sought.image is not image:
@@ -235,9 +227,7 @@ def _strings(sources: Sources, split: Split) -> _Maker:
     return make
 
 
-_makers = {
-    "fields": _fields, "print": _print, "cheques": _cheques, "typed": _typed, "strings": _strings
-}  # fmt: skip
+_makers = {"fields": _fields, "print": _print, "cheques": _cheques, "strings": _strings}
 
 
 def _shard(folder: Path, kind: Kind, number: int) -> Path:

@@ -28,9 +28,7 @@ COLUMNS = 4
 NOTHING = len(SYMBOLS)
 """The output for no symbol, the last one."""
 INK, PAPER = 1.275, -0.1
-SHARES: dict[Kind, float] = {
-    "fields": 0.4, "print": 0.16, "cheques": 0.14, "typed": 0.14, "strings": 0.08
-}  # fmt: skip
+SHARES: dict[Kind, float] = {"fields": 0.44, "print": 0.2, "cheques": 0.18, "strings": 0.1}
 SILENT_SHARE = 0.08
 """Of a batch: strips that say something, by kind, and strips of no amount."""
 
@@ -109,9 +107,8 @@ class StripDistortion:
     displacement within a character; wander: px across and down of one from character to character,
     so that neighbours differ in width, height and where they stand; thick: share of strips whose
     strokes are thinned or thickened; contrast: natural logarithm of the exponent of each layer;
-    unfocused: share of batches that are out of focus; blur: the least and most of the standard
-    deviation then, px; found: share of strips whose ink is found anew, in the darkness; noise: the
-    most of its standard deviation in the darkness, of 1.
+    found: share of strips whose ink is found anew, in the darkness; noise: the most of its standard
+    deviation in the darkness, of 1.
     """
 
     shear: float = 0.3
@@ -123,8 +120,6 @@ class StripDistortion:
     wander: tuple[float, float] = (9.0, 6.0)
     thick: float = 0.3
     contrast: float = 0.4
-    unfocused: float = 0.2
-    blur: tuple[float, float] = (0.5, 1.7)
     found: float = 0.15
     noise: float = 0.06
 
@@ -171,9 +166,6 @@ def distort(strips: Tensor, how: StripDistortion, generator: torch.Generator) ->
     seen = torch.where(
         draw < how.thick / 2, thick, torch.where(draw > 1 - how.thick / 2, thin, seen)
     ).clamp(0, 1)
-    if float(torch.rand((), generator=generator)) < how.unfocused:
-        low, high = how.blur
-        seen = _unfocused(seen, low + (high - low) * float(torch.rand((), generator=generator)))
     ink, darkness = seen[:, :1], seen[:, 1:]
     low, high = _FOUND_FROM
     anew = ((darkness - (low + (high - low) * chance())) * _FOUND_SLOPE).clamp(0, 1)
@@ -183,21 +175,6 @@ def distort(strips: Tensor, how: StripDistortion, generator: torch.Generator) ->
     exponents = torch.exp(torch.stack([within(how.contrast), within(how.contrast)], dim=1))
     distorted = torch.cat([ink, darkness], dim=1) ** exponents
     return (distorted * 255).round().to(torch.uint8)
-
-
-def _unfocused(strips: Tensor, blur: float) -> Tensor:
-    """Strips, ink and darkness, f32 [N, LAYERS, H, W], as a lens shows them that is out of focus.
-
-    blur: standard deviation, px. What is ink is told from paper after it.
-    """
-    reach = torch.arange(-round(3 * blur), round(3 * blur) + 1, dtype=torch.float32)
-    weights = torch.exp(-(reach**2) / (2 * blur**2))
-    weights = (weights / weights.sum()).view(1, 1, 1, -1).expand(LAYERS, 1, 1, -1)
-    half = len(reach) // 2
-    across = functional.conv2d(strips, weights, padding=(0, half), groups=LAYERS)
-    seen = functional.conv2d(across, weights.transpose(2, 3), padding=(half, 0), groups=LAYERS)
-    ink = ((seen[:, :1] - _FOUND_FROM[0]) * _FOUND_SLOPE).clamp(0, 1)
-    return torch.cat([ink, seen[:, 1:]], dim=1)
 
 
 def batched(
@@ -402,20 +379,6 @@ def run_swept(
         checkpoint=folder / "checkpoint.pt",
         progress=tell,
     )
-
-
-def mean_network(networks: Sequence[SweptNet]) -> SweptNet:
-    """The network whose every weight is the mean of those of several that went apart late."""
-    mean = copy.deepcopy(networks[0])
-    with torch.no_grad():
-        for own, *others in zip(
-            mean.state_dict().values(),
-            *(one.state_dict().values() for one in networks),
-            strict=True,
-        ):
-            if own.is_floating_point():
-                own.copy_(torch.stack(others).mean(dim=0))
-    return mean
 
 
 def spelled(strip: Strip) -> str:

@@ -125,9 +125,7 @@ def _spelled(
     return float(total), slope
 
 
-MILD = StripDistortion(
-    shear=0.12, stretch=0.08, size=0.08, bend=0.9, wander=(0.0, 0.0), unfocused=0.0
-)
+MILD = StripDistortion(shear=0.12, stretch=0.08, size=0.08, bend=0.9, wander=(0.0, 0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,6 @@ def sweep(
         int, typer.Option("--print", help="Thousands of synthetic fields in print.", min=0)
     ] = 15,
     cheques: Annotated[int, typer.Option(help="Thousands of synthetic cheques.", min=0)] = 4,
-    typed: Annotated[int, typer.Option(help="Thousands of synthetic cheques in print.", min=0)] = 4,
     strings: Annotated[int, typer.Option(help="Thousands of real strings.", min=0)] = 8,
     first: Annotated[
         int, typer.Option(help="The first thousand of each: other ones hold other images.", min=0)
@@ -61,21 +60,19 @@ def sweep(
     from training import swept
     from training.data.folder import data_folder
     from training.dataset import Sources
+    from training.descent import mean_network
     from training.export import export_swept, load_swept
 
     with explained():
         torch.set_num_threads(workers)
         recipe = swept.SweptRecipe(strips=strips, rate=rate, seed=seed)
-        network = swept.mean_network([load_swept(one) for one in begin]) if begin else None
+        network = mean_network([load_swept(one) for one in begin]) if begin else None
         if strips or network is None:
             with progress_bars() as bar:
                 task = bar.add_task("strips", total=None)
                 made = swept.build_swept_material(
                     Sources(data_folder(data), fonts), runs / name,
-                    {
-                        "fields": fields, "print": printed, "cheques": cheques, "typed": typed,
-                        "strings": strings,
-                    },
+                    {"fields": fields, "print": printed, "cheques": cheques, "strings": strings},
                     1, workers, first,
                 )  # fmt: skip
                 for done in made:

@@ -16,7 +16,7 @@ from service.errors import ModelError
 from service.pipeline.grammar import grammar_for
 from service.pipeline.swept import SweptNetwork, constraint
 from training.dataset import LABELS
-from training.descent import folded
+from training.descent import folded, mean_network
 from training.export import export_swept, load_swept
 from training.strips import SYMBOLS, Strip, load_strips, pack, symbols_of
 from training.swept import (
@@ -29,7 +29,6 @@ from training.swept import (
     collated,
     distort,
     forward_penalty,
-    mean_network,
     said,
     train_swept,
 )
@@ -100,7 +99,7 @@ def _strips(count: int) -> list[Strip]:
 
 _STILL = StripDistortion(
     shear=0, turn=0, stretch=0, size=0, shift=0, bend=0, wander=(0, 0), thick=0, contrast=0,
-    unfocused=0, found=0, noise=0,
+    found=0, noise=0,
 )  # fmt: skip
 
 
@@ -126,19 +125,6 @@ def test_ink_is_found_anew_in_the_darkness() -> None:
     assert torch.equal(darkness, layers[:, 1])
     assert not ink[darkness == 0].any()
     assert (ink[darkness > 100] > 0).float().mean() > 0.9
-
-
-def test_what_is_out_of_focus_has_wider_paler_strokes() -> None:
-    layers, _, _ = collated(_strips(16))
-    layers = functional.pad(layers, (16, 16))
-    unfocused = replace(_STILL, unfocused=1.0, blur=(1.5, 1.5))
-    ink, darkness = distort(layers, unfocused, torch.Generator().manual_seed(0)).unbind(1)
-    full = layers[:, 1].float()
-    assert darkness.float().mean() == pytest.approx(float(full.mean()), rel=0.03)
-    assert (darkness > 0).sum() > 1.5 * (full > 0).sum()
-    assert darkness.float().std() < full.std()
-    assert not ink[darkness < 20].any()
-    assert (ink[darkness > 60] == 255).all()
 
 
 def test_characters_that_wander_differ_in_height() -> None:
@@ -191,6 +177,9 @@ def test_a_mean_is_of_all_weights() -> None:
         if own.is_floating_point():
             assert torch.allclose(own, (both[0] + both[1]) / 2)
     assert torch.equal(mean_network([one]).rows[0].weight, one.rows[0].weight)  # type: ignore[arg-type]
+    near = mean_network([one, other], [0.75, 0.25])
+    for whole, first, second in zip(*(n.parameters() for n in (near, one, other)), strict=True):
+        assert torch.allclose(whole, 0.75 * first + 0.25 * second)
 
 
 def test_a_network_trains_on_without_norms_as_the_same(tmp_path: Path) -> None:

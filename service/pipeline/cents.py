@@ -80,41 +80,62 @@ def split_raised_cents(box: Box, x: int, mask: NDArray[np.bool_]) -> tuple[Box, 
     them, or paper well above the feet of the figures.
     """
     x0, y0, x1, y1 = box
+    if not x0 < x < x1:
+        return None
     figures = mask[y0:y1, x0:x].sum(axis=1)
-    if not figures.any() or x >= x1:
+    if not figures.any():
         return None
-    # Print above or below the line is parted from it by paper.
-    parts = np.split(np.arange(y1 - y0), np.flatnonzero(figures == 0))
-    line = max(parts, key=lambda part: int(figures[part].sum()))
-    held = np.cumsum(figures[line])
-    top, bottom = (int(line[0] + np.searchsorted(held, share * held[-1])) for share in _MOST_INK)
-    high = bottom - top + 1
+    line = _rows_of_line(figures)
     cents = _levelled(mask[y0:y1, x:x1])
-    inked = cents.sum(axis=1)
-    if not inked.any():
+    rows = _raised_rows(cents, line)
+    if rows is None:
         return None
-    first = int(np.flatnonzero(inked)[0])
-    least, most = first + int(_LEAST_HEIGHT * high), bottom - int(_RAISED * high)
-    # Below paper only a bar may follow.
-    width = int(np.ptp(np.flatnonzero(cents.any(axis=0)))) + 1
-    bar = _longest_runs(cents) >= _BAR_LONG * width
-    ends = np.flatnonzero(bar | (inked == 0))
-    ends = ends[ends >= least]
-    if not len(ends) or ends[0] > most:
-        return None
-    last = int(ends[0])
-    below = np.flatnonzero(inked[last:])
-    if len(below) and not bar[last + below[0] : last + below[0] + int(_BAR_HIGH * high) + 1].any():
-        return None
+    first, last = rows
     columns = np.flatnonzero(cents[first:last].any(axis=0))
     if not len(columns) or np.ptp(columns) + 1 < _TWO_WIDE * (last - first):
         return None
-    air = max(1, round(0.04 * high))
+    air = max(1, round(0.04 * (line[1] - line[0])))
     left, right = x + int(columns[0]), x + int(columns[-1]) + 1
     return (x0, y0, x, y1), (
         max(x, left - air), max(0, y0 + first - air),
         min(mask.shape[1], right + air), y0 + last,
     )  # fmt: skip
+
+
+def _rows_of_line(inked: NDArray[np.integer]) -> tuple[int, int]:
+    """The first row of a line, and one past its last; inked: [H], how much ink each row has.
+
+    Print above or below the line is parted from it by paper.
+    """
+    parts = np.split(np.arange(len(inked)), np.flatnonzero(inked == 0))
+    line = max(parts, key=lambda part: int(inked[part].sum()))
+    held = np.cumsum(inked[line])
+    top, bottom = (int(line[0] + np.searchsorted(held, share * held[-1])) for share in _MOST_INK)
+    return top, bottom + 1
+
+
+def _raised_rows(cents: NDArray[np.bool_], line: tuple[int, int]) -> tuple[int, int] | None:
+    """The first row of raised cents, and one past their last; None where they are not raised.
+
+    cents: bool [H, W], the ink behind the figures; line: the rows of those.
+    """
+    inked = cents.sum(axis=1)
+    if not inked.any():
+        return None
+    high = line[1] - line[0]
+    first = int(np.flatnonzero(inked)[0])
+    width = int(np.ptp(np.flatnonzero(cents.any(axis=0)))) + 1
+    bar = _longest_runs(cents) >= _BAR_LONG * width
+    ends = np.flatnonzero(bar | (inked == 0))
+    ends = ends[ends >= first + int(_LEAST_HEIGHT * high)]
+    if not len(ends) or ends[0] >= line[1] - int(_RAISED * high):
+        return None
+    last = int(ends[0])
+    # Below paper only a bar may follow.
+    below = np.flatnonzero(inked[last:])
+    if len(below) and not bar[last + below[0] : last + below[0] + int(_BAR_HIGH * high) + 1].any():
+        return None
+    return first, last
 
 
 def _levelled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -212,6 +212,7 @@ def test_digits_on_the_line_and_strokes_above_others_are_no_raised_cents() -> No
     assert split_raised_cents(box, 46, ink) is None
     assert split_raised_cents(box, 16, ink) is None
     assert split_raised_cents(box, 150, ink) is None
+    assert split_raised_cents(box, -3, ink) is None
     ink, box = _fraction(below=10)
     ink[41:46] = False
     assert split_raised_cents(box, 105, ink) is None

@@ -53,9 +53,8 @@ def is_other_paper(
     """Whether the page that an amount stands on is no cheque.
 
     amount: [S, 4], boxes of its symbols in pixels of the page, one at least; rules: i32 [R, 5], as
-    in InkImage.
-    filled: the amount's line is filled with stars or the like, as machines fill it on cheques; it
-    may be as small as the other print then.
+    in InkImage. filled: the amount's line is filled with stars or the like, as machines fill it on
+    cheques; it may be as small as the other print then.
     """
     x0, y0 = (percentile_of_few(side, _STRAY) for side in places.words[:, :2].T)
     x1, y1 = (percentile_of_few(side, 100 - _STRAY) for side in places.words[:, 2:].T)

@@ -298,21 +298,23 @@ class Eye:
     def _parted(self, opinion: Opinion) -> FieldCandidate | None:
         """The field of what the swept network found the likeliest, its raised cents apart."""
         sight, said = opinion.seen.sight, opinion.said
-        cents = said and said.found and _CENTS.search(said.found[0].text)
-        if not said or not cents:
+        if said is None or not said.found:
             return None
-        boxes, _ = said.written(said.found[0], self.card.labels.index(RUBBISH))
-        number = said.field_of(said.found[0])
-        if len(sight.fields[number].zones) > 1 or len(boxes) <= len(cents[1]):
+        likeliest = said.found[0]
+        ending = _CENTS.search(likeliest.text)
+        whole = sight.fields[said.field_of(likeliest)]
+        boxes, _ = said.written(likeliest, self.card.labels.index(RUBBISH))
+        if ending is None or len(whole.zones) > 1 or len(boxes) <= len(ending[1]):
             return None
-        before = round(float(boxes[-len(cents[1]), 0]))
-        zones = split_raised_cents(sight.fields[number].zones[0].box, before, sight.ink.mask)
+        begins = round(float(boxes[-len(ending[1]), 0]))
+        zones = split_raised_cents(whole.zones[0].box, begins, sight.ink.mask)
         if zones is None:
             return None
+        amount, cents = zones
         return replace(
-            sight.fields[number],
-            zones=(Zone("amount", zones[0]), Zone("cents", zones[1])),
-            penalty=sight.fields[number].penalty + APART_CENTS_PENALTY,
+            whole,
+            zones=(Zone("amount", amount), Zone("cents", cents)),
+            penalty=whole.penalty + APART_CENTS_PENALTY,
         )
 
     def _constrained(self, grammar: Grammar) -> Grammar:

@@ -2,7 +2,8 @@
 
 An amount on such a paper reads as surely as a cheque's. But a cheque is wider than high, has one
 amount, and that stands out: most print of a form is small, while figures in a letter or a statement
-are as large as its text, and in a list or a grid of cells others stand above and below them.
+are as large as its text, and in a list or a grid of cells others stand above and below them. A sign
+in a photograph has little beside it.
 """
 
 from typing import Final
@@ -19,6 +20,8 @@ from service.pipeline.levels import median_of_few, percentile_of_few
 # sheet, is wider, in its heights; so much of it, in per cent at each end, may be stray.
 _NARROWEST: Final = 1.5
 _STRAY: Final = 2
+# A form's print and what fills it in are more marks than this: 76 at least of 1,250 cheques.
+_FEWEST: Final = 30
 # The amount's characters are taller than a usual word, in heights of that.
 _LEAST: Final = 1.1
 # More marks as high as the amount than a cheque has.
@@ -56,6 +59,8 @@ def is_other_paper(
     in InkImage. filled: the amount's line is filled with stars or the like, as machines fill it on
     cheques; it may be as small as the other print then.
     """
+    if len(places.marks.boxes) < _FEWEST:
+        return True
     x0, y0 = (percentile_of_few(side, _STRAY) for side in places.words[:, :2].T)
     x1, y1 = (percentile_of_few(side, 100 - _STRAY) for side in places.words[:, 2:].T)
     if x1 - x0 < _NARROWEST * (y1 - y0):

@@ -110,6 +110,22 @@ def test_the_same_amount_on_a_cheque_is_judged_by_its_confidence(reader: ChequeR
     assert reason in ("accepted", "low_confidence")
 
 
+def test_an_amount_with_hardly_anything_beside_it_is_no_cheque() -> None:
+    page = _sheet(1200, 540)
+    _print(page, "MAIN STREET", 100, 400, 1.5)
+    _print(page, AMOUNT, 700, 275, 2.5)
+    wide, high = cv2.getTextSize(AMOUNT, FONT, 2.5, 2)[0]
+    amount = np.array([[700, 275 - high, 700 + wide, 275]], np.float32)
+    places, none = find_places(extract_ink(page)), np.zeros((0, 5), np.int32)
+    assert places is not None
+    assert is_other_paper(amount, places, none)
+    for row in range(4):
+        _print(page, "pay to the order of", 100, 50 + 30 * row, 0.6)
+    places = find_places(extract_ink(page))
+    assert places is not None
+    assert not is_other_paper(amount, places, none)
+
+
 def test_a_line_that_is_filled_with_stars_may_be_as_small_as_other_print() -> None:
     page = _sheet(1200, 540)
     for row in range(14):

@@ -97,7 +97,8 @@ class Sight:
     original image. masses: the forward penalty of each field's amounts, by its number; of one that
     is not read what is known of it otherwise. places: of a whole page, all its words. read: the
     fields of graph and lattice; zones: what was segmented; penalties f32 [N, K]: what was
-    recognised.
+    recognised; swept: of a field its strip and what the swept network says of it, as in
+    `SweptNetwork.outputs`.
     """
 
     ink: InkImage
@@ -107,6 +108,7 @@ class Sight:
     places: Places | None = None
     read: tuple[int, ...] = ()
     zones: dict[Box, ZoneSegments | None] = field(default_factory=dict)
+    swept: dict[int, tuple[Strip, NDArray[np.float32]]] = field(default_factory=dict)
     penalties: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     graph: SegmentationGraph = field(init=False)
     lattice: Lattice = field(init=False)
@@ -261,8 +263,12 @@ class Eye:
             return Opinion(seen, None, (read,))
         sight = seen.sight
         fields = sight.holding()
-        strips = {index: self._strip(sight, index) for index in fields}
-        outputs = [self._swept.outputs(strips[index].layers) for index in fields]
+        for index in fields:
+            if index not in sight.swept:
+                strip = self._strip(sight, index)
+                sight.swept[index] = strip, self._swept.outputs(strip.layers)
+        strips = {index: sight.swept[index][0] for index in fields}
+        outputs = [sight.swept[index][1] for index in fields]
         clock.lap("sweep")
         own = self._constrained(grammar)
         graph, everything = weighed(swept_lattice(outputs, fields), sight.fields, own)

@@ -128,38 +128,30 @@ static void join(
     }
 }
 
-/* Join the parts of strokes that are printed in stripes or by pins, where that makes characters of
- * them: reach int64[2], how far apart across and down, 0 where nothing is joined. */
+/* The components once the parts of strokes that are printed in stripes or by pins are joined, where
+ * that makes characters of them: reach int64[2], how far apart they are across and down, in px, is
+ * set then. Takes parts; 0 without memory. */
 static Component *joined(
     uint8_t *solid, int64_t height, int64_t width, Component *parts, int64_t *count, int64_t *reach)
 {
     int64_t stripes = striped(parts, *count), dots = stripes ? 0 : dotted(parts, *count);
-    reach[0] = reach[1] = 0;
     if (!stripes && !dots) return parts;
+    int64_t across = dots, down = stripes ? stripes : dots, found = 0;
+    join(solid, width, 1, height, width, down);
+    join(solid, height, width, width, 1, across);
     Weighted *items = malloc((size_t)*count * sizeof(Weighted));
-    uint8_t *whole = malloc((size_t)(height * width + 1));
-    Component *others = 0;
-    int64_t found = 0;
-    if (items && whole) {
-        memcpy(whole, solid, (size_t)(height * width));
-        reach[0] = dots;
-        reach[1] = stripes ? stripes : dots;
-        join(whole, width, 1, height, width, reach[1]);
-        join(whole, height, width, width, 1, reach[0]);
-        others = label_components(whole, height, width, width, 0, &found);
-    }
-    if (others && found <= *count
-        && usual_height(others, found, items) >= JOINED * usual_height(parts, *count, items)) {
-        free(parts);
-        parts = others;
+    Component *others = items ? label_components(solid, height, width, width, 0, &found) : 0;
+    Component *kept = others ? parts : 0;
+    if (others && usual_height(others, found, items) >= JOINED * usual_height(parts, *count, items)) {
+        kept = others;
         *count = found;
-    } else {
-        free(others);
-        reach[0] = reach[1] = 0;
+        reach[0] = across;
+        reach[1] = down;
     }
+    if (kept != parts) free(parts);
+    if (kept != others) free(others);
     free(items);
-    free(whole);
-    return parts;
+    return kept;
 }
 
 /* Where the line of a zone runs: found f64[3], its size in px, its slope and its level at x = 0;

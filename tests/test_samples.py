@@ -4,11 +4,16 @@ import csv
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from service.cli import app
+from service.pipeline.reader import ChequeReader
 
+MODEL = Path(__file__).resolve().parent.parent / "models" / "amounts" / "1"
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 TRUTH = list(csv.DictReader((SAMPLES / "truth.csv").read_text("utf-8").splitlines()))
 
@@ -34,3 +39,25 @@ def test_samples(readings: dict[str, dict[str, object]], row: dict[str, str]) ->
 
 def test_every_sample_has_its_truth(readings: dict[str, dict[str, object]]) -> None:
     assert set(readings) == {row["file"] for row in TRUTH}
+
+
+def _png(page: NDArray[np.uint8]) -> bytes:
+    return bytes(cv2.imencode(".png", page)[1])
+
+
+@pytest.mark.parametrize("name", ["brazil-01.jpg", "canada-01.jpg", "ireland-01.jpg"])
+def test_a_dash_that_joins_the_last_cents_makes_an_amount_negative(name: str) -> None:
+    reader = ChequeReader(MODEL)
+    seen = cv2.imread(str(SAMPLES / name), cv2.IMREAD_GRAYSCALE)
+    assert seen is not None
+    page = np.asarray(seen, np.uint8)
+    plain = reader.read(_png(page))
+    assert plain.decision == "accept"
+    (_, top), (right, bottom) = (side(plain.symbols[-1].box, axis=0) for side in (np.min, np.max))
+    high, middle = bottom - top, round((top + bottom) / 2)
+    ends = round(right - 0.1 * high), round(right + 0.35 * high)
+    thick = round(0.05 * high)
+    page[middle - thick : middle + thick + 1, ends[0] : ends[1]] = 20
+    reading = reader.read(_png(page))
+    assert reading.decision == "reject"
+    assert reading.reject_reason == "negative_amount"

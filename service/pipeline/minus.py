@@ -47,8 +47,9 @@ _OPENING: Final = _SIGNS | frozenset("RS.=|")
 # How far off a ruled line, and beyond its end, what is left of it may be, in heights.
 _ON_RULE: Final = 0.15
 _FROM_RULE: Final = 0.5
-# Both strokes of an "=" are together higher.
+# Both strokes of an "=" are together higher, and no further apart, in heights.
 _ONE_STROKE: Final = 0.2
+_STROKES_APART: Final = 0.5
 # A dash before a currency sign is shorter than what is left of a line that leads there. How far
 # before the amount ink is looked at, so that none nearer is cut off.
 _SHORT: Final = 0.9
@@ -132,8 +133,7 @@ def stands_beside(
         return labels[0] in _SIGNS and _before_sign(dashes, others, boxes[:first], size, _SPACE)
     opening = boxes[:first][[label == "=" for label in labels[:first]]].astype(np.float64)
     if len(opening):
-        single = opening[:, 3] - opening[:, 1] <= _ONE_STROKE * size
-        return bool((single & _are_dashes(opening, top, size)).any())
+        return any(_has_one_stroke(one, ink, top, size) for one in opening)
     points = boxes[:first][[label == "." for label in labels[:first]]].astype(np.float64)
     dashed = _are_dashes(points, top, size) & (_level(points, top, size) <= _LEVEL[1])
     if (dashed | (points[:, 3] - points[:, 1] >= _NO_POINT * size)).any():
@@ -214,6 +214,20 @@ def _without_dash(box: NDArray[np.float32], ink: InkImage, top: float, size: flo
     begins = float(parts[1:, 0].min())
     dash = _are_dashes(parts[:1], top, size)[0] and parts[0, 2] <= begins
     return begins if dash else float(box[0])
+
+
+def _has_one_stroke(box: NDArray[np.float64], ink: InkImage, top: float, size: float) -> bool:
+    """Whether what was read as "=" has one of its strokes alone, or with another far below.
+
+    box: f64 [4], in pixels of ink; top, size: of the line.
+    """
+    x0, y0, x1, y1 = (max(0, round(side)) for side in box.tolist())
+    parts = _components(ink.ink[y0:y1, x0:x1] > _SOLID, (x0, y0))
+    strokes = parts[
+        _are_dashes(parts, top, size) & (np.diff(parts[:, 1::2])[:, 0] <= _ONE_STROKE * size)
+    ]
+    levels = _level(strokes, top, size)
+    return bool(len(strokes) == 1 or (len(strokes) and np.ptp(levels) > _STROKES_APART))
 
 
 def _has_letter(boxes: NDArray[np.float32], labels: Sequence[str], first: int, size: float) -> bool:

@@ -270,7 +270,7 @@ class ChequeReader:
                     filled=sum(map(read.labels.count, _FILLERS)) >= _FILLED,
                 )
             signs = measure_signs(first, read.boxes, sight.ink, place)
-            minus = trails(first) or leads(first)
+            minus = any(trails(one) or leads(one) for one in (first, *_said(looks, amount)))
             struck = is_struck(sight.ink, read.boxes)
             if not wanted.field_only:
                 minus |= stands_beside(first, read.boxes, read.labels, sight.ink)
@@ -470,6 +470,13 @@ def _read(looks: Sequence[Opinion], amount: int | None, grammar: Grammar) -> _Re
                 boxes, labels = one.said.written(found, grammar.rubbish)
                 return _Read(one.seen, found, boxes, [grammar.labels[n] for n in labels], False)
     return none
+
+
+def _said(looks: Sequence[Opinion], amount: int | None) -> Iterator[Interpretation]:
+    """What the swept network read in each look, where it is an amount."""
+    for look in looks:
+        if look.said and look.said.found and look.said.found[0].amount_minor == amount:
+            yield look.said.found[0]
 
 
 def _alternatives(

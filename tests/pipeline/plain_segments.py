@@ -76,6 +76,7 @@ from tests.pipeline.plain_cutting import (
 from tests.pipeline.plain_groups import holdings, plausible, whole_components
 
 _WHOLE = 0.5
+_TALLER = 1.25
 
 
 def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Line | None:
@@ -103,10 +104,11 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     stats, middles = stats[1:], middles[1:]
     heights = stats[:, cv2.CC_STAT_HEIGHT].astype(np.float64)
     tall = heights >= 0.45 * _weighted_quantile(heights, heights, 0.95)
-    size = float(_weighted_median(heights[tall], stats[tall, cv2.CC_STAT_AREA]))
+    usual = float(_weighted_median(heights[tall], stats[tall, cv2.CC_STAT_AREA]))
+    size = _size_beside_stars(stats, usual)
     middle = stats[:, cv2.CC_STAT_TOP] + heights / 2
     # Stars would lift the middle of the line, and points fall out of it.
-    whole = tall & (heights >= _WHOLE * size)
+    whole = tall & (heights >= (size / _TALLER if size > usual else _WHOLE * size))
     slope, level = _fit_line(
         middles[whole, 0], middle[whole], stats[whole, cv2.CC_STAT_AREA].astype(np.float64), size
     )
@@ -224,6 +226,18 @@ def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.int32]) ->
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def _size_beside_stars(stats: NDArray[np.int32], size: float) -> float:
+    """The size of the figures where what has the usual size are four or more stars."""
+    heights = stats[:, cv2.CC_STAT_HEIGHT].astype(np.float64)
+    widths = stats[:, cv2.CC_STAT_WIDTH].astype(np.float64)
+    figures = heights >= _TALLER * size
+    stars = ~figures & (np.abs(heights - size) <= 0.2 * size)
+    stars &= (widths >= 0.7 * heights) & (widths <= 1.4 * heights)
+    if stars.sum() < 4 or figures.sum() < 2:
+        return size
+    return _weighted_median(heights[figures], stats[figures, cv2.CC_STAT_AREA])
 
 
 def _fit_line(

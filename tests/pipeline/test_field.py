@@ -230,6 +230,15 @@ def test_cents_in_a_cell_of_their_own_come_first() -> None:
     assert _covers(apart.zones[1].box, cents)
 
 
+def test_a_rule_no_higher_than_the_digits_parts_no_cents() -> None:
+    page = np.full((40, 400), 255, np.uint8)
+    _put(page, "5335", 30, 30)
+    _, top, _, bottom = _put(page, "80", 180, 30)
+    for rule, found in ((bottom, 1), (bottom + 6, 2)):
+        rules = np.array([[168, top, 170, rule, 1]], np.int32)
+        assert len(_locate(page, rules, field_only=True)) == found
+
+
 def test_single_digits_in_cells_are_no_cents() -> None:
     page = np.full((90, 400), 255, np.uint8)
     for n in range(8):

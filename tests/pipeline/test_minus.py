@@ -76,14 +76,18 @@ def _beside(
     read: Boxes = READ,
     pale: Boxes | None = None,
     rules: Boxes | None = None,
+    gap: tuple[int, int, int, int] = (0, 0, 0, 0),
 ) -> bool:
     """Whether marks x, y, width, height beside the symbols read make the amount a negative one.
 
-    pale: marks half as dark as ink, and none. rules: level ones that were taken out of the ink.
+    gap: paper within a symbol. pale: marks half as dark as ink, and none. rules: level ones that
+    were taken out of the ink.
     """
     ink = np.zeros((200, 900), np.uint8)
     for x, y, wide, high in [*read, *marks]:
         ink[y : y + high, x : x + wide] = 255
+    x, y, wide, high = gap
+    ink[y : y + high, x : x + wide] = 0
     darkness = ink.copy()
     for x, y, wide, high in pale or []:
         darkness[y : y + high, x : x + wide] = 128
@@ -126,6 +130,9 @@ def test_and_one_that_was_read_as_an_equals_sign() -> None:
     assert _beside([], "=50000", [dash, *READ])
     assert not _beside([], "$=50000", [SIGN, equals, *READ])
     assert not _beside([], "=50000=", [dash, *READ, (470, 98, 22, 5)])
+    near, far = (266, 96, 22, 7), (266, 96, 22, 18)
+    assert not _beside([], "$=50000", [SIGN, (266, 92, 22, 15), *READ], gap=near)
+    assert _beside([], "$=50000", [SIGN, (266, 92, 22, 27), *READ], gap=far)
 
 
 def test_but_none_is_the_end_of_a_ruled_line_at_the_feet_of_the_figures() -> None:

@@ -265,6 +265,19 @@ def test_parts_of_strokes_are_joined_to_characters(every: int, pins: bool) -> No
     assert components(found.ink) == components(plain.ink)
 
 
+def test_stars_do_not_tell_the_size_of_figures() -> None:
+    page = np.zeros((70, 700), np.uint8)
+    cv2.putText(page, "825.30", (300, 60), cv2.FONT_HERSHEY_SIMPLEX, 1.6, 255, 4)
+    plain = normalise_line(page, (0, 0, 700, 70))
+    for number in range(12):
+        cv2.circle(page, (12 + 22 * number, 40), 9, 255, -1)
+    found = normalise_line(page, (0, 0, 700, 70))
+    assert plain is not None
+    assert found is not None
+    assert found.to_working[0, 0] == pytest.approx(plain.to_working[0, 0], rel=0.02)
+    assert found.centre == pytest.approx(plain.centre, abs=1)
+
+
 def test_whole_characters_are_not_joined() -> None:
     page = np.zeros((60, 500), np.uint8)
     cv2.putText(page, "1111111111111111", (10, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 255, 2)

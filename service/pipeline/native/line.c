@@ -12,6 +12,10 @@ enum { STRIPE_WIDTH = 3, STRIPE_GAP = 2, FEWEST_STRIPES = 8 };
 /* So many times a dot is at least in the height of what there is, a usual one, and at most the
  * deviation of their middles; joined, parts are so much taller. */
 enum { DOT = 3, USUAL_DOT = 5, SPREAD = 6, FEWEST_DOTS = 16, JOINED = 2 };
+/* So many stars, alike in height and nearly square, fill a line whose figures, so many at least, are
+ * so much taller. */
+enum { FEWEST_STARS = 4, FEWEST_FIGURES = 2 };
+static const double STAR_ALIKE = 0.2, STAR_NARROW = 0.7, STAR_WIDE = 1.4, TALLER = 1.25;
 
 /* Sums as numpy adds them up: in eight strands, blocks of 128 in pairs. */
 double summed(const double *values, int64_t count)
@@ -112,6 +116,20 @@ static double usual_height(const Component *parts, int64_t count, Weighted *item
     return quantile(items, count, 0.5, 0);
 }
 
+/* The size of a line's figures where what has the usual size are stars beside them. */
+static double beside_stars(const Component *parts, int64_t count, double size, Weighted *items)
+{
+    int64_t stars = 0, figures = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double high = (double)(parts[i].y1 - parts[i].y0), wide = (double)(parts[i].x1 - parts[i].x0);
+        if (high >= TALLER * size) items[figures++] = (Weighted){high, (double)parts[i].area};
+        else if (fabs(high - size) <= STAR_ALIKE * size && wide >= STAR_NARROW * high
+                 && wide <= STAR_WIDE * high) stars++;
+    }
+    if (stars < FEWEST_STARS || figures < FEWEST_FIGURES) return size;
+    return quantile(items, figures, 0.5, 0);
+}
+
 /* Fill what is between two pixels of a row or column no further apart than `reach`: `lines` of
  * them, their first pixels `apart` from each other, `length` pixels each, `step` apart. */
 static void join(
@@ -190,12 +208,14 @@ int64_t line_frame(
         items[tall] = (Weighted){own, (double)part->area};
         tall++;
     }
-    double size = quantile(items, tall, 0.5, 0), slope = 0.0;
+    double usual = quantile(items, tall, 0.5, 0), slope = 0.0;
+    double size = beside_stars(parts, count, usual, items);
     /* Stars would lift the middle of the line, and points fall out of it. */
+    double lowest = size > usual ? size / TALLER : WHOLE * size;
     int64_t whole = 0;
     low = INFINITY, high = -INFINITY;
     for (int64_t i = 0; i < tall; i++) {
-        if (scratch[i] < WHOLE * size) continue;
+        if (scratch[i] < lowest) continue;
         x[whole] = x[i], y[whole] = y[i], weight[whole] = weight[i];
         low = x[i] < low ? x[i] : low;
         high = x[i] > high ? x[i] : high;

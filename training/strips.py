@@ -35,7 +35,7 @@ from training.synth.field import FieldMaker
 from training.synth.hand import HandWriter
 from training.synth.strings import StringMaker
 
-Kind = Literal["fields", "print", "cheques", "strings"]
+Kind = Literal["fields", "print", "cheques", "strings", "hands", "typed"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SHARD = 1000
 SYMBOLS = (*LABELS[:-1], SPACE)
@@ -151,6 +151,10 @@ def _print(sources: Sources, split: Split) -> _Maker:
     return _of_fields(FieldMaker.load(sources.data, sources.fonts, split, 0.0), 45_000_000)
 
 
+def _hands(sources: Sources, split: Split) -> _Maker:
+    return _of_fields(FieldMaker.load(sources.data, sources.fonts, split, 1.0), 50_000_000)
+
+
 def _of_fields(maker: FieldMaker, first: int) -> _Maker:
     def make(seed: int) -> list[Strip]:
         field = maker.make(first + seed)
@@ -162,10 +166,19 @@ def _of_fields(maker: FieldMaker, first: int) -> _Maker:
 
 
 def _cheques(sources: Sources, split: Split) -> _Maker:
-    hand = HandWriter(GlyphBank.load(sources.data, split))
+    return _of_cheques(HandWriter(GlyphBank.load(sources.data, split)), split, 40_000_000)
 
+
+def _typed(sources: Sources, split: Split) -> _Maker:
+    writer = HandWriter(GlyphBank.load(sources.data, split))
+    return _of_cheques(writer, split, 45_000_000, machine=True)
+
+
+def _of_cheques(
+    hand: HandWriter, split: Split, first: int, *, machine: bool | None = None
+) -> _Maker:
     def make(seed: int) -> list[Strip]:
-        cheque = make_cheque(40_000_000 + seed, hand=hand.write, split=split)
+        cheque = make_cheque(first + seed, hand=hand.write, split=split, machine=machine)
         image, ink, found = cut_strips(png(cheque.image), field_only=False, limits=OWN_LIMITS)
         sought = place(image, cheque.owner, cheque.text)
         if sought is None or sought.image is not image:
@@ -227,7 +240,10 @@ def _strings(sources: Sources, split: Split) -> _Maker:
     return make
 
 
-_makers = {"fields": _fields, "print": _print, "cheques": _cheques, "strings": _strings}
+_makers = {
+    "fields": _fields, "print": _print, "cheques": _cheques, "strings": _strings,
+    "hands": _hands, "typed": _typed,
+}  # fmt: skip
 
 
 def _shard(folder: Path, kind: Kind, number: int) -> Path:

@@ -8,7 +8,7 @@ column are normalised together, so that every other text is pushed away at once.
 import copy
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,9 @@ INK, PAPER = 1.275, -0.1
 SHARES: dict[Kind, float] = {"fields": 0.44, "print": 0.2, "cheques": 0.18, "strings": 0.1}
 SILENT_SHARE = 0.08
 """Of a batch: strips that say something, by kind, and strips of no amount."""
+PRINT_SHARES: dict[Kind, float] = {"print": 0.46, "typed": 0.46}
+KEPT_SHARES: dict[Kind, float] = {"hands": 0.7, "strings": 0.1, "cheques": 0.2}
+"""The same where print is learned, and of what is kept meanwhile."""
 
 
 class SweptNet(nn.Module):
@@ -108,7 +111,8 @@ class StripDistortion:
     so that neighbours differ in width, height and where they stand; thick: share of strips whose
     strokes are thinned or thickened; contrast: natural logarithm of the exponent of each layer;
     found: share of strips whose ink is found anew, in the darkness; noise: the most of its standard
-    deviation in the darkness, of 1.
+    deviation in the darkness, of 1; blurred: share of strips that are out of focus, and the most of
+    the blur's standard deviation, px.
     """
 
     shear: float = 0.3
@@ -122,7 +126,13 @@ class StripDistortion:
     contrast: float = 0.4
     found: float = 0.15
     noise: float = 0.06
+    blurred: tuple[float, float] = (0.0, 2.0)
 
+
+PRINT_DISTORTION = StripDistortion(
+    shear=0.12, bend=0.6, wander=(1.5, 1.0), found=0.3, blurred=(0.35, 2.2)
+)
+"""What happens to print: its characters keep their places, many images are out of focus."""
 
 # Darkness from which on strokes are found anew, and how steeply they come out of it.
 _FOUND_FROM = (0.2, 0.5)
@@ -168,13 +178,36 @@ def distort(strips: Tensor, how: StripDistortion, generator: torch.Generator) ->
     ).clamp(0, 1)
     ink, darkness = seen[:, :1], seen[:, 1:]
     low, high = _FOUND_FROM
+    out_of_focus = torch.zeros(count, 1, 1, 1, dtype=torch.bool)
+    if how.blurred[0]:
+        out_of_focus = chance() < how.blurred[0]
+        hazy = _hazy(darkness, how.blurred[1] * torch.rand(count, generator=generator))
+        darkness = torch.where(out_of_focus, hazy, darkness)
     anew = ((darkness - (low + (high - low) * chance())) * _FOUND_SLOPE).clamp(0, 1)
-    ink = torch.where(chance() < how.found, anew, ink)
+    ink = torch.where((chance() < how.found) | out_of_focus, anew, ink)
     noise = torch.randn(darkness.shape, generator=generator) * (chance() * how.noise)
     darkness = (darkness + noise).clamp(0, 1)
     exponents = torch.exp(torch.stack([within(how.contrast), within(how.contrast)], dim=1))
     distorted = torch.cat([ink, darkness], dim=1) ** exponents
     return (distorted * 255).round().to(torch.uint8)
+
+
+def _hazy(darkness: Tensor, sigma: Tensor) -> Tensor:
+    """Darkness f32 [N, 1, 36, W] out of focus, its darkest as dark as before.
+
+    sigma: f32 [N], standard deviation of the blur, px.
+    """
+    reach = torch.arange(-5, 6)
+    weights = torch.exp(-0.5 * (reach / sigma.clamp(min=0.1)[:, None]) ** 2)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    count = len(darkness)
+    row = functional.conv2d(
+        darkness.transpose(0, 1), weights.view(count, 1, 1, -1), padding=(0, 5), groups=count
+    )
+    both = functional.conv2d(row, weights.view(count, 1, -1, 1), padding=(5, 0), groups=count)
+    hazy = both.transpose(0, 1)
+    dark, left = (one.flatten(1).amax(dim=1).view(-1, 1, 1, 1) for one in (darkness, hazy))
+    return hazy * (dark / left.clamp(min=1e-3))
 
 
 def batched(
@@ -207,7 +240,8 @@ def collated(strips: Sequence[Strip]) -> tuple[Tensor, Tensor, Tensor]:
 class SweptRecipe:
     """How to train: strips seen in all, of them a step, peak learning rate, and the like.
 
-    hopeless: penalty beyond which a strip pulls less (the constant of equation 9). average: decay
+    hopeless: penalty beyond which a strip pulls less (the constant of equation 9). keep: weight of
+    what is to be said as before, a nat of it against a nat of penalty. average: decay
     of the moving average of the weights, which is what is kept. every: steps from one checkpoint to
     the next.
     """
@@ -217,10 +251,12 @@ class SweptRecipe:
     rate: float = 2e-3
     decay: float = 1e-2
     hopeless: float = 12.0
+    keep: float = 1.0
     average: float = 0.999
     seed: int = 0
     every: int = 500
     distortion: StripDistortion = StripDistortion()
+    kept_distortion: StripDistortion = StripDistortion()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,52 +272,76 @@ def train_swept(
     kinds: Sequence[tuple[Sequence[Strip], float]],
     recipe: SweptRecipe,
     *,
+    kept: Sequence[tuple[Sequence[Strip], float]] = (),
+    before: SweptNet | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[SweptProgress, SweptNet], None] | None = None,
 ) -> SweptNet:
     """Train a network on kinds of strips, each with its share; returns the averaged network.
 
-    checkpoint: an interrupted run goes on from it. progress: called at the same times with the
-    averaged network.
+    before, kept: of these kinds the network learns to say what that one says, column by column,
+    whatever is written there (learning without forgetting: Li and Hoiem, 2016). checkpoint: an
+    interrupted run goes on from it. progress: called at the same times with the averaged network.
     """
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-    pool = [strip for some, _ in kinds for strip in some]
-    shares = np.concatenate([np.full(len(some), share / len(some)) for some, share in kinds])
     steps = recipe.strips // recipe.batch
-    kept: dict[str, Stateful] = {
+    restored: dict[str, Stateful] = {
         "network": network, "averaged": averaged, "optimizer": optimizer
     }  # fmt: skip
-    first = resume(checkpoint, **kept)
+    first = resume(checkpoint, **restored)
     rng = np.random.default_rng([recipe.seed, first])
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + first)
+    learned, known = (_drawn(some, recipe.batch, rng) for some in (kinds, kept))
     told: list[float] = []
     network.train()
-    source: Iterator[tuple[Tensor, Tensor, Tensor]] = iter(())
     for step in range(first, steps):
-        drawn = next(source, None)
-        if drawn is None:
-            order = rng.choice(len(pool), 64 * recipe.batch, p=shares / shares.sum())
-            source = _shuffled(list(batched(pool, order, recipe.batch)), rng)
-            drawn = next(source)
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate * _pace(step, steps)
-        layers, symbols, lengths = drawn
+        layers, symbols, lengths = next(learned)
         layers = distort(layers, recipe.distortion, generator)
         with rounded():
             outputs = network(layers)
         losses = forward_penalty(outputs.float(), symbols, lengths)
         loss = bounded(losses, recipe.hopeless).mean()
+        if before is not None:
+            layers = distort(next(known)[0], recipe.kept_distortion, generator)
+            with rounded(), torch.no_grad():
+                said_before = before(layers).float()
+            with rounded():
+                outputs = network(layers)
+            far = divergence(said_before, outputs.float())
+            loss = loss + recipe.keep * far.mean()
         descend(loss, optimizer, network, steepest=5.0)
         average(averaged, network, min(recipe.average, (step + 1) / (step + 10)))
         told.append(float(loss.detach()))
         if (step + 1) % recipe.every == 0 or step + 1 == steps:
-            save(checkpoint, step + 1, **kept)
+            save(checkpoint, step + 1, **restored)
             if progress is not None:
                 progress(SweptProgress((step + 1) * recipe.batch, float(np.mean(told))), averaged)
             told = []
     return averaged
+
+
+def _drawn(
+    kinds: Sequence[tuple[Sequence[Strip], float]], size: int, rng: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Batches of kinds of strips without end, drawn by the kinds' shares."""
+    pool = [strip for some, _ in kinds for strip in some]
+    shares = np.concatenate([np.full(len(some), share / len(some)) for some, share in kinds])
+    while True:
+        order = rng.choice(len(pool), 64 * size, p=shares / shares.sum())
+        batches = list(batched(pool, order, size))
+        yield from (batches[i] for i in rng.permutation(len(batches)))
+
+
+def divergence(before: Tensor, after: Tensor) -> Tensor:
+    """How far what is said of strips went from what was, f32 [N], in nats summed over columns.
+
+    before, after: f32 [N, T, K + 1], log probabilities (Kullback and Leibler).
+    """
+    return (before.exp() * (before - after)).sum(dim=(1, 2))
 
 
 def bounded(losses: Tensor, hopeless: float) -> Tensor:
@@ -297,12 +357,6 @@ def _pace(step: int, steps: int) -> float:
     if step < warm:
         return (step + 1) / warm
     return float(0.5 * (1 + np.cos(np.pi * (step - warm) / max(steps - warm, 1)))) + 1e-3
-
-
-def _shuffled(
-    batches: list[tuple[Tensor, Tensor, Tensor]], rng: np.random.Generator
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    return iter([batches[i] for i in rng.permutation(len(batches))])
 
 
 def said(network: nn.Module, strips: Sequence[Strip], size: int = 128) -> list[str]:
@@ -331,14 +385,14 @@ def build_swept_material(
     """Make the strips that are missing; yields what has been made.
 
     shards: thousands of images of each kind, from thousand `first` on; held_out: of other writers,
-    of each kind.
+    of each kind of which there are any.
     """
     for kind in KINDS:
         for number in build_strips(
             sources, folder / "train", kind, shards.get(kind, 0), "train", workers, first
         ):
             yield f"{kind} {number + 1} of {shards[kind]}"
-        if held_out:
+        if held_out and shards.get(kind):
             for _ in build_strips(sources, folder / "valid", kind, held_out, "valid", workers):
                 yield f"{kind} held out"
 
@@ -348,37 +402,50 @@ def run_swept(
     recipe: SweptRecipe,
     progress: Callable[[SweptProgress, float], None],
     begin: SweptNet | None = None,
+    before: SweptNet | None = None,
 ) -> SweptNet:
     """Train a network on a folder's material, with a checkpoint and a log there.
 
-    begin: the network to begin with, a new one if left out. progress: called with where training
-    stands and the share of held-out strips said rightly.
+    begin: the network to begin with, a new one if left out. before: one that reads hands; then
+    print alone is learned, and of strips by hand to say what that one says. progress: called with
+    where training stands and the share of held-out strips said rightly.
     """
     loaded = {kind: load_strips(folder / "train", kind) for kind in KINDS}
-    kinds = [
-        ([strip for strip in loaded[kind] if len(strip.symbols)], share)
-        for kind, share in SHARES.items()
-    ]
-    silent = [strip for some in loaded.values() for strip in some if not len(strip.symbols)]
+    shares, kept_shares = (PRINT_SHARES, KEPT_SHARES) if before else (SHARES, {})
+    silent = [one for kind in shares for one in loaded[kind] if not len(one.symbols)]
+    kinds = [([one for one in loaded[kind] if len(one.symbols)], shares[kind]) for kind in shares]
     kinds.append((silent, SILENT_SHARE))
-    held_out = [one for kind in KINDS for one in load_strips(folder / "valid", kind, 1)[:500]]
-    truth = [spelled(strip) for strip in held_out]
+    kept = [(loaded[kind], share) for kind, share in kept_shares.items()]
+    held_out = {kind: load_strips(folder / "valid", kind, 1)[:500] for kind in KINDS}
+    truth = {kind: [spelled(strip) for strip in held_out[kind]] for kind in KINDS}
 
     def tell(now: SweptProgress, averaged: SweptNet) -> None:
-        told = said(averaged, held_out)
-        right = float(np.mean([a == b for a, b in zip(told, truth, strict=True)])) if told else 0.0
+        right = {
+            kind: [a == b for a, b in zip(said(averaged, held_out[kind]), truth[kind], strict=True)]
+            for kind in KINDS
+            if held_out[kind]
+        }
+        every = [one for some in right.values() for one in some]
+        whole = float(np.mean(every)) if every else 0.0
+        own = {kind: round(float(np.mean(some)), 4) for kind, some in right.items()}
         with (folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps({**asdict(now), "valid_right": round(right, 4)}) + "\n")
-        progress(now, right)
+            log.write(json.dumps({**asdict(now), "valid_right": round(whole, 4), **own}) + "\n")
+        progress(now, whole)
 
-    present = [(some, share) for some, share in kinds if some]
     return train_swept(
         folded(begin) if begin else SweptNet(),
-        present,
-        recipe,
+        [(some, share) for some, share in kinds if some],
+        _for_print(recipe) if before else recipe,
+        kept=[(some, share) for some, share in kept if some],
+        before=before.eval() if before else None,
         checkpoint=folder / "checkpoint.pt",
         progress=tell,
     )
+
+
+def _for_print(recipe: SweptRecipe) -> SweptRecipe:
+    """The same where half of what a step sees is kept."""
+    return replace(recipe, batch=max(1, recipe.batch // 2), distortion=PRINT_DISTORTION)
 
 
 def spelled(strip: Strip) -> str:

@@ -36,6 +36,14 @@ def sweep(
     ] = 15,
     cheques: Annotated[int, typer.Option(help="Thousands of synthetic cheques.", min=0)] = 4,
     strings: Annotated[int, typer.Option(help="Thousands of real strings.", min=0)] = 8,
+    hands: Annotated[int, typer.Option(help="Thousands of synthetic fields by hand.", min=0)] = 0,
+    typed: Annotated[int, typer.Option(help="Thousands of synthetic cheques in print.", min=0)] = 0,
+    keep_hands: Annotated[
+        Path | None,
+        typer.Option(
+            help="Learn print alone, and of hands to say what this model's swept network says."
+        ),
+    ] = None,
     first: Annotated[
         int, typer.Option(help="The first thousand of each: other ones hold other images.", min=0)
     ] = 0,
@@ -72,7 +80,10 @@ def sweep(
                 task = bar.add_task("strips", total=None)
                 made = swept.build_swept_material(
                     Sources(data_folder(data), fonts), runs / name,
-                    {"fields": fields, "print": printed, "cheques": cheques, "strings": strings},
+                    {
+                        "fields": fields, "print": printed, "cheques": cheques,
+                        "strings": strings, "hands": hands, "typed": typed,
+                    },
                     1, workers, first,
                 )  # fmt: skip
                 for done in made:
@@ -83,7 +94,8 @@ def sweep(
                     text = f"training, loss {now.loss:.3f}, held out {100 * right:.1f} % right"
                     bar.update(task, completed=now.strips, description=text)
 
-                network = swept.run_swept(runs / name, recipe, show, network)
+                before = load_swept(keep_hands) if keep_hands else None
+                network = swept.run_swept(runs / name, recipe, show, network, before)
         difference = export_swept(network, model)
     say(f"put it into {model}; torch and ONNX differ by at most {difference:.1g}")
     say(f"calibrate it anew: python -m training doubts --model {model}, then calibrate")

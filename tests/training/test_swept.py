@@ -1,5 +1,6 @@
 """The swept network: its loss against enumeration, its training, export and adaptation."""
 
+import copy
 import shutil
 from dataclasses import replace
 from itertools import combinations
@@ -28,6 +29,7 @@ from training.swept import (
     bounded,
     collated,
     distort,
+    divergence,
     forward_penalty,
     said,
     train_swept,
@@ -163,6 +165,45 @@ def test_training_learns_to_say_strips_and_goes_on_where_it_stopped(tmp_path: Pa
         checkpoint=tmp_path / "checkpoint.pt", progress=lambda now, _: again.append(now),
     )  # fmt: skip
     assert [one.strips for one in again] == [7200]
+
+
+def test_what_is_kept_is_said_as_before() -> None:
+    strips = _strips(200)
+    bars = [one for one in strips if one.symbols.tolist() == symbols_of("1").tolist()]
+    others = [Strip(one.layers, symbols_of("7")) for one in bars]
+    recipe = SweptRecipe(
+        strips=3200, batch=16, every=1000, average=0.9, distortion=_MILD, kept_distortion=_MILD
+    )
+    torch.manual_seed(0)
+    begun = train_swept(SweptNet(SMALL), [(strips, 1.0)], replace(recipe, strips=6400))
+    blocks = [one for one in strips if one.symbols.tolist() == symbols_of("00").tolist()]
+    assert set(said(begun, blocks)) == {"00"}
+    lost = train_swept(copy.deepcopy(begun), [(others, 1.0)], recipe)
+    kept = train_swept(
+        copy.deepcopy(begun), [(others, 1.0)], recipe, kept=[(blocks, 1.0)], before=begun.eval()
+    )
+    for taught in (lost, kept):
+        assert set(said(taught, bars)) == {"7"}
+    assert set(said(kept, blocks)) == {"00"}
+    layers, _, _ = collated(blocks)
+    with torch.no_grad():
+        far, near = (
+            divergence(begun.eval()(layers), one.eval()(layers)).mean() for one in (lost, kept)
+        )
+        assert float(divergence(begun(layers), begun(layers)).abs().max()) == 0.0
+    assert float(near) < float(far) / 4
+
+
+def test_blurred_strips_spread_their_ink_and_stay_as_dark() -> None:
+    layers, _, _ = collated(_strips(16))
+    layers = functional.pad(layers, (16, 16))
+    hazy = replace(_STILL, blurred=(1.0, 2.0))
+    ink, darkness = distort(layers, hazy, torch.Generator().manual_seed(0)).unbind(1)
+    before = layers[:, 1]
+    assert torch.equal(darkness.amax((1, 2)), before.amax((1, 2)))
+    assert ((darkness > 0).sum((1, 2)) >= (before > 0).sum((1, 2))).all()
+    assert float((darkness > 0).sum()) > 1.3 * float((before > 0).sum())
+    assert not ink[darkness == 0].any()
 
 
 _MILD = replace(_STILL, shear=0.05, turn=0.5, stretch=0.05, size=0.05, shift=0.5, bend=0.2)

@@ -408,14 +408,18 @@ def run_swept(
 
     begin: the network to begin with, a new one if left out. before: one that reads hands; then
     print alone is learned, and of strips by hand to say what that one says. progress: called with
-    where training stands and the share of held-out strips said rightly.
+    where training stands and the share of held-out strips said rightly. Raises ValueError where
+    there is nothing to learn, or with `before` nothing to keep.
     """
     loaded = {kind: load_strips(folder / "train", kind) for kind in KINDS}
     shares, kept_shares = (PRINT_SHARES, KEPT_SHARES) if before else (SHARES, {})
     silent = [one for kind in shares for one in loaded[kind] if not len(one.symbols)]
     kinds = [([one for one in loaded[kind] if len(one.symbols)], shares[kind]) for kind in shares]
     kinds.append((silent, SILENT_SHARE))
-    kept = [(loaded[kind], share) for kind, share in kept_shares.items()]
+    kinds = [(some, share) for some, share in kinds if some]
+    kept = [(loaded[kind], share) for kind, share in kept_shares.items() if loaded[kind]]
+    if not kinds or (before and not kept):
+        raise ValueError(f"no strips of {' or '.join(kept_shares if kinds else shares)} were made")
     held_out = {kind: load_strips(folder / "valid", kind, 1)[:500] for kind in KINDS}
     truth = {kind: [spelled(strip) for strip in held_out[kind]] for kind in KINDS}
 
@@ -434,9 +438,9 @@ def run_swept(
 
     return train_swept(
         folded(begin) if begin else SweptNet(),
-        [(some, share) for some, share in kinds if some],
+        kinds,
         _for_print(recipe) if before else recipe,
-        kept=[(some, share) for some, share in kept if some],
+        kept=kept,
         before=before.eval() if before else None,
         checkpoint=folder / "checkpoint.pt",
         progress=tell,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def sweep(
     model: Model = MODEL,
     strips: Annotated[int, typer.Option(help="Strips to see in all.", min=0)] = 1_000_000,
-    fields: Annotated[int, typer.Option(help="Thousands of synthetic fields.", min=1)] = 48,
+    fields: Annotated[int, typer.Option(help="Thousands of synthetic fields.", min=0)] = 48,
     printed: Annotated[
         int, typer.Option("--print", help="Thousands of synthetic fields in print.", min=0)
     ] = 15,

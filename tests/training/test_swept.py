@@ -1,6 +1,7 @@
 """The swept network: its loss against enumeration, its training, export and adaptation."""
 
 import copy
+import json
 import shutil
 from dataclasses import replace
 from itertools import combinations
@@ -31,6 +32,7 @@ from training.swept import (
     distort,
     divergence,
     forward_penalty,
+    run_swept,
     said,
     train_swept,
 )
@@ -192,6 +194,26 @@ def test_what_is_kept_is_said_as_before() -> None:
         )
         assert float(divergence(begun(layers), begun(layers)).abs().max()) == 0.0
     assert float(near) < float(far) / 4
+
+
+def test_a_run_that_keeps_hands_wants_both_kinds(tmp_path: Path) -> None:
+    recipe = SweptRecipe(strips=64, batch=32, every=2)
+    begin, folder = SweptNet(SMALL).eval(), tmp_path / "train"
+    folder.mkdir()
+    told: list[SweptProgress] = []
+
+    def run() -> SweptNet:
+        return run_swept(tmp_path, recipe, lambda now, _: told.append(now), begin, begin)
+
+    with pytest.raises(ValueError, match="print or typed"):
+        run()
+    pack(_strips(40), folder / "typed-0000.npz")
+    with pytest.raises(ValueError, match="hands or strings or cheques"):
+        run()
+    pack(_strips(40), folder / "hands-0000.npz")
+    run()
+    assert told[-1].strips == 64
+    assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["strips"] == 64
 
 
 def test_blurred_strips_spread_their_ink_and_stay_as_dark() -> None:

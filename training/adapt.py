@@ -15,6 +15,7 @@ from service.pipeline.card import load_card
 from service.pipeline.decision import DEFAULT_MAX_ERROR, sample_needed
 from service.pipeline.image import load_cheque
 from training.dataset import Sources, build_isolated
+from training.descent import mean_network
 from training.encode import png
 from training.export import export_swept, load_exported
 from training.global_train import Chain, GlobalRecipe, Progress, tune, workers
@@ -39,7 +40,9 @@ class AdaptPlan:
     """How to adapt: the model, how many passes over the images, how many parts they come in.
 
     own: share of a batch that is the bank's, the rest is synthetic. patience: checks in a row
-    without a lower loss on what is held back after which training ends.
+    without a lower loss on what is held back after which training ends. share: of the tuned chain
+    in the mean with the one before, where a swept network reads beside it: tuned to a few hundred
+    images it reads better by itself, and is too sure to have nearly half of the say.
     """
 
     model: Path
@@ -47,6 +50,7 @@ class AdaptPlan:
     parts: int = 4
     own: float = 0.6
     patience: int = 6
+    share: float = 0.25
     workers: int = 2
     recipe: GlobalRecipe = RECIPE
 
@@ -127,7 +131,8 @@ def adapt(
     *,
     progress: Callable[[int, Progress, float], None] | None = None,
 ) -> Adapted:
-    """Tune the whole chain of a model to images: the mean of chains tuned to all parts but one.
+    """Tune the whole chain of a model to images: the mean of chains tuned to all parts but one,
+    and of the chain before (`AdaptPlan.share`).
 
     Each ends where the part that it does not see is read best. A few dozen images say that only
     roughly: the mean of the chains hangs on no part, and has learned from all of them.
@@ -162,8 +167,11 @@ def adapt(
     shares = np.array([len(part) for part in parts]) / len(names)
     loss = shares @ np.array([part.loss for part in found])
     right = shares @ np.array([part.right for part in found])
+    tuned = mean_network([part.chain for part in found])
+    share = plan.share if card.swept is not None else 1.0
+    before = Chain(load_exported(plan.model), card)
     return Adapted(
-        mean_chain([part.chain for part in found]),
+        mean_network([before, tuned], [1 - share, share]),
         tuple(part.kept for part in found),
         len(names),
         *(round(float(one), 4) for one in (*loss, *right)),
@@ -204,15 +212,6 @@ def _tuned_to(
     return _Part(best, kept, (before, least), (right, best.share_right(held_back)))
 
 
-def mean_chain(chains: Sequence[Chain]) -> Chain:
-    """A chain whose every weight is the mean of those of several that were tuned from one."""
-    mean = copy.deepcopy(chains[0])
-    with torch.no_grad():
-        for own, *others in zip(*(one.parameters() for one in (mean, *chains)), strict=True):
-            own.copy_(torch.stack(others).mean(dim=0))
-    return mean
-
-
 def build_mixture(sources: Sources, folder: Path, fields: int, workers: int = 2) -> Iterator[str]:
     """Make the synthetic fields, strips and single characters that are mixed in; yields what is
     made."""
@@ -250,6 +249,7 @@ def write_adapted(
             "images": adapted.images,
             "parts": plan.parts,
             "kept": adapted.kept,
+            "share": plan.share,
             "sample_sha256": digest(sample),
             "cropped": field_only,
             "recipe": asdict(plan.recipe),

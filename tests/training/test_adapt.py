@@ -22,7 +22,6 @@ from training.adapt import (
     adapt,
     amounts_of,
     cut_sample,
-    mean_chain,
     parted,
     what_it_accepts,
 )
@@ -83,20 +82,16 @@ def test_adaptation_reads_what_is_held_back_better() -> None:
     assert adapted.loss_after < adapted.loss_before
     assert len(adapted.kept) == 3
     assert min(adapted.kept) > 0
+    whole = adapt(replace(plan, share=1.0), images, [], []).chain
+    before = Chain(load_exported(MODEL), load_card(MODEL))
+    for own, was, other in zip(
+        adapted.chain.parameters(), before.parameters(), whole.parameters(), strict=True
+    ):
+        assert torch.allclose(own, 0.75 * was + 0.25 * other, atol=1e-4)
+    assert not torch.equal(whole.weights.symbol, before.weights.symbol)
     assert "ranks only" in what_it_accepts(adapted, Path("models/amounts/2"))
     with pytest.raises(ValueError, match="too few"):
         adapt(AdaptPlan(MODEL), dict(list(images.items())[:9]), [], [])
-
-
-def test_the_mean_of_chains_is_that_of_every_weight() -> None:
-    chains = [Chain(load_exported(MODEL), load_card(MODEL)) for _ in range(2)]
-    for number, chain in enumerate(chains):
-        for weight in chain.parameters():
-            weight.data += number
-    mean = mean_chain(chains)
-    for own, low in zip(mean.parameters(), chains[0].parameters(), strict=True):
-        assert torch.allclose(own, low + 0.5, atol=1e-5)
-    assert not torch.equal(chains[0].weights.symbol, mean.weights.symbol)
 
 
 def test_a_tuned_chain_is_a_version_that_accepts_nothing_yet(tmp_path: Path) -> None:

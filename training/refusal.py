@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.errors import InputError
 from service.pipeline.reader import ChequeReader
 from training.dataset import Sources
 from training.encode import OWN_LIMITS, png
@@ -40,8 +41,12 @@ def measure(
     for number in range(seed, seed + pages):
         kind = kinds[number % len(kinds)]
         page = make_cheque(FIRST_SEED + number, hand=hand.write, kind=kind, split="valid")
-        reading = reader.read(png(page.image))
-        accepted = reading.decision == "accept"
-        found.append(Refusal(kind, number, accepted, reading.confidence, reading.reject_reason))
+        try:
+            reading = reader.read(png(page.image))
+        except InputError as error:
+            found.append(Refusal(kind, number, False, 0.0, error.code))
+        else:
+            accepted = reading.decision == "accept"
+            found.append(Refusal(kind, number, accepted, reading.confidence, reading.reject_reason))
         progress()
     return found

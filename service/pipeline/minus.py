@@ -47,8 +47,10 @@ _OPENING: Final = _SIGNS | frozenset("RS.=|")
 # How far off a ruled line, and beyond its end, what is left of it may be, in heights.
 _ON_RULE: Final = 0.15
 _FROM_RULE: Final = 0.5
-# Both strokes of an "=" are together higher, and no further apart, in heights.
+# Both strokes of an "=" are together higher or, run into one, not so many times as wide as high;
+# and no further apart, in heights.
 _ONE_STROKE: Final = 0.2
+_STROKE_LONG: Final = 1.8
 _STROKES_APART: Final = 0.5
 # A dash before a currency sign is shorter than what is left of a line that leads there. How far
 # before the amount ink is looked at, so that none nearer is cut off.
@@ -223,9 +225,9 @@ def _has_one_stroke(box: NDArray[np.float64], ink: InkImage, top: float, size: f
     """
     x0, y0, x1, y1 = (max(0, round(side)) for side in box.tolist())
     parts = _components(ink.ink[y0:y1, x0:x1] > _SOLID, (x0, y0))
-    strokes = parts[
-        _are_dashes(parts, top, size) & (np.diff(parts[:, 1::2])[:, 0] <= _ONE_STROKE * size)
-    ]
+    wide, high = (parts[:, 2:] - parts[:, :2]).T
+    thin = (high <= _ONE_STROKE * size) | (wide >= _STROKE_LONG * high)
+    strokes = parts[_are_dashes(parts, top, size) & thin]
     levels = _level(strokes, top, size)
     return bool(len(strokes) == 1 or (len(strokes) and np.ptp(levels) > _STROKES_APART))
 

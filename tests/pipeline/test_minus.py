@@ -130,6 +130,7 @@ def test_and_one_that_was_read_as_an_equals_sign() -> None:
     assert _beside([], "=50000", [dash, *READ])
     assert not _beside([], "$=50000", [SIGN, equals, *READ])
     assert not _beside([], "=50000=", [dash, *READ, (470, 98, 22, 5)])
+    assert _beside([], "$=50000", [SIGN, (262, 94, 26, 12), *READ])
     near, far = (266, 96, 22, 7), (266, 96, 22, 18)
     assert not _beside([], "$=50000", [SIGN, (266, 92, 22, 15), *READ], gap=near)
     assert _beside([], "$=50000", [SIGN, (266, 92, 22, 27), *READ], gap=far)

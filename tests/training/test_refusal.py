@@ -41,6 +41,16 @@ def test_every_kind_is_read_as_often(drawn: Path) -> None:
     assert {(one.confidence, one.reason) for one in blank} == {(0.0, "unreadable_image")}
 
 
+def test_a_page_that_is_no_image_to_read_is_not_accepted(
+    drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strip = SimpleNamespace(image=np.full((900, 30), 255, np.uint8))
+    monkeypatch.setattr(refusal, "make_cheque", lambda _seed, **_: strip)
+    (one,) = refusal.measure(load_settings().model_dir, Sources(drawn, None), 1)
+    assert not one.accepted
+    assert one.reason == "too_small"
+
+
 def test_the_command_counts_what_was_accepted(drawn: Path) -> None:
     count = len(REFUSED)
     ran = CliRunner().invoke(app, ["refuse", "--pages", str(count), "--data", str(drawn)])

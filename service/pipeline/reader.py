@@ -473,7 +473,7 @@ def _read(looks: Sequence[Opinion], amount: int | None, grammar: Grammar) -> _Re
 
 
 def _said(looks: Sequence[Opinion], amount: int | None) -> Iterator[Interpretation]:
-    """What the swept network read in each look, where it is an amount."""
+    """What the swept network read in each look where that is the amount."""
     for look in looks:
         if look.said and look.said.found and look.said.found[0].amount_minor == amount:
             yield look.said.found[0]

@@ -60,12 +60,14 @@ class Adapted:
     """What came out: the chain, and how the parts were read by chains that never saw them.
 
     kept: samples seen of each part when its chain was reached; images: that were learned from.
-    loss, right: mean loss and share read rightly, of every part while it was held back.
+    share: of the tuned chains' mean in chain, the rest is the chain before. loss, right: mean loss
+    and share read rightly, of every part by the chain tuned to the others.
     """
 
     chain: Chain
     kept: tuple[int, ...]
     images: int
+    share: float
     loss_before: float
     loss_after: float
     right_before: float
@@ -131,11 +133,11 @@ def adapt(
     *,
     progress: Callable[[int, Progress, float], None] | None = None,
 ) -> Adapted:
-    """Tune the whole chain of a model to images: the mean of chains tuned to all parts but one,
-    and of the chain before (`AdaptPlan.share`).
+    """Tune the whole chain of a model to images, as a mean of chains tuned to all parts but one.
 
     Each ends where the part that it does not see is read best. A few dozen images say that only
-    roughly: the mean of the chains hangs on no part, and has learned from all of them.
+    roughly: the mean of the chains hangs on no part, and has learned from all of them. Of it
+    `AdaptPlan.share` is taken, of the chain before the rest.
     images: of each by its name its graph, and after it those of its variants. synthetic, pools:
     fields and single characters mixed in, so that nothing is forgotten.
     progress: called with the part's number, where training stands and the loss on that part.
@@ -174,6 +176,7 @@ def adapt(
         mean_network([before, tuned], [1 - share, share]),
         tuple(part.kept for part in found),
         len(names),
+        share,
         *(round(float(one), 4) for one in (*loss, *right)),
     )
 
@@ -249,7 +252,7 @@ def write_adapted(
             "images": adapted.images,
             "parts": plan.parts,
             "kept": adapted.kept,
-            "share": plan.share,
+            "share": adapted.share,
             "sample_sha256": digest(sample),
             "cropped": field_only,
             "recipe": asdict(plan.recipe),

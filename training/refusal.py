@@ -17,7 +17,11 @@ FIRST_SEED = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What became of one page: its kind, whether it was accepted, confidence, why not."""
+    """What became of one page.
+
+    kind: one of REFUSED; accepted: whether its amount was; confidence: in that amount, 0 to 1;
+    reason: why it was rejected, or the code of the error where it could not be read as an image.
+    """
 
     kind: str
     seed: int

@@ -32,8 +32,9 @@ SHARES: dict[Kind, float] = {"fields": 0.44, "print": 0.2, "cheques": 0.18, "str
 SILENT_SHARE = 0.08
 """Of a batch: strips that say something, by kind, and strips of no amount."""
 PRINT_SHARES: dict[Kind, float] = {"print": 0.46, "typed": 0.46}
+"""The same where print alone is learned."""
 KEPT_SHARES: dict[Kind, float] = {"hands": 0.7, "strings": 0.1, "cheques": 0.2}
-"""The same where print is learned, and of what is kept meanwhile."""
+"""Of what is said as before meanwhile, by kind."""
 
 
 class SweptNet(nn.Module):
@@ -241,9 +242,9 @@ class SweptRecipe:
     """How to train: strips seen in all, of them a step, peak learning rate, and the like.
 
     hopeless: penalty beyond which a strip pulls less (the constant of equation 9). keep: weight of
-    what is to be said as before, a nat of it against a nat of penalty. average: decay
-    of the moving average of the weights, which is what is kept. every: steps from one checkpoint to
-    the next.
+    what is to be said as before, a nat of it against a nat of penalty. average: decay of the moving
+    average of the weights, which is what is returned. every: steps from one checkpoint to the next.
+    distortion, kept_distortion: of what is learned, and of what is said as before.
     """
 
     strips: int = 1_500_000
@@ -279,10 +280,13 @@ def train_swept(
 ) -> SweptNet:
     """Train a network on kinds of strips, each with its share; returns the averaged network.
 
-    before, kept: of these kinds the network learns to say what that one says, column by column,
-    whatever is written there (learning without forgetting: Li and Hoiem, 2016). checkpoint: an
-    interrupted run goes on from it. progress: called at the same times with the averaged network.
+    kept, before: both or neither; of these kinds the network learns to say what that one says,
+    column by column, whatever is written there (learning without forgetting: Li and Hoiem, 2016).
+    checkpoint: an interrupted run goes on from it. progress: called at the same times with the
+    averaged network. Raises ValueError where one of the two is missing.
     """
+    if bool(kept) != (before is not None):
+        raise ValueError("what is kept, and the network that says it, belong together")
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)

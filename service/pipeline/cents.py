@@ -27,13 +27,13 @@ _TWO_WIDE = 0.6
 # Slopes of a bar, level first.
 _LEANS = (0.0, -0.05, 0.05, -0.1, 0.1, -0.15, 0.15, -0.2, 0.2)
 # In heights of a digit: how far behind the amount a cell may begin, how wide what it holds may be,
-# what room there is behind that, and the least height of a digit in it, and of a cell: a lower rule
-# is a 1.
+# what room there is behind that, and the least height of a digit in it and of the cell's side: what
+# is lower is a 1.
 _CELL_AFTER = 1.5
 _CELL = 3.0
 _CELL_END = 1.5
 _CELL_DIGIT = 0.4
-_CELL_HIGH = 1.15
+_CELL_SIDE = 1.15
 _MOST_SIDES = 4
 
 
@@ -179,7 +179,7 @@ def split_cents_cell(
         for left, top, right, bottom in upright
         if box[0] + 0.5 * core < (left + right) / 2 < box[2] + _CELL_AFTER * core
         and min(bottom, box[3]) - max(top, box[1]) > 0.5 * high
-        and bottom - top >= _CELL_HIGH * core
+        and bottom - top >= _CELL_SIDE * core
     ]
     # A sign's, the cents', and both sides of the frame; more are cells of single digits.
     if not 0 < len(inside) <= _MOST_SIDES:

@@ -9,14 +9,15 @@ An image that ends the process that reads it is given up after a few attempts. W
 one of its own (`isolated`) its end is the image's doing, and is known at once. Where everything
 went down, a chunk that is run again notes what it is about to read, reads what it has begun the
 least often first, writes each result at once, and gives up what was begun too often: it may have
-been the cause.
+been the cause. What was begun before is read while its process reads nothing else, so that no item
+is noted beside the cause again and again.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -104,6 +105,7 @@ class Worker:
         self._work = work
         self._readers = readers
         self._free = threading.BoundedSemaphore(readers)
+        self._gathering = threading.Lock()
         self._stopping = threading.Event()
         self._executor = executor
         self._config: DBOSConfig = {
@@ -246,18 +248,21 @@ class Worker:
             return
         again = self._persist(lambda: self._work.store.begin_chunk(id, first))
         stated = self._persist(lambda: letters.stated_items(self._work.store, id, first, count))
-        patience, most = (0.0, 1) if again else (_RECORD_SECONDS, _READ_AT_ONCE)
+        most = 1 if again else _READ_AT_ONCE
         waiting = self._persist(lambda: self._work.store.waiting(id, first, count))
         done: dict[int, Outcome] = {}
         written = time.monotonic()
         try:
             for loaded in self._loaded(batch, waiting, most):
                 # Others load and record meanwhile, so that no reader waits for a disk.
-                with self._free:
+                with self._turn(alone=any(item.begun for item, _ in loaded)):
                     for item, data in loaded:
                         about = stated.get(item.number)
                         done[item.number] = self._read_item(batch, item, about, data, again)
-                if time.monotonic() - written >= patience:
+                    # A noted item is in danger until its result is written.
+                    if again and not self._record(batch, done):
+                        return
+                if time.monotonic() - written >= _RECORD_SECONDS:
                     if not self._record(batch, done):
                         return
                     written = time.monotonic()
@@ -266,6 +271,17 @@ class Worker:
             goes_on = self._record(batch, done)
         if goes_on:
             self._persist(lambda: self._work.store.complete(id))
+
+    @contextmanager
+    def _turn(self, *, alone: bool) -> Iterator[None]:
+        """A turn at a reader; alone: while no other item of this process is read."""
+        turns = self._readers if alone else 1
+        # One at a time gathers turns, or two would wait for each other's.
+        with ExitStack() as held:
+            with self._gathering:
+                for _ in range(turns):
+                    held.enter_context(self._free)
+            yield
 
     def _tell(
         self,

@@ -27,6 +27,9 @@ class PoisonReader(SlowReader):
                 ctypes.string_at(0)
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
+            case "kill slowly":
+                time.sleep(0.1)
+                os.kill(os.getpid(), signal.SIGKILL)
             case "hang":
                 time.sleep(3600)
             case "starve":

@@ -18,6 +18,7 @@ from poison import MEGABYTE, PoisonReader
 from service.errors import InputError, ModelError, ReaderEndedError, ReaderFailedError
 from service.jobs.isolated import IsolatedReader
 from service.jobs.runtime import Jobs
+from service.jobs.store import Item
 from service.settings import Settings
 
 _processes = multiprocessing.get_context("forkserver")
@@ -120,23 +121,24 @@ def test_poison_is_given_up_and_the_rest_of_its_chunk_is_read(
     assert errors[0][1] == "reading the image ended the reader (SIGSEGV), 3 times"
 
 
-def _read_in_this_process(folder: Path) -> None:
+def _read_in_this_process(folder: Path, seconds: float) -> None:
     jobs = Jobs(_settings(folder))
-    jobs.start(PoisonReader(0.01))
+    jobs.start(PoisonReader(seconds))
     while jobs.store.running():
         time.sleep(0.05)
     jobs.close()
 
 
-def test_what_takes_the_whole_worker_with_it_is_given_up_too(tmp_path: Path) -> None:
-    """The reader kills the worker itself, each time; whoever runs workers starts it again."""
-    jobs = Jobs(_settings(tmp_path))
-    references = [str(number) for number in range(40)]
-    references[3] = "kill"
+def _read_until_given_up(folder: Path, references: list[str], seconds: float) -> list[Item]:
+    """The items of a batch that kills its worker, each time; it is started again until all is read.
+
+    seconds: what the others take to be read.
+    """
+    jobs = Jobs(_settings(folder))
     id = accept(jobs, references)
     ends = []
     for _ in range(12):
-        worker = _processes.Process(target=_read_in_this_process, args=(tmp_path,))
+        worker = _processes.Process(target=_read_in_this_process, args=(folder, seconds))
         worker.start()
         worker.join(120)
         ends.append(worker.exitcode)
@@ -147,7 +149,20 @@ def test_what_takes_the_whole_worker_with_it_is_given_up_too(tmp_path: Path) -> 
     batch, items = ended(jobs, id)
     jobs.close()
     assert batch.state == "completed"
+    return items
+
+
+def test_what_takes_the_whole_worker_with_it_is_given_up_too(tmp_path: Path) -> None:
+    references = [str(number) for number in range(40)]
+    references[3] = "kill"
+    items = _read_until_given_up(tmp_path, references, 0.01)
     assert [item.number for item in items if item.error] == [3]
     assert items[3].error is not None
     assert items[3].error[0] == "reader_crashed"
     assert sum(item.state == "accepted" for item in items) == 39
+
+
+def test_what_is_read_beside_the_cause_is_not_given_up(tmp_path: Path) -> None:
+    """Two chunks of one item each begin together, and only one of them lives to be written."""
+    items = _read_until_given_up(tmp_path, ["0", "kill slowly"], 0.5)
+    assert [item.state for item in items] == ["accepted", "failed"]

@@ -236,7 +236,8 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
     Those of few pieces that are narrow enough, apart only by small gaps; and, however wide it is
     and however often it was cut, what is little else but one component. None is of a part of one
     component and much of another, or of two whole ones as tall as digits, or of the middle of a
-    component that is too narrow for three characters.
+    component that is too narrow for three characters; of the middle, though, where the others do
+    not lead through the zone.
     """
     rules = Grouping(
         centre=line.centre, size=LINE_SIZE, widest=_MAX_WIDTH, widest_apart=_MAX_APART_WIDTH,

@@ -60,13 +60,18 @@ def whole_components(held: Holdings) -> set[tuple[int, int]]:
 
 
 def plausible(
-    held: Holdings, first: NDArray[np.int32], last: NDArray[np.int32], size: int
+    held: Holdings,
+    first: NDArray[np.int32],
+    last: NDArray[np.int32],
+    size: int,
+    *,
+    middles: bool = False,
 ) -> NDArray[np.bool_]:
     """Which groupings could be one character; bool [S].
 
     None is of a part of one component and much of another, or of two whole ones as tall as digits;
     single pieces always may be, but for those of the middle of a component that is too narrow for
-    three characters. first, last: i32 [S]; size: px of the line's size.
+    three characters, unless `middles`. first, last: i32 [S]; size: px of the line's size.
     """
     running = np.pad(np.cumsum(held.pixels, axis=1), ((0, 0), (1, 0)))
     inside = running[:, last] - running[:, first]
@@ -81,4 +86,4 @@ def plausible(
     middle &= (inside >= least) & (held.width < _MIDDLE_WIDTH)[:, None]
     middle &= running[:, -1:] >= _LARGE * size**2
     possible = ~(mixed | several) | (last - first == 1)
-    return np.asarray(possible & ~middle.any(axis=0), np.bool_)
+    return np.asarray(possible & (middles | ~middle.any(axis=0)), np.bool_)

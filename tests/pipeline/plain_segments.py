@@ -458,6 +458,8 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
     groups = dict.fromkeys(whole_components(held), 0.0) | _groups(cuts)
     a, b = np.array(sorted(groups), np.int32).T
     kept = plausible(held, a, b, LINE_SIZE)
+    if not _lead_through(a[kept], b[kept], len(cuts.boxes)):
+        kept = plausible(held, a, b, LINE_SIZE, middles=True)
     a, b = a[kept], b[kept]
     inner = [groups[group] for group in zip(a.tolist(), b.tolist(), strict=True)]
     bounds = _bounds(cuts.boxes, a, b)
@@ -487,6 +489,15 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
     return ZoneSegments(
         line, cuts, a, b, found, _to_working(line, box), features.astype(np.float32)
     )
+
+
+def _lead_through(first: NDArray[np.int32], last: NDArray[np.int32], count: int) -> bool:
+    """Whether groupings, in order of the first, lead from the first piece to the last."""
+    reached = {0}
+    for a, b in zip(first.tolist(), last.tolist(), strict=True):
+        if a in reached:
+            reached.add(b)
+    return count in reached
 
 
 def _groups(cuts: Cuts) -> dict[tuple[int, int], float]:

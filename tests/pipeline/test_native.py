@@ -113,6 +113,25 @@ def test_segments_are_those_of_numpy(seed: int) -> None:
     np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-3)
 
 
+@pytest.mark.parametrize("seed", [*range(20), 137])
+def test_segments_lead_through_every_zone(seed: int) -> None:
+    """On page 137 two components that only fit apart leave the middle of one of them alone."""
+    rng = np.random.default_rng(seed)
+    page = scribble(rng, int(rng.integers(20, 120)), int(rng.integers(40, 400)))
+    ink = InkImage(page, page > 0, np.zeros((0, 5), np.int32), page)
+    zone = Zone("amount", (0, 0, page.shape[1], page.shape[0]))
+    fields = [FieldCandidate((zone,), 0.0, np.zeros(1, np.float32))]
+    given = ink, fields, Placement(20.0, 28.0, 0.5, 0.35)
+    graph, expected = segment_fields(*given), plain_segments.segment_fields(*given)
+    np.testing.assert_array_equal(graph.segment, expected.segment)
+    np.testing.assert_array_equal(graph.crops, expected.crops)
+    reached = {0}
+    for source, destination in zip(graph.src.tolist(), graph.dst.tolist(), strict=True):
+        if source in reached:
+            reached.add(destination)
+    assert graph.num_nodes - 1 in reached
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_runs_of_words_are_those_of_numpy(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -117,6 +117,18 @@ static int plausible(const Held *h, int64_t first, int64_t last, const Grouping 
     return !(parts && both > 1) && tall <= 1;
 }
 
+/* Whether groupings, in order of the first, lead from the first piece to the last; -1 without memory. */
+static int lead_through(int64_t pieces, int64_t groups, const int32_t *first, const int32_t *last)
+{
+    uint8_t *reached = calloc((size_t)(pieces + 1), 1);
+    if (!reached) return -1;
+    reached[0] = 1;
+    for (int64_t g = 0; g < groups; g++) reached[last[g]] |= reached[first[g]];
+    int through = reached[pieces];
+    free(reached);
+    return through;
+}
+
 static float above(float value, float least)
 {
     return value - least > 0 ? value - least : 0;
@@ -184,7 +196,14 @@ int64_t group_pieces(
         }
     }
     held_free(h);
-    return found;
+    int through = lead_through(pieces, found, first, last);
+    if (through || rules->middle_width == 0) return through < 0 ? -1 : found;
+    /* Two that are not plausible together have left a middle alone: none is left out for that. */
+    Grouping all = *rules;
+    all.middle_width = 0;
+    return group_pieces(
+        line, piece, height, width, &all, pieces, piece_box, joint, gap, ink, room, first, last, bounds,
+        boxes, features);
 }
 
 /* Adds the arcs of one zone to a segmentation graph, see segment._Builder: nodes are numbered from

@@ -5,7 +5,7 @@ import numpy as np
 
 from service.pipeline.field import FieldCandidate, Zone
 from service.pipeline.image import ChequeImage
-from service.pipeline.ink import InkImage
+from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.looks import CLOSER, LOOKS, closer_looks, further_looks
 
 
@@ -61,3 +61,16 @@ def test_closer_looks_are_at_the_same_place() -> None:
             assert abs(x - (left + right - 1 + 10)) < 3
             assert abs(y - (top + bottom - 1 + 20)) < 3
     assert (ink == 255 - page.grey).all()
+
+
+def test_a_closer_look_parts_what_is_out_of_focus() -> None:
+    """Two strokes are one component of the ink, and two of what is sharpened."""
+    grey = np.full((300, 700), 235, np.uint8)
+    grey[130:160, 350:354] = grey[130:160, 358:362] = 40
+    grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), 2.2), np.uint8)
+    page = ChequeImage(grey, 200.0, np.eye(3), 1, (700, 300))
+    ink = extract_ink(grey)
+    field = FieldCandidate((Zone("amount", (335, 120, 377, 170)),), 0.0, np.zeros(1, np.float32))
+    larger, _ = closer_looks(page, ink, [field], [0])
+    assert cv2.connectedComponents(ink.mask.astype(np.uint8))[0] - 1 == 1
+    assert cv2.connectedComponents(larger.ink.mask.astype(np.uint8))[0] - 1 == 2

@@ -27,6 +27,10 @@ _INKED: Final = 0.93
 _GAP: Final = 0.25
 _ENDS: Final = 0.3
 _FEWEST: Final = 3
+# Of two characters it stands out so far at either side, in heights, where nothing else is higher
+# than this.
+_BEYOND: Final = 0.2
+_ALONE: Final = 0.35
 _HEIGHT: Final = 32
 _LONGEST: Final = _GAP * _HEIGHT
 _TWO_ROWS: Final = np.ones((2, 1), np.uint8)
@@ -35,22 +39,34 @@ _TWO_ROWS: Final = np.ones((2, 1), np.uint8)
 def is_struck(ink: InkImage, boxes: NDArray[np.floating]) -> bool:
     """Whether a line runs through an amount from its first character to its last.
 
-    boxes: [S, 4] of its symbols in pixels of ink. Of fewer than three symbols nothing is said: the
-    bars of two may make a line.
+    boxes: [S, 4] of its symbols in pixels of ink. The bars of two may make a line: it strikes them
+    out where it begins before the first and ends behind the second. Of one nothing is said.
     """
-    if len(boxes) < _FEWEST:
+    if len(boxes) < 2:
         return False
+    few = len(boxes) < _FEWEST
     size, top, _ = line_of(boxes)
-    left, right = float(boxes[:, 0].min()), float(boxes[:, 2].max())
-    x0, x1 = round(left + _ENDS * size), round(right - _ENDS * size)
+    ends = 0.0 if few else _ENDS * size
+    x0, x1 = round(boxes[:, 0].min() + ends), round(boxes[:, 2].max() - ends)
     y0, y1 = round(top), round(top + size)
     part = slice(max(0, y0), max(0, y1)), slice(max(0, x0), max(0, x1))
     zone, darkness = ink.ink[part], ink.darkness[part]
     strokes = darkness[zone > _SOLID]
-    if not len(strokes) or x1 - x0 < 1.5 * size:
+    if not len(strokes) or x1 - x0 < 1.5 * size or (few and not _stands_out(zone)):
         return False
     dark = darkness > _AS_DARK * percentile(strokes[None], 50)
     return _is_crossed(zone) or _is_crossed(255 * dark.astype(np.uint8))
+
+
+def _stands_out(zone: NDArray[np.uint8]) -> bool:
+    """Whether there is a single low stroke at either side of a zone, u8 [H, W]."""
+    height = len(zone)
+    wide = max(round(_BEYOND * height), 1)
+    for side in (zone[:, :wide], zone[:, -wide:]):
+        rows = np.flatnonzero((side > _SOLID).any(axis=1))
+        if not len(rows) or rows[-1] - rows[0] >= _ALONE * height:
+            return False
+    return True
 
 
 def _is_crossed(zone: NDArray[np.uint8]) -> bool:

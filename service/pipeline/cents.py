@@ -28,12 +28,13 @@ _TWO_WIDE = 0.6
 _LEANS = (0.0, -0.05, 0.05, -0.1, 0.1, -0.15, 0.15, -0.2, 0.2)
 # In heights of a digit: how far behind the amount a cell may begin, how wide what it holds may be,
 # what room there is behind that, and the least height of a digit in it and of the cell's side: what
-# is lower is a 1.
+# is lower is a 1. How much higher than those in the cell a mark is that is a sign by itself.
 _CELL_AFTER = 1.5
 _CELL = 3.0
 _CELL_END = 1.5
 _CELL_DIGIT = 0.4
 _CELL_SIDE = 1.15
+_CELL_SIGN = 1.2
 _MOST_SIDES = 4
 
 
@@ -192,13 +193,20 @@ def split_cents_cell(
     # The last one may be the side of the whole frame.
     for left, _, right, _ in sorted(inside, reverse=True):
         cents = _cell_after(right, tall, core)
-        if cents is not None:
+        if cents is not None and not _is_sign([one for one in near if one[2] <= left + 1], cents):
             air = max(1, round(0.04 * core))
             x0, y0, x1, y1 = cents
             cents = (max(right, x0 - air), max(0, y0 - air), x1 + air, y1 + air)
             main = (box[0], box[1], left, box[3])
             return main, (*cents[:2], min(page[0], cents[2]), min(page[1], cents[3]))
     return None
+
+
+def _is_sign(before: list[Box], cents: Box) -> bool:
+    """Whether all marks before a cell but one are low, and that is higher than what it holds."""
+    high = cents[3] - cents[1]
+    heights = [y1 - y0 for _, y0, _, y1 in before if y1 - y0 >= _CELL_DIGIT * high]
+    return len(heights) == 1 and heights[0] > _CELL_SIGN * high
 
 
 def _cell_after(side: int, tall: list[Box], core: float) -> Box | None:

@@ -239,6 +239,20 @@ def test_a_rule_no_higher_than_the_digits_parts_no_cents() -> None:
         assert len(_locate(page, rules, field_only=True)) == found
 
 
+@pytest.mark.parametrize(
+    ("before", "size", "is_cell"), [("$", 1.6, False), ("5", 1.0, True), ("$5", 1.6, True)]
+)
+def test_a_sign_before_the_frame_has_no_cents_behind_it(
+    before: str, size: float, is_cell: bool
+) -> None:
+    page = np.full((90, 400), 255, np.uint8)
+    end = _put(page, before, 30, 65, size)[2]
+    cents = _put(page, "62", end + 24, 68)
+    rules = np.array([[end + 10, 5, end + 12, 85, 1]], np.int32)
+    apart = [one for one in _locate(page, rules, field_only=True) if len(one.zones) == 2]
+    assert [_covers(one.zones[1].box, cents) for one in apart] == [True] * is_cell
+
+
 def test_single_digits_in_cells_are_no_cents() -> None:
     page = np.full((90, 400), 255, np.uint8)
     for n in range(8):

@@ -56,6 +56,16 @@ def pooled(opinions: Sequence[Opinion]) -> dict[int, float]:
     return together(shares, [vote for one in opinions for vote in _VOTES[: len(one.shares)]])
 
 
+def said_of(opinions: Sequence[Opinion], amount: int) -> float:
+    """The share that the swept network has for an amount, the geometric mean of its looks.
+
+    1 where no network was swept.
+    """
+    shares = [share.get(amount, 0.0) for one in opinions for share in one.shares[1:]]
+    logs = [math.log(max(share, _LEAST)) for share in shares]
+    return math.exp(sum(logs) / len(logs)) if logs else 1.0
+
+
 def decided(opinions: Sequence[Opinion]) -> bool:
     """Whether the looks so far make further ones needless."""
     return max(pooled(opinions).values(), default=0.0) >= _SURE

@@ -128,7 +128,9 @@ class RecordRule:
         return 1 / (1 + math.exp(-min(max(x, -40.0), 40.0)))
 
 
-SIGNS = ("text_before", "text_after", "within", "no_cents", "plain", "unplaced")
+SIGNS = (
+    "text_before", "text_after", "within", "no_cents", "plain", "unplaced", "zeros", "unsaid",
+)  # fmt: skip
 """Signs that a reading leaves something out, see `service.pipeline.doubts`."""
 
 
@@ -311,8 +313,8 @@ def _doubts(raw: dict[str, Any] | None) -> Doubts | None:
     if raw is None:
         return None
     slope, shift, bias = (float(raw[name]) for name in ("slope", "shift", "bias"))
-    # There are cards that are older than this sign.
-    weights = {"unplaced": 0.0, **raw["weights"]}
+    # There are cards that are older than these signs.
+    weights = {"unplaced": 0.0, "zeros": 0.0, "unsaid": 0.0, **raw["weights"]}
     return Doubts(slope, shift, bias, tuple(float(weights[name]) for name in SIGNS))
 
 

@@ -32,27 +32,40 @@ _LEAST_PIXELS: Final = 6
 _MOST_COUNTED: Final = 3
 # The field map is hardly ever less sure of an amount's place than this.
 _PLACED: Final = 0.8
+# Nor has the swept network often a smaller share for an amount that is read rightly.
+_SAID: Final = 0.5
 _LONG: Final = 4
 
 
 def measure_signs(
-    reading: Interpretation, boxes: NDArray[np.float32], ink: InkImage, place: float = 1.0
+    reading: Interpretation,
+    boxes: NDArray[np.float32],
+    ink: InkImage,
+    place: float = 1.0,
+    said: float = 1.0,
 ) -> tuple[float, ...]:
     """The signs of a reading, one for each of `card.SIGNS`.
 
     boxes: f32 [S, 4] of the symbols read, in pixels of ink; place: how probable the field map holds
-    that the amount is there. text_before, text_after: marks of
-    writing, three at most, that follow on the amount at the distance of letters; within: marks
-    between its symbols that are none of them; no_cents: 1 where no cents are written; plain: 1
-    where four digits or more have neither cents nor any separator; unplaced: how far the place is
-    from a likely one, 1 where the map sees none.
+    that the amount is there; said: the share that the swept network has for it. text_before,
+    text_after: marks of writing, three at most, that follow on the amount at the distance of
+    letters; within: marks between its symbols that are none of them; no_cents: 1 where no cents are
+    written; plain: 1 where four digits or more have neither cents nor any separator; unplaced: how
+    far the place is from a likely one, 1 where the map sees none; zeros: 1 where it begins with a
+    zero and another digit, as what has lost its first digits does; unsaid: how far said is from
+    half.
     """
     before, after, within = _marks_beside(boxes, ink)
     digits = re.sub(r"\D", "", reading.digits)
     cents = digits != "" and abs(reading.amount_minor) == int(digits)
     plain = not cents and len(digits) >= _LONG and not re.search(r"\d[.,]\d", reading.text)
     unplaced = max(0.0, 1 - place / _PLACED)
-    return float(before), float(after), float(within), float(not cents), float(plain), unplaced
+    zeros = re.match(r"\D*0\d", reading.text) is not None
+    unsaid = max(0.0, 1 - said / _SAID)
+    return (
+        *(float(one) for one in (before, after, within, not cents, plain)),
+        unplaced, float(zeros), unsaid,
+    )  # fmt: skip
 
 
 def line_of(boxes: NDArray[np.float32]) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.agreement import decided, pooled, read_as
+from service.pipeline.agreement import decided, pooled, read_as, said_of
 from service.pipeline.automaton import Grammar
 from service.pipeline.card import Calibration
 from service.pipeline.cutlines import Polygon, polygon, polygons
@@ -269,7 +269,8 @@ class ChequeReader:
                     page_seen.ink.rules,
                     filled=sum(map(read.labels.count, _FILLERS)) >= _FILLED,
                 )
-            signs = measure_signs(first, read.boxes, sight.ink, place)
+            said = said_of(looks, first.amount_minor)
+            signs = measure_signs(first, read.boxes, sight.ink, place, said)
             minus = any(trails(one) or leads(one) for one in (first, *_said(looks, amount)))
             struck = is_struck(sight.ink, read.boxes)
             if not wanted.field_only:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.pipeline.agreement import decided, pooled, read_as, together
+from service.pipeline.agreement import decided, pooled, read_as, said_of, together
 
 
 class _Reading:
@@ -29,6 +29,16 @@ class _Opinion:
 def test_one_opinion_stays_what_it_is() -> None:
     assert together([{100: 0.6, 200: 0.3}], [1.0]) == pytest.approx({100: 0.6, 200: 0.3})
     assert together([{}], [1.0]) == {}
+
+
+def test_what_the_swept_network_says_of_an_amount_is_the_mean_of_its_looks() -> None:
+    looks: list[Any] = [
+        _Opinion({100: 0.9}, {100: 0.8}),
+        _Opinion({100: 0.1}, {100: 0.2, 300: 0.7}),
+    ]
+    assert said_of(looks, 100) == pytest.approx(0.4)
+    assert said_of(looks, 200) == pytest.approx(1e-4)
+    assert said_of([_Opinion({100: 0.9})], 100) == 1.0  # type: ignore[list-item]
 
 
 def test_opinions_are_multiplied() -> None:

@@ -149,12 +149,13 @@ def test_a_rule_for_records_is_kept_in_the_card(model: Path) -> None:
 
 
 def test_doubts_are_kept_in_the_card(model: Path) -> None:
-    doubts = Doubts(1.4, 0.9, -6.5, (2.25, 2.0, 0.25, 2.5, 2.0, 0.0))
+    doubts = Doubts(1.4, 0.9, -6.5, (2.25, 2.0, 0.25, 2.5, 2.0, 0.0, 0.0, 0.0))
     write_doubts(model, doubts, {"images": 4000})
     assert load_card(model).doubts == doubts
     raw = json.loads((model / "card.json").read_text())
     assert raw["calibrated_on"]["doubts"] == {"images": 4000}
-    del raw["doubts"]["weights"]["unplaced"]  # of cards that are older
+    for newer in ("unplaced", "zeros", "unsaid"):  # of cards that are older
+        del raw["doubts"]["weights"][newer]
     (model / "card.json").write_text(json.dumps(raw))
     assert load_card(model).doubts == doubts
     del raw["doubts"]["weights"]["plain"]

@@ -77,6 +77,23 @@ def test_cents_and_separators_are_told_from_the_text(
     assert (found["no_cents"], found["plain"]) == (no_cents, plain)
 
 
+@pytest.mark.parametrize(
+    ("text", "zeros"),
+    [("0.50", 0), ("500.00", 0), ("$ 0,50", 0), ("000,51€", 1), ("£ 04,000.18", 1), ("00.93", 1)],
+)
+def test_an_amount_that_begins_with_zeros_may_have_lost_a_digit(text: str, zeros: float) -> None:
+    assert _signs([], replace(READ, text=text))["zeros"] == zeros
+
+
+def test_an_amount_that_the_swept_network_hardly_says_is_doubted() -> None:
+    ink, boxes = _page([])
+    at = SIGNS.index("unsaid")
+    told = [measure_signs(READ, boxes, ink, 1.0, said)[at] for said in (1.0, 0.5, 0.4, 0.1, 0.0)]
+    assert told == sorted(told)
+    assert told[:2] == [0.0, 0.0]
+    assert told[-1] == 1.0
+
+
 def test_no_symbols_have_nothing_beside_them() -> None:
     ink, _ = _page([])
     assert measure_signs(READ, np.zeros((0, 4), np.float32), ink)[:3] == (0.0, 0.0, 0.0)
@@ -84,7 +101,8 @@ def test_no_symbols_have_nothing_beside_them() -> None:
 
 def test_an_amount_where_the_map_sees_no_likely_place_is_doubted() -> None:
     ink, boxes = _page([])
-    told = [measure_signs(READ, boxes, ink, place)[-1] for place in (1.0, 0.9, 0.6, 0.2, 0.0)]
+    at = SIGNS.index("unplaced")
+    told = [measure_signs(READ, boxes, ink, place)[at] for place in (1.0, 0.9, 0.6, 0.2, 0.0)]
     assert told == sorted(told)
     assert told[:2] == [0.0, 0.0]
     assert told[-1] == 1.0
@@ -102,16 +120,15 @@ def test_the_place_of_an_amount_is_the_one_that_it_shares() -> None:
 
 
 def test_what_is_left_of_a_posterior_falls_with_signs() -> None:
-    doubts = Doubts(1.2, 0.5, -6.0, (2.0, 1.0, 1.0, 2.0, 2.0, 1.0))
-    clean = [doubts.believed(p, (0.0,) * 6) for p in (0.0, 0.5, 0.9, 0.999, 1.0)]
+    doubts = Doubts(1.2, 0.5, -6.0, (2.0, 1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 1.0))
+    clean = [doubts.believed(p, (0.0,) * 8) for p in (0.0, 0.5, 0.9, 0.999, 1.0)]
     assert clean == sorted(clean)
     assert clean[-1] < 1
-    assert doubts.believed(0.999, (2.0, 0, 0, 0, 0, 0)) < doubts.believed(
-        0.999, (1.0, 0, 0, 0, 0, 0)
-    )
+    less, more = (doubts.believed(0.999, (one, *(0.0,) * 7)) for one in (1.0, 2.0))
+    assert more < less
 
 
-@pytest.mark.parametrize("weights", [(1.0,), (float("nan"), 0, 0, 0, 0, 0)])
+@pytest.mark.parametrize("weights", [(1.0,), (float("nan"), *(0,) * 7)])
 def test_doubts_need_a_finite_weight_for_each_sign(weights: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="doubts"):
         Doubts(1.0, 0.0, -4.0, weights)

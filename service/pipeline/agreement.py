@@ -57,9 +57,9 @@ def pooled(opinions: Sequence[Opinion]) -> dict[int, float]:
 
 
 def said_of(opinions: Sequence[Opinion], amount: int) -> float:
-    """The share that the swept network has for an amount, the geometric mean of its looks.
+    """The share in [0, 1] that the swept network has for an amount: its looks' geometric mean.
 
-    1 where no network was swept.
+    amount: in minor units. 1 where no network was swept.
     """
     shares = [share.get(amount, 0.0) for one in opinions for share in one.shares[1:]]
     logs = [math.log(max(share, _LEAST)) for share in shares]

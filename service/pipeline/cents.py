@@ -203,7 +203,10 @@ def split_cents_cell(
 
 
 def _is_sign(before: list[Box], cents: Box) -> bool:
-    """Whether all marks before a cell but one are low, and that is higher than what it holds."""
+    """Whether all marks before a cell but one are low, and that is higher than what it holds.
+
+    Boxes are x0, y0, x1, y1 in pixels of the page; cents: about what the cell holds.
+    """
     high = cents[3] - cents[1]
     heights = [y1 - y0 for _, y0, _, y1 in before if y1 - y0 >= _CELL_DIGIT * high]
     return len(heights) == 1 and heights[0] > _CELL_SIGN * high

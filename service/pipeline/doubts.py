@@ -62,10 +62,7 @@ def measure_signs(
     unplaced = max(0.0, 1 - place / _PLACED)
     zeros = re.match(r"\D*0\d", reading.text) is not None
     unsaid = max(0.0, 1 - said / _SAID)
-    return (
-        *(float(one) for one in (before, after, within, not cents, plain)),
-        unplaced, float(zeros), unsaid,
-    )  # fmt: skip
+    return tuple(map(float, (before, after, within, not cents, plain, unplaced, zeros, unsaid)))
 
 
 def line_of(boxes: NDArray[np.float32]) -> tuple[float, float, float]:

@@ -42,8 +42,8 @@ CLOSER: Final = 2
 """How many closer looks at an amount there are beside the first."""
 
 # How much stronger than its surroundings all is made in the larger one, and how far those reach, as
-# the standard deviation of a Gaussian in heights of the amount (unsharp masking); in pixels of a
-# smaller image at least.
+# the standard deviation of a Gaussian in heights of the amount (unsharp masking). No image is made
+# smaller for it than leaves so many pixels of that.
 _STRONGER: Final = 1.5
 _SURROUNDINGS: Final = 0.06
 _LEAST_REACH: Final = 4.0
@@ -112,15 +112,17 @@ def closer_looks(
 
 
 def _sharper(grey: NDArray[np.uint8], high: float) -> NDArray[np.uint8]:
-    """A grey image, u8 [H, W], with strokes set off from what is around; high: px of the amount."""
+    """A grey image, u8 [H, W], with strokes set off from what is around, of the same shape.
+
+    high: px, of the amount.
+    """
     height, width = grey.shape
     reach = max(_SURROUNDINGS * high, 0.5)
     # What a blur costs grows with its reach: a wide one is that of a smaller image.
     step = max(1, int(reach / _LEAST_REACH))
     size = (-(-width // step), -(-height // step))
-    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA) if step > 1 else grey
-    soft = cv2.GaussianBlur(small, (0, 0), reach / step)
-    soft = cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR) if step > 1 else soft
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    soft = cv2.resize(cv2.GaussianBlur(small, (0, 0), reach / step), (width, height))
     return np.asarray(cv2.addWeighted(grey, 1 + _STRONGER, soft, -_STRONGER, 0), np.uint8)
 
 

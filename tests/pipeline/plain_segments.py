@@ -458,7 +458,7 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
     groups = dict.fromkeys(whole_components(held), 0.0) | _groups(cuts)
     a, b = np.array(sorted(groups), np.int32).T
     kept = plausible(held, a, b, LINE_SIZE)
-    if not _lead_through(a[kept], b[kept], len(cuts.boxes)):
+    if not lead_through(a[kept], b[kept], len(cuts.boxes)):
         kept = plausible(held, a, b, LINE_SIZE, middles=True)
     a, b = a[kept], b[kept]
     inner = [groups[group] for group in zip(a.tolist(), b.tolist(), strict=True)]
@@ -491,8 +491,8 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
     )
 
 
-def _lead_through(first: NDArray[np.int32], last: NDArray[np.int32], count: int) -> bool:
-    """Whether groupings, in order of the first, lead from the first piece to the last."""
+def lead_through(first: NDArray[np.int32], last: NDArray[np.int32], count: int) -> bool:
+    """Whether steps from `first` to `last`, in order of the first, lead from 0 to `count`."""
     reached = {0}
     for a, b in zip(first.tolist(), last.tolist(), strict=True):
         if a in reached:

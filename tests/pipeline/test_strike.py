@@ -78,7 +78,7 @@ def _sevens(*bars: tuple[int, int]) -> NDArray[np.uint8]:
 def test_two_characters_are_struck_out_by_what_stands_out_at_both_sides() -> None:
     wide = np.array([[40, 40, 95, 92], [95, 40, 160, 92]], np.float32)
     assert _is_struck(_sevens((40, 160)), wide)
-    # Nor are they by bars of their own, or by a line that only begins before them.
+    # Bars of their own do not, nor does a line that only begins before them.
     crossed = np.array([[58, 40, 94, 92], [104, 40, 142, 92]], np.float32)
     assert not _is_struck(_sevens((60, 94), (104, 140)), crossed)
     assert not _is_struck(_sevens((60, 142)), crossed)

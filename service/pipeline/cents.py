@@ -191,8 +191,10 @@ def split_cents_cell(
         if y0 < box[3] and y1 > box[1] and y1 - y0 >= _CELL_DIGIT * core
     ]
     # The last one may be the side of the whole frame.
+    end = page[0]
     for left, _, right, _ in sorted(inside, reverse=True):
-        cents = _cell_after(right, tall, core)
+        cents = _cell_after(right, [one for one in tall if one[0] < end], core)
+        end = left
         if cents is not None and not _is_sign([one for one in near if one[2] <= left + 1], cents):
             air = max(1, round(0.04 * core))
             x0, y0, x1, y1 = cents

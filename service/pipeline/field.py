@@ -141,11 +141,18 @@ def fields_of(
     seen = [one for place in places.seen for one in _as_seen(place, places)]
     penalties = field_penalties(places.features, weights)
     chosen = choose(places, penalties, most, [one.zones[0].box for one in seen])
-    found = sorted([*seen, *chosen], key=attrgetter("penalty"))
-    whole = [one for one in found if len(one.zones) == 1][:_MOST_SPLIT]
+    # What the map takes for cents it may part in another place than a rule does.
+    undivided = [
+        replace(_as_seen(place, places)[-1], penalty=_seen_penalty(place)) for place in places.seen
+    ]
+    whole = sorted([*undivided, *chosen], key=attrgetter("penalty"))[:_MOST_SPLIT]
     page = places.page
     apart = [two for one in whole for two in _with_cents_apart(one, places.marks, rules, page)]
-    return sorted([*found, *apart], key=attrgetter("penalty"))[:most]
+    return sorted([*seen, *chosen, *apart], key=attrgetter("penalty"))[:most]
+
+
+def _seen_penalty(place: SeenPlace) -> float:
+    return -math.log(max(place.probability, _LEAST_SEEN))
 
 
 def _as_seen(place: SeenPlace, places: Places) -> list[FieldCandidate]:
@@ -153,7 +160,7 @@ def _as_seen(place: SeenPlace, places: Places) -> list[FieldCandidate]:
 
     Without cents of their own, what is held for them is the amount's where it adjoins.
     """
-    penalty = -math.log(max(place.probability, _LEAST_SEEN))
+    penalty = _seen_penalty(place)
     amount = _about(place.box, places)
     none = np.zeros(len(FEATURES), np.float32)
     if place.cents is None or not _follows(place.cents, place.box):

@@ -63,6 +63,10 @@ _SURE_OF_AMOUNT = 0.98
 _LIKELIER = 3.0
 # In heights of a field, what is too narrow for a digit.
 _DIGIT = 0.35
+# A field that is so many times as high as one within it is another line's; and the most that what a
+# field leaves out of the amount is held against it, nats.
+_LARGER = 2.0
+_MOST_LEFT_OUT = 6.0
 # No symbol is wider, columns of a strip.
 _WIDEST = 0.8 * STRIP_SIZE
 # Amounts whose paths are so much dearer than the best are not looked for: there is no chance of
@@ -271,7 +275,8 @@ class Eye:
         outputs = [sight.swept[index][1] for index in fields]
         clock.lap("sweep")
         own = self._constrained(grammar)
-        graph, everything = weighed(swept_lattice(outputs, fields), sight.fields, own)
+        candidates = _without_the_rest(sight, fields)
+        graph, everything = weighed(swept_lattice(outputs, fields), candidates, own)
         found = tuple(best(graph.lattice, own, number, distinct="amount", within=_FAR))
         amounts = list(dict.fromkeys([*(one.amount_minor for one in found), *read]))
         spelled = forward_of_amounts(graph.lattice, own, amounts)
@@ -421,6 +426,47 @@ def _is_of(other: FieldCandidate, first: FieldCandidate) -> bool:
         return False
     room = _DIGIT * min(a[3] - a[1], b[3] - b[1])
     return b[0] >= a[0] - room and other.zones[-1].box[2] <= first.zones[-1].box[2] + room
+
+
+def _without_the_rest(sight: Sight, read: Sequence[int]) -> list[FieldCandidate]:
+    """All fields of a look, those within others that were read dearer by what they leave out.
+
+    read: the numbers of those that were swept over. A field that ends within an amount reads the
+    rest of it as nothing, and what the wider strip says there is the penalty of that.
+    """
+    fields = list(sight.fields)
+    for number in read:
+        one = sight.fields[number]
+        left, right = one.zones[0].box[0], one.zones[-1].box[2]
+        silences = [
+            _silence_beyond(*sight.swept[other], left, right)
+            for other in read
+            if _is_within(one, sight.fields[other])
+        ]
+        if silences:
+            fields[number] = replace(one, penalty=one.penalty + min(max(silences), _MOST_LEFT_OUT))
+    return fields
+
+
+def _is_within(one: FieldCandidate, other: FieldCandidate) -> bool:
+    """Whether a field is a part of another, which goes on where it ends, and is of its size."""
+    a, b = one.zones[0].box, other.zones[0].box
+    alike = b[3] - b[1] <= _LARGER * (a[3] - a[1])
+    return alike and _is_of(one, other) and not _is_of(other, one)
+
+
+def _silence_beyond(
+    strip: Strip, outputs: NDArray[np.float32], left: float, right: float
+) -> float:
+    """The penalty of no symbol of a strip being before or behind a place.
+
+    outputs: as in `SweptNetwork.outputs`; left, right: where the place begins and ends, working
+    pixels.
+    """
+    middle = np.rint((np.arange(len(outputs)) + 0.5) * COLUMNS).astype(np.int32)
+    boxes = strip.boxes(middle, middle)
+    x = (boxes[:, 0] + boxes[:, 2]) / 2
+    return float(outputs[(x < left) | (x > right), -1].sum())
 
 
 def enough_fields(fields: list[FieldCandidate]) -> list[FieldCandidate]:

@@ -239,6 +239,18 @@ def test_a_rule_no_higher_than_the_digits_parts_no_cents() -> None:
         assert len(_locate(page, rules, field_only=True)) == found
 
 
+def test_a_cell_ends_where_the_frame_does() -> None:
+    page = np.full((90, 400), 255, np.uint8)
+    _put(page, "5", 100, 60)
+    cents = _put(page, "67", 160, 60)
+    _put(page, "PAY TO", cents[2] + 18, 60)
+    sides = [[148, 5, 150, 85, 1], [cents[2] + 8, 5, cents[2] + 11, 85, 1]]
+    for rules, found in ((sides, [True]), (sides[:1], [])):
+        parted = _locate(page, np.array(rules, np.int32), field_only=True)
+        cells = [one.zones[1].box for one in parted if len(one.zones) == 2]
+        assert [_covers(cell, cents) for cell in cells] == found
+
+
 @pytest.mark.parametrize(
     ("before", "size", "is_cell"), [("$", 1.6, False), ("5", 1.0, True), ("$5", 1.6, True)]
 )
@@ -380,6 +392,23 @@ def test_cents_that_are_seen_apart_are_a_zone() -> None:
     both = [one for one in found if [zone.kind for zone in one.zones] == ["amount", "cents"]]
     assert both[0].penalty == pytest.approx(-math.log(0.95 * 0.9))
     assert both[0].zones[1].box[0] > both[0].zones[0].box[2]
+
+
+def test_a_place_with_cents_is_parted_at_the_side_of_their_cell_too() -> None:
+    places = _runs_of_a_cheque()
+    x0, y0, x1, y1 = fields_of(places, NO_RULES)[0].zones[0].box
+    marks = [box for box in places.marks.boxes.tolist() if x0 <= box[0] and box[2] <= x1]
+    own = [box for box in marks if box[1] >= y0 and box[3] <= y1]
+    x0, end, side = own[1][0], own[-3][2], own[-2][0] - 3
+    rules = np.array([[side, y0 - 9, side + 2, y1 + 9, 1]], np.int32)
+    cents = (float(own[-2][0]), float(y0), float(x1), float(y1))
+    seen = SeenPlace((float(x0), float(y0), float(end), float(y1)), 0.95, cents, 0.97)
+    apart = [one for one in fields_of(replace(places, seen=(seen,)), rules) if len(one.zones) == 2]
+    assert any(
+        abs(one.zones[0].box[0] - x0) <= 3 and one.zones[0].box[2] == side
+        and one.penalty < -math.log(0.95)
+        for one in apart
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("cents", [(300.0, 300.0, 400.0, 330.0), (300.0, 380.0, 480.0, 410.0)])

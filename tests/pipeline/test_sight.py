@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from service.pipeline.card import RUBBISH
 from service.pipeline.field import Box, FieldCandidate, Zone
 from service.pipeline.image import load_cheque
 from service.pipeline.ink import extract_ink
@@ -13,6 +14,7 @@ from service.pipeline.sight import (
     Opinion,
     _counting,
     _stands_alone,
+    _without_the_rest,
     enough_fields,
 )
 from service.settings import load_settings
@@ -86,6 +88,24 @@ def test_raised_cents_become_a_zone_of_their_own() -> None:
 def test_cents_on_the_line_stay_there() -> None:
     eye, whole = _opinion("1,234.56")
     assert eye.parted(whole, eye.grammar(None, None), Clock({}), 5) is whole
+
+
+@pytest.mark.parametrize(("figures", "most"), [(2, 6.0), (0, 0.0)])
+def test_what_a_field_leaves_out_of_a_wider_one_is_held_against_it(
+    figures: int, most: float
+) -> None:
+    eye, whole = _opinion("71,234.56")
+    assert whole.said is not None
+    sight, grammar, clock = whole.seen.sight, eye.grammar(None, None), Clock({})
+    boxes, _ = whole.said.written(whole.said.found[0], eye.card.labels.index(RUBBISH))
+    rest = _field((int(boxes[figures, 0]), 0, 360, 70), 0.0)
+    sight.fields = [*sight.fields, rest]
+    eye._read(sight, [0, len(sight.fields) - 1], grammar, clock)
+    both = eye.opinion(eye._seen(sight, grammar, clock, 5), grammar, clock, 5)
+    dearer = _without_the_rest(sight, [0, len(sight.fields) - 1])
+    assert dearer[0] is sight.fields[0]
+    assert dearer[-1].penalty == pytest.approx(most, abs=0.3)
+    assert max(both.shares[1], key=both.shares[1].__getitem__) == 7123456
 
 
 def test_symbols_that_were_said_stand_about_where_their_segments_are() -> None:

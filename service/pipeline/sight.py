@@ -455,17 +455,13 @@ def _is_within(one: FieldCandidate, other: FieldCandidate) -> bool:
     return alike and _is_of(one, other) and not _is_of(other, one)
 
 
-def _silence_beyond(
-    strip: Strip, outputs: NDArray[np.float32], left: float, right: float
-) -> float:
+def _silence_beyond(strip: Strip, outputs: NDArray[np.float32], left: float, right: float) -> float:
     """The penalty of no symbol of a strip being before or behind a place.
 
     outputs: as in `SweptNetwork.outputs`; left, right: where the place begins and ends, working
     pixels.
     """
-    middle = np.rint((np.arange(len(outputs)) + 0.5) * COLUMNS).astype(np.int32)
-    boxes = strip.boxes(middle, middle)
-    x = (boxes[:, 0] + boxes[:, 2]) / 2
+    x = strip.across((np.arange(len(outputs)) + 0.5) * COLUMNS)
     return float(outputs[(x < left) | (x > right), -1].sum())
 
 

@@ -57,16 +57,29 @@ class Strip:
 
         left, right: i32 [N]. Each box is of the zone that its middle is in.
         """
-        starts = [start for start, _, _ in self.parts]
-        zones = np.searchsorted(starts, (left + right) / 2, side="right") - 1
         boxes = np.zeros((len(left), 4), np.float32)
-        for row, number in enumerate(np.maximum(zones, 0).tolist()):
+        for row, number in enumerate(self._zones((left + right) / 2).tolist()):
             start, x, line = self.parts[number]
             ends = x + (np.array([left[row], right[row]]) - start) / _SCALE
             high = line.centre + np.array([-0.5, 0.5]) * LINE_SIZE
             corners = np.array([[a, b, 1.0] for a in ends for b in high]) @ line.to_working.T
             boxes[row] = (*corners.min(axis=0), *corners.max(axis=0))
         return boxes
+
+    def across(self, columns: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Where columns, [N], are in the middle of their lines: x, f64 [N], working pixels."""
+        x = np.zeros(len(columns))
+        zones = self._zones(columns)
+        for number, (start, first, line) in enumerate(self.parts):
+            own = zones == number
+            scale, lean, shift = line.to_working[0]
+            x[own] = scale * (first + (columns[own] - start) / _SCALE) + lean * line.centre + shift
+        return x
+
+    def _zones(self, columns: NDArray[np.floating]) -> NDArray[np.intp]:
+        """The number of the zone that each column is in."""
+        starts = [start for start, _, _ in self.parts]
+        return np.maximum(np.searchsorted(starts, columns, side="right") - 1, 0)
 
 
 def strip_of(lines: Sequence[Line], darkness: NDArray[np.uint8]) -> Strip:

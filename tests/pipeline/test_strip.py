@@ -49,6 +49,14 @@ def test_zones_stand_apart_and_lead_back_each_to_its_own() -> None:
     assert boxes[1, 0] > 450
 
 
+def test_columns_are_in_the_middle_of_boxes_around_them() -> None:
+    first, second = _line("180", 1.6, 40), _line("50", 1.0, 500)
+    strip = strip_of([first[0], second[0]], np.maximum(first[1], second[1]))
+    columns = np.arange(2, strip.layers.shape[2] - 2, 5, dtype=np.int32)
+    boxes = strip.boxes(columns - 2, columns + 2)
+    assert np.allclose(strip.across(columns), boxes[:, [0, 2]].mean(axis=1), atol=1e-3)
+
+
 def test_no_ink_has_no_width() -> None:
     strip = strip_of([], np.zeros((140, 700), np.uint8))
     assert strip.layers.shape == (LAYERS, STRIP_HEIGHT, 0)

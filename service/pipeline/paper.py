@@ -2,8 +2,8 @@
 
 An amount on such a paper reads as surely as a cheque's. But a cheque is wider than high, has one
 amount, and that stands out: most print of a form is small, while figures in a letter or a statement
-are as large as its text, and in a list or a grid of cells others stand above and below them. A sign
-in a photograph has little beside it.
+are as large as its text, in a list or a grid of cells others stand above and below them, and those
+of a total stand below its entries. A sign in a photograph has little beside it.
 """
 
 from typing import Final
@@ -35,6 +35,9 @@ _FIGURES: Final = 2
 _HEIGHT: Final = (0.6, 1.35)
 _END: Final = 0.6
 _NEXT_ROW: Final = 0.7
+# The entries above a total are smaller than it; the next row is so near, and no nearer.
+_ENTRY: Final = (0.45, 0.9)
+_NEAR_ROW: Final = (0.4, 2.5)
 # What counts for one rule, how far a cell's lower side is below the amount, how much of the amount
 # it runs along, or a part of it that is between the cell's other sides, how far the ends of other
 # sides are from its own, in heights of the amount.
@@ -74,6 +77,7 @@ def is_other_paper(
     return (
         (not filled and size < _LEAST * usual and (cells != 1 or text > _MUCH))
         or rows_beside(amount, places) >= _ROWS
+        or entries_above(amount, places) >= _ROWS
         or cells >= _CELLS
     )
 
@@ -81,18 +85,42 @@ def is_other_paper(
 def rows_beside(amount: NDArray[np.floating], places: Places) -> int:
     """How many other rows of a page have a word that is like an amount and ends where it does."""
     size, top, bottom = line_of(amount)
+    upper, lower = _figures_at_its_end(amount, places, _HEIGHT)
+    beside = (upper > bottom - 0.3 * size) | (lower < top + 0.3 * size)
+    return len(_apart((upper + lower)[beside] / 2, _NEXT_ROW * size))
+
+
+def entries_above(amount: NDArray[np.floating], places: Places) -> int:
+    """How many rows on top of each other, the lowest right above an amount, have a word of smaller
+    figures that ends where it does: what it is the total of."""
+    size, top, bottom = line_of(amount)
+    upper, lower = _figures_at_its_end(amount, places, _ENTRY)
+    above = lower < top + 0.3 * size
+    nearest, furthest = _NEAR_ROW
+    rows = _apart((upper + lower)[above] / 2, nearest * size)
+    steps = np.diff(np.append(rows, (top + bottom) / 2))[::-1]
+    return int(np.argmin(np.append(steps <= furthest * size, False)))
+
+
+def _figures_at_its_end(
+    amount: NDArray[np.floating], places: Places, heights: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The upper and lower sides, f64 [W] each, of words of figures that end where an amount does.
+
+    heights: between which theirs are, in heights of the amount.
+    """
+    size, _, _ = line_of(amount)
     end = float(amount[:, 2].max())
     held = places.marks.word[places.marks.word >= 0]
     count = np.bincount(held, minlength=len(places.words))
     upper, right, lower = places.words[:, 1:].T.astype(np.float64)
     alike = (
         (count >= _FIGURES)
-        & (lower - upper > _HEIGHT[0] * size)
-        & (lower - upper < _HEIGHT[1] * size)
+        & (lower - upper > heights[0] * size)
+        & (lower - upper < heights[1] * size)
         & (np.abs(right - end) < _END * size)
-        & ((upper > bottom - 0.3 * size) | (lower < top + 0.3 * size))
     )
-    return len(_apart((upper + lower)[alike] / 2, _NEXT_ROW * size))
+    return upper[alike], lower[alike]
 
 
 def cells_with(amount: NDArray[np.floating], rules: NDArray[np.int32]) -> int:

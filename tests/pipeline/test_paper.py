@@ -11,7 +11,7 @@ from service.pipeline.card import SIGNS
 from service.pipeline.field import find_places
 from service.pipeline.field_map import FieldMap
 from service.pipeline.ink import HORIZONTAL, VERTICAL, extract_ink
-from service.pipeline.paper import cells_with, is_other_paper
+from service.pipeline.paper import cells_with, entries_above, is_other_paper
 from service.pipeline.reader import ChequeReader
 from service.settings import load_settings
 
@@ -125,6 +125,33 @@ def test_an_amount_with_hardly_anything_beside_it_is_no_cheque() -> None:
     places = find_places(extract_ink(page))
     assert places is not None
     assert not is_other_paper(amount, places, none)
+
+
+@pytest.mark.parametrize(
+    ("rows", "entries"),
+    [
+        ((190, 220, 250), 3),
+        ((160, 190, 220, 250), 4),
+        ((250,), 1),
+        ((40, 70, 250), 1),  # a number and a code at the top of a cheque
+        ((100, 130, 160), 0),
+        ((350, 380, 410), 0),  # below it
+    ],
+)
+def test_a_total_has_smaller_figures_right_above_it(rows: tuple[int, ...], entries: int) -> None:
+    page = _sheet(1200, 540)
+    for row in range(8):
+        _print(page, "book, two copies", 100, 60 + 60 * row, 0.6)
+    for row in rows:
+        _print(page, "81,07", 1000, row, 0.75, right=True)
+    _print(page, AMOUNT, 1000, 300, 1.3, right=True)
+    wide, high = cv2.getTextSize(AMOUNT, FONT, 1.3, 2)[0]
+    amount = np.array([[1000 - wide, 300 - high, 1000, 300]], np.float32)
+    places = find_places(extract_ink(page))
+    assert places is not None
+    assert entries_above(amount, places) == entries
+    none = np.zeros((0, 5), np.int32)
+    assert is_other_paper(amount, places, none) is (entries >= 3)
 
 
 def test_a_line_that_is_filled_with_stars_may_be_as_small_as_other_print() -> None:

@@ -1,5 +1,6 @@
 """Papers with an amount on them that are no cheques, drawn."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -225,3 +226,18 @@ def test_where_the_map_sees_no_amount_none_is_accepted(monkeypatch: pytest.Monke
     assert (reading.decision, reading.reject_reason) == ("reject", "no_amount_found")
     assert reading.amount_minor == 205000
     assert reading.signs[SIGNS.index("unplaced")] == 1.0
+
+
+@pytest.mark.parametrize(("probability", "reason"), [(0.45, "no_amount_found"), (0.55, None)])
+def test_none_is_accepted_where_the_map_does_not_hold_it_for_likelier_than_not(
+    monkeypatch: pytest.MonkeyPatch, probability: float, reason: str | None
+) -> None:
+    places = FieldMap.places
+    monkeypatch.setattr(
+        FieldMap,
+        "places",
+        lambda seen: [replace(one, probability=probability) for one in places(seen)],
+    )
+    reader = ChequeReader(load_settings().model_dir)
+    page = (Path(__file__).parents[2] / "samples" / "us-personal-04.tif").read_bytes()
+    assert reader.read(page).reject_reason == reason

@@ -138,12 +138,14 @@ def fields_of(
     weights: NDArray[np.float32] | None = None,
 ) -> list[FieldCandidate]:
     """Candidate fields among the places of a page; arguments as in `locate_fields`."""
-    seen = [one for place in places.seen for one in _as_seen(place, places)]
+    as_seen = [_as_seen(place, places) for place in places.seen]
+    seen = [one for each in as_seen for one in each]
     penalties = field_penalties(places.features, weights)
     chosen = choose(places, penalties, most, [one.zones[0].box for one in seen])
-    # What the map takes for cents it may part in another place than a rule does.
+    # Where the map sees the cents begin is not always where a rule parts them.
     undivided = [
-        replace(_as_seen(place, places)[-1], penalty=_seen_penalty(place)) for place in places.seen
+        replace(each[-1], penalty=_seen_penalty(place))
+        for each, place in zip(as_seen, places.seen, strict=True)
     ]
     whole = sorted([*undivided, *chosen], key=attrgetter("penalty"))[:_MOST_SPLIT]
     page = places.page

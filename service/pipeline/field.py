@@ -154,6 +154,7 @@ def fields_of(
 
 
 def _seen_penalty(place: SeenPlace) -> float:
+    """-log of how probable a place is, nats."""
     return -math.log(max(place.probability, _LEAST_SEEN))
 
 

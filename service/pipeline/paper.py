@@ -92,7 +92,10 @@ def rows_beside(amount: NDArray[np.floating], places: Places) -> int:
 
 def entries_above(amount: NDArray[np.floating], places: Places) -> int:
     """How many rows on top of each other, the lowest right above an amount, have a word of smaller
-    figures that ends where it does: what it is the total of."""
+    figures that ends where it does: what it is the total of.
+
+    amount: [S, 4], boxes of its symbols in pixels of the page, one at least.
+    """
     size, top, bottom = line_of(amount)
     upper, lower = _figures_at_its_end(amount, places, _ENTRY)
     above = lower < top + 0.3 * size
@@ -107,7 +110,8 @@ def _figures_at_its_end(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The upper and lower sides, f64 [W] each, of words of figures that end where an amount does.
 
-    heights: between which theirs are, in heights of the amount.
+    amount: [S, 4]; all in pixels of the page. heights: between which theirs are, in heights of the
+    amount.
     """
     size, _, _ = line_of(amount)
     end = float(amount[:, 2].max())

@@ -456,10 +456,10 @@ def _is_within(one: FieldCandidate, other: FieldCandidate) -> bool:
 
 
 def _silence_beyond(strip: Strip, outputs: NDArray[np.float32], left: float, right: float) -> float:
-    """The penalty of no symbol of a strip being before or behind a place.
+    """The penalty, nats, of no symbol of a strip being before or behind a place.
 
-    outputs: as in `SweptNetwork.outputs`; left, right: where the place begins and ends, working
-    pixels.
+    outputs: f32 [T, K + 1], as in `SweptNetwork.outputs`; left, right: where the place begins and
+    ends, x in working pixels.
     """
     x = strip.across((np.arange(len(outputs)) + 0.5) * COLUMNS)
     return float(outputs[(x < left) | (x > right), -1].sum())

@@ -77,7 +77,7 @@ class Strip:
         return x
 
     def _zones(self, columns: NDArray[np.floating]) -> NDArray[np.intp]:
-        """The number of the zone that each column is in."""
+        """The number of the zone that each column, [N], is in; [N]."""
         starts = [start for start, _, _ in self.parts]
         return np.maximum(np.searchsorted(starts, columns, side="right") - 1, 0)
 

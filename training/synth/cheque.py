@@ -46,6 +46,8 @@ Box = tuple[int, int, int, int]
 Writer = Callable[[np.random.Generator, WrittenAmount, float], InkLayer]
 
 _PAPERS = {"letter": letter, "receipt": receipt, "slip": slip, "statement": statement}
+# What a person has to be able to read all of.
+_READ = ("cheque", "negative")
 _OTHER_PAGES = ("back", *_PAPERS, "photo", "noise")
 KINDS = ("cheque", "blank", "void", "negative", "struck", *_OTHER_PAGES)
 """What make_cheque can make: a cheque to be read, and things that must not be accepted."""
@@ -638,7 +640,8 @@ def make_cheque(
 ) -> SyntheticCheque:
     """Make one synthetic cheque; the same arguments give the same cheque.
 
-    One that is to be read is made anew where a person could not read all of its amount.
+    One whose amount is to be read, or to be seen as a negative one, is made anew where a person
+    could not read all of it.
     hand: writes the amounts that are by hand, at a digit height in pixels; None: hand-like fonts.
     layout: a name of FORMS, way: one of WAYS, dpi: the page's resolution; None draws them.
     kind: one of KINDS. split: the part of the machine fonts to print amounts with. bitonal: the
@@ -655,7 +658,7 @@ def make_cheque(
         cheque = _attempt(rng, hand, layout, kind, way, dpi, split, bitonal, machine)
         # A black and white picture is scanned again instead.
         shown = bitonal or shows_all(cheque.image, cheque.owner, len(cheque.character_boxes))
-        if kind != "cheque" or shown:
+        if kind not in _READ or shown:
             break
     return cheque
 

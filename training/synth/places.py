@@ -66,9 +66,12 @@ class Front:
         """Place a patch with a gap (px, below 0 they overlap) behind what is written.
 
         tuck: 1 moves characters into each other's hollows, 0 keeps their boxes apart.
-        Returns (x of the patch, first ink column, column after the last).
+        Returns (x of the patch, first ink column, column after the last). One without ink takes no
+        room.
         """
         ink = coverage > min(60, int(coverage.max()) // 2)
+        if not ink.any():
+            return self.right, self.right, self.right
         has = ink.any(axis=1)
         begins = np.where(has, ink.argmax(axis=1), _FAR)
         ends = np.where(has, coverage.shape[1] - ink[:, ::-1].argmax(axis=1), -_FAR)

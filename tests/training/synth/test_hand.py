@@ -14,6 +14,7 @@ from training.synth.amounts import Part, WrittenAmount, sample_amount, text_of
 from training.synth.bank import SLASHED, GlyphBank
 from training.synth.hand import HandWriter
 from training.synth.ink import InkLayer
+from training.synth.places import Front
 from training.synth.printed import Printer
 
 DATA = os.environ.get(VARIABLE, "")
@@ -194,6 +195,14 @@ def test_some_hands_begin_large_and_some_grow_smaller(writer: HandWriter) -> Non
     assert 0.95 < np.median(first) < 1.1
     assert 0.03 < np.mean(np.array(last) < 0.8) < 0.25
     assert 0.95 < np.median(last) < 1.05
+
+
+def test_what_left_no_ink_takes_no_room() -> None:
+    front = Front(20.0, 5)
+    ink = np.full((20, 10), 255, np.uint8)
+    _, _, end = front.place(ink, -20, 2.0, 20.0, 0.0)
+    assert front.place(np.zeros((8, 30), np.uint8), -8, 2.0, 20.0, 0.5) == (end, end, end)
+    assert front.place(ink, -20, 2.0, 20.0, 0.0)[1] == end + 2
 
 
 def test_slashed_zeros_are_kept_apart() -> None:

@@ -21,7 +21,7 @@ _FLAT: Final = 1.2
 _NEAR: Final = 0.8
 # A machine leaves a space.
 _SPACE: Final = 1.3
-_LEVEL: Final = (0.25, 0.8)
+_LEVEL: Final = (0.2, 0.8)
 # Below its level a dash is as thick as a stroke, or it is a rest of a ruled line.
 _LOWEST: Final = 0.97
 _STROKE: Final = 0.08
@@ -35,9 +35,11 @@ _THIN_LONG: Final = 0.15
 # As high, what was read as a sign's point is a dash with what it touches.
 _NO_POINT: Final = 0.5
 _SOLID: Final = 60
-# So dark, of what strokes are, is a pale dash; and how many marks may be near, itself among them.
-_PALE: Final = 0.4
+# So dark, of what strokes are, is a pale dash; and how many marks may be near, itself among them,
+# that are no specks: as large as this, in heights.
+_PALE: Final = 0.25
 _CROWD: Final = 2
+_SPECK: Final = 0.1
 _FILLED = re.compile(r"[-=*#/x]$")
 _TRAILS = re.compile(r"(\D*[|])?[^-=*#x+|]*[., ]\d\d ?-")
 _LEADS = re.compile(r"[^-=*#x+\d]*-[^-=\d]*\d[^-=]*")
@@ -49,7 +51,7 @@ _ON_RULE: Final = 0.15
 _FROM_RULE: Final = 0.5
 # Both strokes of an "=" are together higher or, run into one, not so many times as wide as high;
 # and no further apart, in heights.
-_ONE_STROKE: Final = 0.2
+_ONE_STROKE: Final = 0.25
 _STROKE_LONG: Final = 1.8
 _STROKES_APART: Final = 0.5
 # A dash before a currency sign is shorter than what is left of a line that leads there. How far
@@ -149,12 +151,15 @@ def stands_beside(
         lone = len(after) == 1 or after[1, 0] > after[0, 2] + _BEFORE * own
         near = after[0, 0] <= right + _NEAR * size
         return bool(lone and near) and _CENTS.search(reading.text) is not None
-    if _CENTS.search(reading.text) and _letters_follow(others, right, top, size):
+    if _CENTS.search(reading.text) and (
+        _letters_follow(others, right, top, size)
+        or _is_pale(ink, boxes, right, top, size, after=True)
+    ):
         return True
     others = np.concatenate([others, boxes[:first].astype(np.float64)])
     if _lone(dashes, others, left, _BEFORE * size):
         return True
-    if _is_pale_before(ink, boxes, left, top, size):
+    if _is_pale(ink, boxes, left, top, size, after=False):
         return True
     # Before a currency sign, be it read or not, the line that leads to it may end as well.
     ends = others[others[:, 2] <= left]
@@ -164,27 +169,38 @@ def stands_beside(
     return _before_sign(dashes, others, signs, size)
 
 
-def _is_pale_before(
-    ink: InkImage, boxes: NDArray[np.float32], left: float, top: float, size: float
+def _is_pale(
+    ink: InkImage, boxes: NDArray[np.float32], edge: float, top: float, size: float, *, after: bool
 ) -> bool:
-    """Whether a dash too pale to be ink stands right before the figures, next to nothing else.
+    """Whether a dash too pale to be ink stands right beside the figures, next to nothing else.
 
-    boxes: f32 [S, 4] of the symbols read; left: where the figures begin; top, size: of the line.
-    All in pixels of ink.
+    boxes: f32 [S, 4] of the symbols read; edge: where the figures begin, or with `after` end; top,
+    size: of the line. All in pixels of ink.
     """
-    x0, y0 = max(0, int(left - _AROUND * size)), max(0, int(top - size / 2))
+    y0, around = max(0, int(top - size / 2)), round(_AROUND * size)
     rows = slice(y0, math.ceil(top + 1.5 * size))
-    read = slice(x0, math.ceil(boxes[:, 2].max()))
+    read = slice(max(0, int(boxes[:, 0].min())), math.ceil(boxes[:, 2].max()))
     strokes = ink.darkness[rows, read][ink.ink[rows, read] > _SOLID]
     if not len(strokes):
         return False
-    before = ink.darkness[rows, x0 : math.ceil(left + size / 2)]
-    marks = _boxes(before > _PALE * percentile(strokes[None], 50), (x0, y0))
+    inner = math.ceil(size / 2)
+    ends = (
+        (round(edge) - inner, round(edge) + around)
+        if after
+        else (round(edge) - around, round(edge) + inner)
+    )
+    x0, x1 = (min(max(end, 0), ink.darkness.shape[1]) for end in ends)
+    dark = ink.darkness[rows, x0:x1] > _PALE * percentile(strokes[None], 50)
+    marks = _unread(_boxes(dark, (x0, y0)), boxes)
     marks = marks[~_are_of_rules(marks, ink.rules, top, size)]
+    if after:
+        # What stands behind the figures stands before them in a mirror.
+        marks[:, [0, 2]], edge = -marks[:, [2, 0]], -edge
     dashes = marks[_are_dashes(marks, top, size)]
     others = marks[marks[:, 3] - marks[:, 1] >= _THICK * size]
-    near = (marks[:, 2] <= left + 1) & (marks[:, 2] >= left - _NEAR * size)
-    return int(near.sum()) <= _CROWD and _lone(dashes, others, left, _NEAR * size)
+    large = (marks[:, 2:] - marks[:, :2]).max(axis=1, initial=0.0) >= _SPECK * size
+    near = large & (marks[:, 2] <= edge + 1) & (marks[:, 2] >= edge - _SPACE * size)
+    return int(near.sum()) <= _CROWD and _lone(dashes, others, edge, _SPACE * size)
 
 
 def _before_sign(
@@ -268,11 +284,15 @@ def _marks(
     """Boxes f64 [M, 4] of the ink along a line that no symbol has; none that is cut off."""
     x0, y0 = max(0, int(across[0])), max(0, int(top - size / 2))
     part = ink.ink[y0 : math.ceil(top + 1.5 * size), x0 : math.ceil(across[1])] > _SOLID
-    found = _boxes(part, (x0, y0))
-    middle = (found[:, :2] + found[:, 2:]) / 2
+    return _unread(_boxes(part, (x0, y0)), boxes)
+
+
+def _unread(marks: NDArray[np.float64], boxes: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The marks, [M, 4], whose middles are in none of the boxes, [S, 4]."""
+    middle = (marks[:, :2] + marks[:, 2:]) / 2
     inside = (middle[:, None] >= boxes[:, :2]) & (middle[:, None] < boxes[:, 2:])
     held = (inside[..., 0] & inside[..., 1]).sum(axis=1) > 0
-    return np.asarray(found[~held])
+    return np.asarray(marks[~held])
 
 
 def _components(solid: NDArray[np.bool_], corner: tuple[int, int]) -> NDArray[np.float64]:

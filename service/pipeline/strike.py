@@ -20,6 +20,11 @@ _SOLID: Final = 60
 _AS_DARK: Final = 0.6
 # A line is looked for in these rows of the amount, in its heights, leaning up to so much.
 _ROWS: Final = (0.22, 0.72)
+# Along the tops of the characters it goes on so far at either side, in heights; a form's line goes
+# on farther.
+_TOP_ROWS: Final = (0.0, 0.22)
+_ON: Final = 0.25
+_FARTHER: Final = 1.5
 _LEANS: Final = (-0.12, -0.08, -0.04, 0.0, 0.04, 0.08, 0.12)
 # It is inked along so much of the amount, with its ends left out, and no gap in it is longer than
 # this, in heights.
@@ -27,6 +32,8 @@ _INKED: Final = 0.93
 _GAP: Final = 0.25
 _ENDS: Final = 0.3
 _FEWEST: Final = 3
+# What stands so far apart, in heights, may have been struck out by a line of its own.
+_APART: Final = 0.6
 # Of two characters it stands out so far at either side, in heights, where nothing else is higher
 # than this.
 _BEYOND: Final = 0.2
@@ -40,22 +47,53 @@ def is_struck(ink: InkImage, boxes: NDArray[np.floating]) -> bool:
     """Whether a line runs through an amount from its first character to its last.
 
     boxes: [S, 4] of its symbols in pixels of ink. The bars of two may make a line: it strikes them
-    out where it begins before the first and ends behind the second. Of one nothing is said.
+    out where it begins before the first and ends behind the second. Of one nothing is said. Where
+    cents stand in a cell of their own a line through the figures before them is enough.
     """
+    return any(_are_struck(ink, part) for part in (boxes, *_parts(boxes)))
+
+
+def _parts(boxes: NDArray[np.floating]) -> list[NDArray[np.floating]]:
+    """The symbols, [S, 4], parted at wide gaps; those parts that hold enough of them."""
+    size, _, _ = line_of(boxes)
+    right = np.maximum.accumulate(boxes[:, 2])
+    wide = np.flatnonzero(boxes[1:, 0] - right[:-1] > _APART * size) + 1
+    return [part for part in np.split(boxes, wide) if _FEWEST <= len(part) < len(boxes)]
+
+
+def _are_struck(ink: InkImage, boxes: NDArray[np.floating]) -> bool:
+    """Whether a line runs through symbols, [S, 4], from the first to the last."""
     if len(boxes) < 2:
         return False
     few = len(boxes) < _FEWEST
     size, top, _ = line_of(boxes)
+    left, right = float(boxes[:, 0].min()), float(boxes[:, 2].max())
     ends = 0.0 if few else _ENDS * size
-    x0, x1 = round(boxes[:, 0].min() + ends), round(boxes[:, 2].max() - ends)
-    y0, y1 = round(top), round(top + size)
-    part = slice(max(0, y0), max(0, y1)), slice(max(0, x0), max(0, x1))
+    part = _part_of(left + ends, right - ends, top, size)
     zone, darkness = ink.ink[part], ink.darkness[part]
     strokes = darkness[zone > _SOLID]
-    if not len(strokes) or x1 - x0 < 1.5 * size or (few and not _stands_out(zone)):
+    if not len(strokes) or right - left - 2 * ends < 1.5 * size:
         return False
-    dark = darkness > _AS_DARK * percentile(strokes[None], 50)
-    return _is_crossed(zone) or _is_crossed(255 * dark.astype(np.uint8))
+    if few and not _stands_out(zone):
+        return False
+    least = _AS_DARK * percentile(strokes[None], 50)
+    if _is_crossed(zone, _ROWS) or _is_crossed(_solid(darkness > least), _ROWS):
+        return True
+
+    def goes_on(before: float, behind: float) -> bool:
+        part = _part_of(left - before * size, right + behind * size, top, size)
+        return _is_crossed(_solid(ink.darkness[part] > least), _TOP_ROWS)
+
+    return bool(
+        not few and goes_on(_ON, _ON) and not goes_on(_FARTHER, 0.0) and not goes_on(0.0, _FARTHER)
+    )
+
+
+def _part_of(left: float, right: float, top: float, size: float) -> tuple[slice, slice]:
+    """The rows and columns from left to right, so high, that are on the page; all in pixels."""
+    edges = (round(top), round(top + size)), (round(left), round(right))
+    rows, columns = (slice(max(0, first), max(0, last)) for first, last in edges)
+    return rows, columns
 
 
 def _stands_out(zone: NDArray[np.uint8]) -> bool:
@@ -69,8 +107,15 @@ def _stands_out(zone: NDArray[np.uint8]) -> bool:
     return True
 
 
-def _is_crossed(zone: NDArray[np.uint8]) -> bool:
-    """Whether a line runs through a zone, u8 [H, W], from side to side."""
+def _solid(dark: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    return 255 * dark.astype(np.uint8)
+
+
+def _is_crossed(zone: NDArray[np.uint8], within: tuple[float, float]) -> bool:
+    """Whether a line runs through a zone, u8 [H, W], from side to side.
+
+    within: between which rows, of 1, it is in the middle.
+    """
     scale = _HEIGHT / zone.shape[0]
     width = max(round(zone.shape[1] * scale), 1)
     small = cv2.resize(zone, (width, _HEIGHT), interpolation=cv2.INTER_AREA)
@@ -80,7 +125,7 @@ def _is_crossed(zone: NDArray[np.uint8]) -> bool:
     inked = np.asarray(solid.any(axis=0))
     if np.count_nonzero(inked) / width < _INKED or _longest_gap(inked) > _LONGEST:
         return False
-    rows = np.arange(round(_ROWS[0] * _HEIGHT), round(_ROWS[1] * _HEIGHT))
+    rows = np.arange(round(within[0] * _HEIGHT), round(within[1] * _HEIGHT))
     columns = np.arange(width)
     shifts = np.rint(np.outer(_LEANS, columns - width / 2)).astype(np.int64)
     at = np.clip(rows[:, None] + shifts[:, None], 0, _HEIGHT - 1)

@@ -77,11 +77,12 @@ def _beside(
     pale: Boxes | None = None,
     rules: Boxes | None = None,
     gap: tuple[int, int, int, int] = (0, 0, 0, 0),
+    darkness_of_pale: int = 128,
 ) -> bool:
     """Whether marks x, y, width, height beside the symbols read make the amount a negative one.
 
-    gap: paper within a symbol. pale: marks half as dark as ink, and none. rules: level ones that
-    were taken out of the ink.
+    gap: paper within a symbol. pale: marks that are no ink, with half of its darkness where nothing
+    else is said. rules: level ones that were taken out of the ink.
     """
     ink = np.zeros((200, 900), np.uint8)
     for x, y, wide, high in [*read, *marks]:
@@ -90,7 +91,7 @@ def _beside(
     ink[y : y + high, x : x + wide] = 0
     darkness = ink.copy()
     for x, y, wide, high in pale or []:
-        darkness[y : y + high, x : x + wide] = 128
+        darkness[y : y + high, x : x + wide] = darkness_of_pale
     boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in read], np.float32)
     lines = [(x, y, x + w, y + h, HORIZONTAL) for x, y, w, h in rules or []]
     image = InkImage(ink, ink > 0, np.array(lines, np.int32).reshape(-1, 5), darkness)
@@ -99,8 +100,8 @@ def _beside(
 
 @pytest.mark.parametrize(
     "dash",
-    [(250, 98, 24, 5), (215, 95, 24, 6), (240, 98, 50, 5), (250, 114, 24, 5)],
-    ids=["near", "far", "long", "low"],
+    [(250, 98, 24, 5), (215, 95, 24, 6), (240, 98, 50, 5), (250, 114, 24, 5), (250, 87, 24, 5)],
+    ids=["near", "far", "long", "low", "high"],
 )
 def test_a_lone_dash_before_an_amount_is_a_minus(dash: tuple[int, int, int, int]) -> None:
     assert _beside([dash])
@@ -131,6 +132,7 @@ def test_and_one_that_was_read_as_an_equals_sign() -> None:
     assert not _beside([], "$=50000", [SIGN, equals, *READ])
     assert not _beside([], "=50000=", [dash, *READ, (470, 98, 22, 5)])
     assert _beside([], "$=50000", [SIGN, (262, 94, 26, 12), *READ])
+    assert _beside([], "$=50000", [SIGN, (266, 96, 16, 10), *READ])
     near, far = (266, 96, 22, 7), (266, 96, 22, 18)
     assert not _beside([], "$=50000", [SIGN, (266, 92, 22, 15), *READ], gap=near)
     assert _beside([], "$=50000", [SIGN, (266, 92, 22, 27), *READ], gap=far)
@@ -197,8 +199,11 @@ def test_a_dash_after_small_cents_is_seen_in_their_size() -> None:
 def test_a_pale_dash_right_before_the_figures_is_one_where_nothing_else_is() -> None:
     dash = (280, 98, 14, 5)
     assert _beside([], pale=[dash])
+    assert _beside([], pale=[(244, 98, 14, 5)], darkness_of_pale=70)
+    assert not _beside([], pale=[dash], darkness_of_pale=50)
     assert not _beside([], pale=[(200, 98, 14, 5)])
     assert not _beside([], pale=[dash, (284, 84, 4, 4), (290, 112, 4, 4)])
+    assert _beside([], pale=[dash, (284, 84, 2, 2), (290, 112, 3, 3)])
 
 
 def test_a_dash_that_was_taken_for_a_part_of_the_first_figure_is_still_one() -> None:

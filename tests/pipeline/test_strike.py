@@ -59,6 +59,36 @@ def test_a_line_above_or_below_it_does_not(y: int) -> None:
     assert not _is_struck(page, BOXES)
 
 
+@pytest.mark.parametrize("part", [0, 4])
+def test_a_line_through_the_figures_is_enough_where_the_cents_stand_apart(part: int) -> None:
+    boxes = BOXES.copy()
+    boxes[4:, [0, 2]] += 70
+    page = np.zeros((140, 440), np.uint8)
+    page[:, :208] = _amount()[:, :208]
+    page[:, 278:430] = _amount()[:, 208:]
+    assert not _is_struck(page, boxes)
+    begins, ends = (LEFT, 210) if part == 0 else (274, 364)
+    cv2.line(page, (begins, 65), (ends, 65), 255, 3)
+    # The bars of two cents may make a line.
+    assert _is_struck(page, boxes) == (part == 0)
+
+
+@pytest.mark.parametrize(
+    ("ends", "struck"),
+    [((20, 306), True), ((20, 399), False), ((100, 306), False), ((44, 286), False)],
+    ids=["a little beyond", "far on", "from within", "as far as it"],
+)
+def test_a_line_along_its_tops_does_where_it_ends_beyond_both_sides(
+    ends: tuple[int, int], struck: bool
+) -> None:
+    page = np.zeros((140, 460), np.uint8)
+    page[:, 60:420] = _amount()
+    boxes = BOXES + np.array([60, 0, 60, 0], np.float32)
+    darkness = page.copy()
+    cv2.line(darkness, (ends[0] + 60, 44), (ends[1] + 60, 44), 255, 3)
+    assert _is_struck(page, boxes, darkness) == struck
+
+
 def test_a_line_through_a_part_of_it_does_not() -> None:
     page = _amount()
     cv2.line(page, (LEFT, 65), ((LEFT + RIGHT) // 2, 65), 255, 3)

@@ -24,6 +24,7 @@ from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.rules import SPACE
 from service.pipeline.segment import normalise_line
 from service.pipeline.strip import LAYERS, STRIP_HEIGHT, strip_of
+from training.data.fonts import load_fonts
 from training.data.glyphs import Split
 from training.dataset import LABELS, Sources
 from training.encode import OWN_LIMITS, png
@@ -33,6 +34,8 @@ from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque
 from training.synth.field import FieldMaker
 from training.synth.hand import HandWriter
+from training.synth.pins import pin_fonts
+from training.synth.printed import Printer
 from training.synth.strings import StringMaker
 
 Kind = Literal["fields", "print", "cheques", "strings", "hands", "typed"]
@@ -42,6 +45,8 @@ SYMBOLS = (*LABELS[:-1], SPACE)
 """What a strip may say, in the order of the swept network's outputs."""
 
 _DEFAULT_LIMITS = ImageLimits()
+# Fields in print, by the kind of their font: protectors are rare on cheques, and read worst.
+_PRINT_SHARES = {"machine": 0.6, "dots": 0.1, "protector": 0.3}
 # Of a page: how many zones that hold nothing of the amount are kept, and how many that cut it off.
 _OTHERS = 2
 # Of the ink of a digit that is cut off no more than this is within the zone.
@@ -148,7 +153,9 @@ def _fields(sources: Sources, split: Split) -> _Maker:
 
 
 def _print(sources: Sources, split: Split) -> _Maker:
-    return _of_fields(FieldMaker.load(sources.data, sources.fonts, split, 0.0), 45_000_000)
+    fonts = load_fonts(sources.fonts, split, tuple(_PRINT_SHARES))
+    printer = Printer([*fonts, *pin_fonts(split)], _PRINT_SHARES)
+    return _of_fields(FieldMaker(printer, printer, 0.0), 45_000_000)
 
 
 def _hands(sources: Sources, split: Split) -> _Maker:

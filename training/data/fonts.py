@@ -48,7 +48,8 @@ _TABLE: dict[tuple[str, str], str] = {
         caladea fira-sans:400,600 ibm-plex-sans ibm-plex-serif libre-franklin:400,700 nunito-sans
         fira-sans-condensed:400,600 fira-sans-extra-condensed:400,600 asap-condensed:400,600
         encode-sans-condensed saira-condensed antonio pathway-gothic-one league-gothic
-        ibm-plex-sans-condensed sofia-sans-extra-condensed:400,600""",
+        ibm-plex-sans-condensed sofia-sans-extra-condensed:400,600
+        prata oranienbaum vidaloka graduate iceland@5.2.8 fugaz-one yeseva-one""",
     ("machine", _APACHE): "special-elite roboto-slab",
     ("machine", _UFL): "ubuntu-mono:400,700",
     ("dots", _OFL): """
@@ -57,7 +58,11 @@ _TABLE: dict[tuple[str, str], str] = {
     ("protector", _OFL): """
         black-ops-one stardos-stencil:700 saira-stencil-one allerta-stencil sirin-stencil
         wallpoet@5.2.7 monoton bungee-inline ewert emblema-one@5.2.8 abril-fatface rozha-one
-        holtwood-one-sc anton""",
+        holtwood-one-sc anton
+        gravitas-one bodoni-moda:700 libre-bodoni:700 limelight chonburi gloock dm-serif-display
+        bigshot-one@5.0.12 kumar-one@5.2.8 keania-one@5.1.0 kenia big-shoulders-stencil-text:700
+        stick-no-bills plaster@5.0.13 train-one vast-shadow londrina-shadow@5.2.7 diplomata
+        alfa-slab-one poller-one racing-sans-one bowlby-one chango""",
     ("protector", _APACHE): "ultra",
     ("hand", _OFL): """
         caveat:400,600 patrick-hand kalam:300,400 indie-flower shadows-into-light reenie-beanie

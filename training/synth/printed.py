@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -57,14 +57,18 @@ class _Look:
 
 
 class Printer:
-    """Prints amounts with a set of fonts; keeps their glyphs, no other state."""
+    """Prints amounts with a set of fonts; keeps their glyphs, no other state.
 
-    def __init__(self, fonts: Sequence[Face]) -> None:
+    shares: how common each kind of font is, in any unit; of the kinds without one there is none.
+    """
+
+    def __init__(self, fonts: Sequence[Face], shares: Mapping[str, float] = KIND_SHARES) -> None:
         self._by_kind = {
             kind: [font for font in fonts if font.kind == kind]
-            for kind in KIND_SHARES
+            for kind in shares
             if any(font.kind == kind for font in fonts)
         }
+        self._shares = np.array([shares[kind] for kind in self._by_kind])
         if not self._by_kind:
             raise ValueError("a printer needs fonts")
 
@@ -91,7 +95,7 @@ class Printer:
     def font(self, rng: np.random.Generator, symbols: str) -> Face:
         """A font that has these symbols. ValueError where none has."""
         kinds = list(self._by_kind)
-        shares = np.array([KIND_SHARES[kind] for kind in kinds])
+        shares = self._shares
         for _ in range(20):
             fonts = self._by_kind[str(rng.choice(kinds, p=shares / shares.sum()))]
             font = fonts[int(rng.integers(len(fonts)))]

@@ -70,6 +70,18 @@ def test_a_symbol_that_no_font_has_is_refused(font: Font) -> None:
         Printer([])
 
 
+def test_a_printer_takes_the_kinds_of_its_fonts_as_often_as_it_is_told(font: Font) -> None:
+    fonts = [
+        Font(font.name, kind, font.split, font.path, None, font._faces, font._glyphs)
+        for kind in ("machine", "protector", "hand")
+    ]
+    rng = np.random.default_rng(0)
+    printer = Printer(fonts, {"machine": 0.5, "protector": 1.5})
+    drawn = [printer.font(rng, "12").kind for _ in range(200)]
+    assert drawn.count("hand") == 0
+    assert 120 <= drawn.count("protector") <= 180
+
+
 @pytest.mark.parametrize("kind", ["machine", "dots", "protector", "hand"])
 def test_every_kind_leaves_ink_under_its_owners(font: Font, kind: str) -> None:
     other = Font(font.name, kind, font.split, font.path, None, font._faces, font._glyphs)

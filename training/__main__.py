@@ -610,6 +610,7 @@ app.command("x9-fit")(letter_commands.x9_fit)
 app.command()(field_commands.field_map)
 app.command()(chain_commands.tune)
 app.command()(swept_commands.sweep)
+app.command()(swept_commands.gate)
 app.command()(chain_commands.adapt)
 app.command()(chain_commands.ablate)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import onnx
+import onnx.compose
+import onnx.helper
 import onnx.numpy_helper
 import onnxruntime as ort
 import torch
@@ -18,10 +21,12 @@ from service.pipeline.card import MODEL, SWEPT, card_text
 from service.pipeline.field_map import LAYERS as PAGE_LAYERS
 from service.pipeline.strip import LAYERS, STRIP_HEIGHT
 from training.field_map import FieldMapNet
+from training.gate import SURE, Gate
 from training.lenet import ProductionNet
 from training.swept import SweptNet
 
 PARITY = 1e-4
+_CHOICE = "print_or_hand"
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
@@ -63,17 +68,86 @@ def export(network: nn.Module, card: dict[str, Any], folder: Path) -> float:
 def export_swept(network: nn.Module, folder: Path) -> float:
     """Put a swept network into a model's folder; returns the largest difference to torch.
 
-    Raises ValueError where ONNX and torch differ by more than 1e-4 on random strips.
+    Where the folder's reads print with a network of its own, that stays. Raises ValueError where
+    ONNX and torch differ by more than 1e-4 on random strips.
     """
     path = folder / SWEPT
+    before = onnx.load(str(path)) if path.exists() else None
+    difference = _write_swept(_Penalties(network), "penalties", path)
+    if before is not None and _choice(before) is not None:
+        _put_branch(before, "else_branch", onnx.load(str(path)))
+        onnx.save(before, str(path))
+    _note_swept(folder)
+    return difference
+
+
+def export_printed(network: nn.Module, gate: Gate, folder: Path) -> float:
+    """Have a model's swept network read print with one of its own; returns as export_swept does.
+
+    gate: tells which strips are print. The file holds both networks and the gate, and runs one of
+    the two for a strip. Raises ValueError where ONNX and torch differ, or the folder has none.
+    """
+    path = folder / SWEPT
+    hands = load_swept(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        parts = {name: Path(scratch) / name for name in ("gate", "printed", "hands")}
+        differences = (
+            _write_swept(gate, "odds", parts["gate"]),
+            _write_swept(_Penalties(network), "penalties", parts["printed"]),
+            _write_swept(_Penalties(hands), "penalties", parts["hands"]),
+        )
+        model, printed, by_hand = (onnx.load(str(one)) for one in parts.values())
+    graph = onnx.compose.add_prefix(model, "gate.", rename_inputs=False, inplace=True).graph
+    sure = onnx.numpy_helper.from_array(np.array(SURE, np.float32), "gate.sure")
+    graph.initializer.append(sure)
+    chosen = onnx.helper.make_node("Greater", ["gate.odds", "gate.sure"], ["gate.is_print"])
+    either = onnx.helper.make_node("If", ["gate.is_print"], ["penalties"], name=_CHOICE)
+    graph.node.extend([chosen, either])
+    graph.output.pop()
+    graph.output.extend(by_hand.graph.output)
+    for end in (*graph.input, *graph.output):
+        end.type.tensor_type.shape.dim[0].dim_value = 1
+    _put_branch(
+        model, "then_branch", onnx.compose.add_prefix(printed, "printed.", rename_inputs=False)
+    )
+    _put_branch(model, "else_branch", by_hand)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    _note_swept(folder)
+    return max(differences)
+
+
+def _write_swept(module: nn.Module, says: str, path: Path) -> float:
+    """Write what sees strips as ONNX; says: the name of what comes out. As `_write`."""
     sizes = ((2, 64), (1, 8), (1, 160), (5, 240))
     examples = [_noise(count, LAYERS, STRIP_HEIGHT, width) for count, width in sizes]
     free = {0: torch.export.Dim("strips"), 3: 8 * torch.export.Dim("eighths")}
-    difference = _write(_Penalties(network), examples, free, ("strips", "penalties"), path)
+    return _write(module, examples, free, ("strips", says), path)
+
+
+def _choice(model: onnx.ModelProto) -> onnx.NodeProto | None:
+    """The node that has one of two networks read a strip, if there is one."""
+    return next((node for node in model.graph.node if node.name == _CHOICE), None)
+
+
+def _put_branch(model: onnx.ModelProto, branch: str, network: onnx.ModelProto) -> None:
+    """Put a network that reads the same strips into one of the branches of a choice."""
+    choice = _choice(model)
+    assert choice is not None
+    graph = onnx.helper.make_graph(
+        network.graph.node, branch, [], network.graph.output, network.graph.initializer
+    )
+    kept = [one for one in choice.attribute if one.name != branch]
+    del choice.attribute[:]
+    choice.attribute.extend([*kept, onnx.helper.make_attribute(branch, graph)])
+
+
+def _note_swept(folder: Path) -> None:
+    """Have a model's card name its swept network."""
+    path = folder / SWEPT
     card = json.loads((folder / "card.json").read_text())
     card["swept"] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     (folder / "card.json").write_text(card_text(card))
-    return difference
 
 
 def export_field_map(network: nn.Module, path: Path) -> float:
@@ -166,7 +240,7 @@ def load_exported(folder: Path) -> ProductionNet:
 def load_swept(folder: Path) -> SweptNet:
     """The swept network of an exported model, ready to be trained on.
 
-    Raises ValueError for a model without one.
+    Of two it is the one that reads hands. Raises ValueError for a model without one.
     """
     try:
         held = _weights(folder / SWEPT)
@@ -189,10 +263,15 @@ def load_field_map(path: Path) -> FieldMapNet:
 
 
 def _weights(path: Path) -> dict[str, Tensor]:
-    """What a file's network knows, by the names of torch."""
+    """What a file's network knows, by the names of torch; of two that of the one for hands."""
+    model = onnx.load(str(path))
+    choice = _choice(model)
+    graph = model.graph
+    if choice is not None:
+        graph = next(one.g for one in choice.attribute if one.name == "else_branch")
     return {
         one.name.removeprefix("network."): torch.from_numpy(onnx.numpy_helper.to_array(one).copy())
-        for one in onnx.load(str(path)).graph.initializer
+        for one in graph.initializer
     }
 
 

@@ -101,6 +101,47 @@ def sweep(
     say(f"calibrate it anew: python -m training doubts --model {model}, then calibrate")
 
 
+def gate(
+    printed: Annotated[Path, typer.Option(help="A model whose swept network learned print.")],
+    model: Model = MODEL,
+    runs: Runs = RUNS,
+    name: Annotated[
+        str, typer.Option(help="The run that made strips, a folder in --runs.")
+    ] = "swept",
+    seed: Seed = 0,
+    workers: Annotated[int, typer.Option(help="Threads.", min=1)] = 2,
+) -> None:
+    """Have a model read print with the swept network of another, and hands with its own.
+
+    What tells print from hands is trained on the run's strips of print, typed, hands and strings.
+    """
+    import torch
+
+    from training import gate as gates
+    from training.export import export_printed, load_swept
+
+    with explained(), progress_bars() as bar:
+        torch.set_num_threads(workers)
+        recipe = gates.GateRecipe(seed=seed)
+        in_print = gates.spoken(runs / name / "train", gates.PRINTED)
+        by_hand = gates.spoken(runs / name / "train", gates.BY_HAND)
+        task = bar.add_task("training", total=recipe.steps)
+
+        def show(loss: float) -> None:
+            bar.update(task, advance=1, description=f"training, loss {loss:.3f}")
+
+        told = gates.train_gate(in_print, by_hand, recipe, show)
+        shares = {
+            kind: gates.share_in_print(told, gates.spoken(runs / name / "valid", [kind], 1))
+            for kind in (*gates.PRINTED, *gates.BY_HAND)
+        }
+        difference = export_printed(load_swept(printed), told, model)
+    taken = ", ".join(f"{100 * share:.1f} % of {kind}" for kind, share in shares.items())
+    say(f"of strips held out it takes {taken} for print")
+    say(f"put it into {model}; torch and ONNX differ by at most {difference:.1g}")
+    say(f"calibrate it anew: python -m training doubts --model {model}, then calibrate")
+
+
 def adapt_network(
     model: Path,
     sample: "Sample",

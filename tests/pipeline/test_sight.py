@@ -55,7 +55,7 @@ def _opinion(text: str, cents: str = "") -> tuple[Eye, Opinion]:
     page = np.full((70, 360), 255, np.uint8)
     cv2.putText(page, text, (20, 50), cv2.FONT_HERSHEY_SIMPLEX, 1.3, 0, 3)
     if cents:
-        cv2.putText(page, cents, (150, 33), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 0, 2)
+        cv2.putText(page, cents, (150, 33), cv2.FONT_HERSHEY_SIMPLEX, 0.65, 0, 2)
         cv2.line(page, (148, 35), (180, 35), 0, 2)
     image = load_cheque(cv2.imencode(".png", page)[1].tobytes(), field_only=True)
     eye = Eye(load_settings().model_dir)

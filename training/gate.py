@@ -56,7 +56,8 @@ def _block(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
 
 @dataclass(frozen=True, slots=True)
 class GateRecipe:
-    """How to train: steps of so many strips, half of them in print, and the peak learning rate."""
+    """How to train: steps of so many strips, half of them in print; rate: of learning, at its peak;
+    decay: of the weights."""
 
     steps: int = 2400
     batch: int = 64

@@ -206,6 +206,17 @@ def test_a_pale_dash_right_before_the_figures_is_one_where_nothing_else_is() -> 
     assert _beside([], pale=[dash, (284, 84, 2, 2), (290, 112, 3, 3)])
 
 
+def test_so_is_one_right_after_cents() -> None:
+    point = (391, 112, 5, 8)
+    read = [*READ[:3], point, *[(x + 4, y, w, h) for x, y, w, h in READ[3:]]]
+    end = read[-1][0] + read[-1][2]
+    dash = (end + 8, 98, 20, 5)
+    assert _beside([], "500.00", read, pale=[dash])
+    assert not _beside([], "50000", pale=[(END + 8, 98, 20, 5)])
+    assert not _beside([], "500.00", read, pale=[(end + 90, 98, 20, 5)])
+    assert not _beside([], "500.00", read, pale=[dash, (end + 44, 98, 20, 5)])
+
+
 def test_a_dash_that_was_taken_for_a_part_of_the_first_figure_is_still_one() -> None:
     wide = [(280, 80, 44, 40), *READ[1:]]
     ink = [(284, 98, 10, 5), (300, 80, 24, 40)]

@@ -18,7 +18,7 @@ from torch.nn import functional
 from service.pipeline.strip import LAYERS
 from training.descent import descend
 from training.strips import Kind, Strip, load_strips
-from training.swept import INK, PAPER, PRINT_DISTORTION, collated, distort
+from training.swept import INK, PAPER, PRINT_DISTORTION, block, collated, distort
 
 SURE = 2.0
 """Log odds from which on a strip is read as print: a hand that is taken for print is read worse."""
@@ -36,7 +36,10 @@ class Gate(nn.Module):
         super().__init__()
         a, b, c, d = widths
         self.seen = nn.Sequential(
-            *_block(LAYERS, a, 2), *_block(a, b, 2), *_block(b, c, 1), *_block(c, d, 2)
+            *block(LAYERS, a, (3, 3), (1, 1), 2),
+            *block(a, b, (3, 3), (1, 1), 2),
+            *block(b, c, (3, 3), (1, 1)),
+            *block(c, d, (3, 3), (1, 1), 2),
         )
         self.odds = nn.Linear(2 * d, 1)
 
@@ -44,14 +47,6 @@ class Gate(nn.Module):
         x = self.seen(strips.float() * (INK / 255.0) + PAPER)
         odds: Tensor = self.odds(torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1))
         return odds.squeeze(1)
-
-
-def _block(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
-    return [
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,16 +48,16 @@ class SweptNet(nn.Module):
         super().__init__()
         a, b, c, d, e = widths
         self.rows = nn.Sequential(
-            *_block(LAYERS, a, (3, 3), (1, 1)),
+            *block(LAYERS, a, (3, 3), (1, 1)),
             nn.MaxPool2d(2),
-            *_block(a, b, (3, 3), (1, 1)),
+            *block(a, b, (3, 3), (1, 1)),
             nn.MaxPool2d(2),
-            *_block(b, c, (3, 3), (1, 1)),
-            *_block(c, d, (3, 3), (1, 1)),
+            *block(b, c, (3, 3), (1, 1)),
+            *block(c, d, (3, 3), (1, 1)),
             nn.MaxPool2d((2, 1)),
-            *_block(d, e, (STRIP_HEIGHT // 8, 3), (0, 1)),
+            *block(d, e, (STRIP_HEIGHT // 8, 3), (0, 1)),
         )
-        self.near = nn.Sequential(nn.Dropout(0.1), *_block(e, e, (1, 5), (0, 2)))
+        self.near = nn.Sequential(nn.Dropout(0.1), *block(e, e, (1, 5), (0, 2)))
         self.far = nn.Sequential(
             nn.Dropout(0.1),
             nn.Conv2d(e, e, (1, 5), padding=(0, 4), dilation=(1, 2), bias=False),
@@ -73,11 +73,12 @@ class SweptNet(nn.Module):
         return torch.log_softmax(self.symbols(x).squeeze(2).transpose(1, 2).float(), dim=2)
 
 
-def _block(
-    inputs: int, outputs: int, kernel: tuple[int, int], padding: tuple[int, int]
+def block(
+    inputs: int, outputs: int, kernel: tuple[int, int], padding: tuple[int, int], stride: int = 1
 ) -> list[nn.Module]:
+    """A convolution over [N, inputs, H, W], its norm and what is above 0 of it; sizes in pixels."""
     return [
-        nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(),
     ]

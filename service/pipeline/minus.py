@@ -177,18 +177,15 @@ def _is_pale(
     boxes: f32 [S, 4] of the symbols read; edge: where the figures begin, or with `after` end; top,
     size: of the line. All in pixels of ink.
     """
-    y0, around = max(0, int(top - size / 2)), round(_AROUND * size)
+    y0 = max(0, int(top - size / 2))
     rows = slice(y0, math.ceil(top + 1.5 * size))
     read = slice(max(0, int(boxes[:, 0].min())), math.ceil(boxes[:, 2].max()))
     strokes = ink.darkness[rows, read][ink.ink[rows, read] > _SOLID]
     if not len(strokes):
         return False
-    inner = math.ceil(size / 2)
-    ends = (
-        (round(edge) - inner, round(edge) + around)
-        if after
-        else (round(edge) - around, round(edge) + inner)
-    )
+    reach = (round(_AROUND * size), math.ceil(size / 2))
+    before, behind = reach[::-1] if after else reach
+    ends = round(edge) - before, round(edge) + behind
     x0, x1 = (min(max(end, 0), ink.darkness.shape[1]) for end in ends)
     dark = ink.darkness[rows, x0:x1] > _PALE * percentile(strokes[None], 50)
     marks = _unread(_boxes(dark, (x0, y0)), boxes)

@@ -50,11 +50,13 @@ def is_struck(ink: InkImage, boxes: NDArray[np.floating]) -> bool:
     out where it begins before the first and ends behind the second. Of one nothing is said. Where
     cents stand in a cell of their own a line through the figures before them is enough.
     """
+    if len(boxes) < 2:
+        return False
     return any(_are_struck(ink, part) for part in (boxes, *_parts(boxes)))
 
 
 def _parts(boxes: NDArray[np.floating]) -> list[NDArray[np.floating]]:
-    """The symbols, [S, 4], parted at wide gaps; those parts that hold enough of them."""
+    """The symbols, [S, 4], one at least, parted at wide gaps; those parts that hold enough."""
     size, _, _ = line_of(boxes)
     right = np.maximum.accumulate(boxes[:, 2])
     wide = np.flatnonzero(boxes[1:, 0] - right[:-1] > _APART * size) + 1
@@ -62,9 +64,7 @@ def _parts(boxes: NDArray[np.floating]) -> list[NDArray[np.floating]]:
 
 
 def _are_struck(ink: InkImage, boxes: NDArray[np.floating]) -> bool:
-    """Whether a line runs through symbols, [S, 4], from the first to the last."""
-    if len(boxes) < 2:
-        return False
+    """Whether a line runs through symbols, [S, 4] in pixels of ink, two at least."""
     few = len(boxes) < _FEWEST
     size, top, _ = line_of(boxes)
     left, right = float(boxes[:, 0].min()), float(boxes[:, 2].max())

@@ -39,7 +39,10 @@ class SweptLattice:
 
 
 class SweptNetwork:
-    """A swept network, run with onnxruntime on one CPU thread; safe to share between threads."""
+    """A swept network, run with onnxruntime on one CPU thread; safe to share between threads.
+
+    Its file may hold one for hands and one for print, and what tells which of them reads a strip.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Load the one of a model's folder; raises ModelError."""

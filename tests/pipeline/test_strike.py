@@ -32,6 +32,7 @@ def test_an_amount_by_itself_is_not_struck_out() -> None:
     assert not _is_struck(_amount(), BOXES)
     assert not _is_struck(_amount("000000"), BOXES)
     assert not _is_struck(np.zeros((140, 360), np.uint8), BOXES)
+    assert not _is_struck(_amount(), BOXES[:0])
 
 
 @pytest.mark.parametrize("left", [55, 62, 70])

@@ -59,7 +59,7 @@ class _Look:
 class Printer:
     """Prints amounts with a set of fonts; keeps their glyphs, no other state.
 
-    shares: how common each kind of font is, in any unit; of the kinds without one there is none.
+    shares: how common each kind of font is, in any unit; kinds that it does not name are left out.
     """
 
     def __init__(self, fonts: Sequence[Face], shares: Mapping[str, float] = KIND_SHARES) -> None:

@@ -58,11 +58,15 @@ _STROKES_APART: Final = 0.5
 # before the amount ink is looked at, so that none nearer is cut off.
 _SHORT: Final = 0.9
 _AROUND: Final = 6.0
+# Of a row of fillers one is at least so many times as long as another.
+_ALIKE: Final = 0.4
 _CENTS = re.compile(r"[., ]\d\d$")
 _CENTS_THEN = re.compile(r"[., ]\d\d ?\D{1,3}$")
-# Height and width of a letter, how far it may be off the line, and the gaps before and between.
+# Height and width of a letter, the width of two in their own height, how far it may be off the
+# line, and the gaps before and between.
 _LETTER: Final = (0.75, 1.2)
 _LETTER_WIDE: Final = (0.3, 1.1)
+_TWO: Final = 1.25
 _OFF: Final = 0.2
 _APART: Final = 1.6
 _TOGETHER: Final = 0.4
@@ -246,14 +250,15 @@ def _has_one_stroke(box: NDArray[np.float64], ink: InkImage, top: float, size: f
 
 
 def _has_letter(boxes: NDArray[np.float32], labels: Sequence[str], first: int, size: float) -> bool:
-    """Whether a symbol from the first on was read as a point, and is as high as a letter.
+    """Whether a symbol from the first on was read as a point, and is as high as a letter, or as
+    "#", and is as wide as two.
 
     boxes: f32 [S, 4] of the symbols, labels: those symbols; size: the line's, in the same pixels.
     """
-    high = boxes[first:, 3] - boxes[first:, 1]
+    wide, high = (boxes[first:, 2:] - boxes[first:, :2]).T.tolist()
     return any(
-        label == "." and tall >= _LETTER[0] * size
-        for label, tall in zip(labels[first:], high.tolist(), strict=True)
+        (label == "." and tall >= _LETTER[0] * size) or (label == "#" and long >= _TWO * tall)
+        for label, long, tall in zip(labels[first:], wide, high, strict=True)
     )
 
 
@@ -344,14 +349,18 @@ def _level(marks: NDArray[np.float64], top: float, size: float) -> NDArray[np.fl
 def _lone(
     dashes: NDArray[np.float64], others: NDArray[np.float64], left: float, reach: float
 ) -> bool:
-    """Whether one dash alone stands before a place, within reach of it and next to it."""
+    """Whether one dash alone stands before a place, within reach of it and next to it.
+
+    The dots of a line that leads there are no others.
+    """
     near = dashes[(dashes[:, 2] <= left + 1) & (dashes[:, 2] >= left - reach)]
     if len(near) != 1:
         return False
     start, _, end, _ = near[0].tolist()
     behind = (others[:, 2] > end) & (others[:, 0] < left) & (others[:, 2] <= left + 1)
-    alone = (dashes[:, 2] < start) & (dashes[:, 2] >= start - 2 * reach)
-    return not behind.any() and not alone.any()
+    wide = dashes[:, 2] - dashes[:, 0] >= _ALIKE * (end - start)
+    beside = wide & (dashes[:, 2] < start) & (dashes[:, 2] >= start - 2 * reach)
+    return not behind.any() and not beside.any()
 
 
 def trails(reading: Interpretation) -> bool:

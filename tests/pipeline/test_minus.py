@@ -148,6 +148,13 @@ def test_but_none_is_the_end_of_a_ruled_line_at_the_feet_of_the_figures() -> Non
     assert _beside([level], rules=[(20, 99, 225, 3)])
 
 
+def test_a_dotted_line_that_leads_to_a_dash_makes_it_no_filler() -> None:
+    dots = [(80 + 18 * n, 90, 8, 4) for n in range(8)]
+    assert _beside([(250, 98, 24, 5), *dots])
+    fillers = [(80 + 24 * n, 98, 12, 5) for n in range(6)]
+    assert not _beside([(250, 98, 24, 5), *fillers])
+
+
 def test_and_one_right_before_a_currency_sign_but_not_the_end_of_a_line_there() -> None:
     near, line = (200, 98, 24, 5), (185, 98, 40, 5)
     assert _beside([near], "$50000", [SIGN, *READ])
@@ -243,6 +250,13 @@ def test_a_letter_that_was_read_as_a_point_is_credit_or_debit() -> None:
     figures = [*READ[:3], (404, 114, 6, 6), *READ[3:]]
     assert _beside([], "500.00.#", [*figures, *pair])
     assert not _beside([], "500.00.#", [*figures, *point])
+
+
+def test_so_are_two_letters_that_were_read_as_one_filler() -> None:
+    figures = [*READ[:3], (391, 112, 5, 8), *[(x + 4, y, w, h) for x, y, w, h in READ[3:]]]
+    assert _beside([], "500.00#", [*figures, (END + 30, 80, 52, 40)])
+    assert not _beside([], "500.00#", [*figures, (END + 30, 80, 40, 40)])
+    assert not _beside([], "500.00=", [*figures, (END + 30, 90, 52, 20)])
 
 
 def test_two_letters_that_follow_cents_are_credit_or_debit() -> None:

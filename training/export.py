@@ -27,6 +27,8 @@ from training.swept import SweptNet
 
 PARITY = 1e-4
 _CHOICE = "print_or_hand"
+# The branch of that choice and what its names begin with: by hand, and in print.
+_BRANCHES = (("else_branch", ""), ("then_branch", "printed."))
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
@@ -65,17 +67,18 @@ def export(network: nn.Module, card: dict[str, Any], folder: Path) -> float:
     return difference
 
 
-def export_swept(network: nn.Module, folder: Path) -> float:
+def export_swept(network: nn.Module, folder: Path, *, of_print: bool = False) -> float:
     """Put a swept network into a model's folder; returns the largest difference to torch.
 
-    Where the folder's reads print with a network of its own, that stays. Raises ValueError where
-    ONNX and torch differ by more than 1e-4 on random strips.
+    of_print: where the folder's reads print with a network of its own, it takes that one's place;
+    else that of the one for hands. Raises ValueError where ONNX and torch differ by more than 1e-4
+    on random strips.
     """
     path = folder / SWEPT
     before = onnx.load(str(path)) if path.exists() else None
     difference = _write_swept(_Penalties(network), "penalties", path)
     if before is not None and _choice(before) is not None:
-        _put_branch(before, "else_branch", onnx.load(str(path)))
+        _put_branch(before, of_print, onnx.load(str(path)))
         onnx.save(before, str(path))
     _note_swept(folder)
     return difference
@@ -107,10 +110,8 @@ def export_printed(network: nn.Module, gate: Gate, folder: Path) -> float:
     graph.output.extend(by_hand.graph.output)
     for end in (*graph.input, *graph.output):
         end.type.tensor_type.shape.dim[0].dim_value = 1
-    _put_branch(
-        model, "then_branch", onnx.compose.add_prefix(printed, "printed.", rename_inputs=False)
-    )
-    _put_branch(model, "else_branch", by_hand)
+    _put_branch(model, True, printed)
+    _put_branch(model, False, by_hand)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
     _note_swept(folder)
@@ -130,10 +131,12 @@ def _choice(model: onnx.ModelProto) -> onnx.NodeProto | None:
     return next((node for node in model.graph.node if node.name == _CHOICE), None)
 
 
-def _put_branch(model: onnx.ModelProto, branch: str, network: onnx.ModelProto) -> None:
+def _put_branch(model: onnx.ModelProto, of_print: bool, network: onnx.ModelProto) -> None:
     """Put a network that reads the same strips into one of the branches of a choice."""
     choice = _choice(model)
     assert choice is not None
+    branch, prefix = _BRANCHES[of_print]
+    network = onnx.compose.add_prefix(network, prefix, rename_inputs=False)
     graph = onnx.helper.make_graph(
         network.graph.node, branch, [], network.graph.output, network.graph.initializer
     )
@@ -237,13 +240,14 @@ def load_exported(folder: Path) -> ProductionNet:
         raise ValueError(f"the model in {folder} is not the production network") from error
 
 
-def load_swept(folder: Path) -> SweptNet:
+def load_swept(folder: Path, *, of_print: bool = False) -> SweptNet:
     """The swept network of an exported model, ready to be trained on.
 
-    Of two it is the one that reads hands. Raises ValueError for a model without one.
+    of_print: of two the one that reads print, else the one that reads hands. Raises ValueError for
+    a model without one.
     """
     try:
-        held = _weights(folder / SWEPT)
+        held = _weights(folder / SWEPT, of_print=of_print)
         if held["rows.0.weight"].shape[1] != LAYERS:
             raise ValueError(f"the swept network in {folder} is of another version")
         a, b, c, d, e = (len(held[f"rows.{layer}.weight"]) for layer in (0, 4, 8, 11, 15))
@@ -262,15 +266,18 @@ def load_field_map(path: Path) -> FieldMapNet:
         raise ValueError(f"{path} does not hold the field map's network") from error
 
 
-def _weights(path: Path) -> dict[str, Tensor]:
-    """What a file's network knows, by the names of torch; of two that of the one for hands."""
+def _weights(path: Path, *, of_print: bool = False) -> dict[str, Tensor]:
+    """What a file's network knows, by the names of torch; of two that of one."""
     model = onnx.load(str(path))
     choice = _choice(model)
-    graph = model.graph
+    graph, prefix = model.graph, ""
     if choice is not None:
-        graph = next(one.g for one in choice.attribute if one.name == "else_branch")
+        branch, prefix = _BRANCHES[of_print]
+        graph = next(one.g for one in choice.attribute if one.name == branch)
     return {
-        one.name.removeprefix("network."): torch.from_numpy(onnx.numpy_helper.to_array(one).copy())
+        one.name.removeprefix(f"{prefix}network."): torch.from_numpy(
+            onnx.numpy_helper.to_array(one).copy()
+        )
         for one in graph.initializer
     }
 

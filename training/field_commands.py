@@ -12,6 +12,9 @@ def field_map(
     cheques: Annotated[
         int, typer.Option(help="Thousands of synthetic cheques to learn from.", min=1)
     ] = 10,
+    first: Annotated[
+        int, typer.Option(help="The first thousand: other ones hold other cheques.", min=0)
+    ] = 0,
     pages: Annotated[int, typer.Option(help="Pages to see in all.", min=1)] = 150_000,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
     begin: Annotated[bool, typer.Option(help="Go on from the network that is there.")] = False,
@@ -55,9 +58,11 @@ def field_map(
         torch.manual_seed(seed)
         sources = Sources(data_folder(data), fonts)
         task = bar.add_task("cheques", total=cheques * 1000 // SHARD + 1)
-        wanted: dict[Split, int] = {"valid": 1, "train": cheques * 1000 // SHARD}
-        for split, shards in wanted.items():
-            for _ in build_pages(sources, folder / split, shards, split, workers):
+        wanted: dict[Split, tuple[int, int]] = {
+            "valid": (1, 0), "train": (cheques * 1000 // SHARD, first * 1000 // SHARD)
+        }  # fmt: skip
+        for split, (shards, start) in wanted.items():
+            for _ in build_pages(sources, folder / split, shards, split, workers, start):
                 bar.advance(task)
         held_out = load_pages(folder / "valid")
         task = bar.add_task("training", total=pages)

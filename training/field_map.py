@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -173,14 +174,15 @@ def _start(sources: Sources, split: Split) -> None:
     _hand, _split = HandWriter(GlyphBank.load(sources.data, split)), split
 
 
-def _build(job: Job) -> int:
+def _build(first: int, job: Job) -> int:
     path, number = job
     assert _hand is not None
     # Each as often as the others, in place of how common they are: slips and letters look like
     # cheques, and are rare.
     kinds = list(REFUSED)
     made: list[PageCells] = []
-    for seed in range(number * SHARD, (number + 1) * SHARD):
+    start = (first + number) * SHARD
+    for seed in range(start, start + SHARD):
         turn, place_in_turn = divmod(seed, _TURN)
         kind = kinds[turn % len(kinds)] if place_in_turn == _TO_REFUSE else "cheque"
         machine = True if place_in_turn == _TYPED else None
@@ -211,11 +213,12 @@ def pack(pages: Sequence[PageCells], path: Path) -> None:
 
 
 def build_pages(
-    sources: Sources, folder: Path, shards: int, split: Split, workers: int = 2
+    sources: Sources, folder: Path, shards: int, split: Split, workers: int = 2, first: int = 0
 ) -> Iterator[int]:
-    """Write the missing shards of SHARD pages each; yields each one's number."""
-    paths = [_shard(folder, number) for number in range(shards)]
-    return build_shards(paths, _start, (sources, split), _build, workers)
+    """Write the missing shards of SHARD pages each, `shards` of them from number `first` on; yields
+    each one's number among these."""
+    paths = [_shard(folder, number) for number in range(first, first + shards)]
+    return build_shards(paths, _start, (sources, split), partial(_build, first), workers)
 
 
 def load_pages(folder: Path) -> list[PageCells]:

@@ -408,16 +408,19 @@ def run_swept(
     progress: Callable[[SweptProgress, float], None],
     begin: SweptNet | None = None,
     before: SweptNet | None = None,
+    *,
+    print_alone: bool = False,
 ) -> SweptNet:
     """Train a network on a folder's material, with a checkpoint and a log there.
 
-    begin: the network to begin with, a new one if left out. before: one that reads hands; then
-    print alone is learned, and of strips by hand to say what that one says. progress: called with
-    where training stands and the share of held-out strips said rightly. Raises ValueError where
-    there is nothing to learn, or with `before` nothing to keep.
+    begin: the network to begin with, a new one if left out. print_alone: nothing else is learned.
+    before: one that reads hands; then too, and of strips by hand to say what that one says.
+    progress: called with where training stands and the share of held-out strips said rightly.
+    Raises ValueError where there is nothing to learn, or with `before` nothing to keep.
     """
     loaded = {kind: load_strips(folder / "train", kind) for kind in KINDS}
-    shares, kept_shares = (PRINT_SHARES, KEPT_SHARES) if before else (SHARES, {})
+    shares = PRINT_SHARES if print_alone or before else SHARES
+    kept_shares = KEPT_SHARES if before else {}
     silent = [one for kind in shares for one in loaded[kind] if not len(one.symbols)]
     kinds = [([one for one in loaded[kind] if len(one.symbols)], shares[kind]) for kind in shares]
     kinds.append((silent, SILENT_SHARE))
@@ -444,7 +447,7 @@ def run_swept(
     return train_swept(
         folded(begin) if begin else SweptNet(),
         kinds,
-        _for_print(recipe) if before else recipe,
+        _learning(recipe, print_alone=shares is PRINT_SHARES, keeping=bool(before)),
         kept=kept,
         before=before.eval() if before else None,
         checkpoint=folder / "checkpoint.pt",
@@ -452,9 +455,11 @@ def run_swept(
     )
 
 
-def _for_print(recipe: SweptRecipe) -> SweptRecipe:
-    """The same where half of what a step sees is kept."""
-    return replace(recipe, batch=max(1, recipe.batch // 2), distortion=PRINT_DISTORTION)
+def _learning(recipe: SweptRecipe, *, print_alone: bool, keeping: bool) -> SweptRecipe:
+    """The same for print alone; keeping: half of what a step sees is kept."""
+    distortion = PRINT_DISTORTION if print_alone else recipe.distortion
+    batch = max(1, recipe.batch // 2) if keeping else recipe.batch
+    return replace(recipe, batch=batch, distortion=distortion)
 
 
 def spelled(strip: Strip) -> str:

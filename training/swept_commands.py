@@ -38,6 +38,12 @@ def sweep(
     strings: Annotated[int, typer.Option(help="Thousands of real strings.", min=0)] = 8,
     hands: Annotated[int, typer.Option(help="Thousands of synthetic fields by hand.", min=0)] = 0,
     typed: Annotated[int, typer.Option(help="Thousands of synthetic cheques in print.", min=0)] = 0,
+    print_alone: Annotated[
+        bool,
+        typer.Option(
+            "--print-alone", help="Learn print alone: the network that reads it, where one does."
+        ),
+    ] = False,
     keep_hands: Annotated[
         Path | None,
         typer.Option(
@@ -74,7 +80,8 @@ def sweep(
     with explained():
         torch.set_num_threads(workers)
         recipe = swept.SweptRecipe(strips=strips, rate=rate, seed=seed)
-        network = mean_network([load_swept(one) for one in begin]) if begin else None
+        begun = [load_swept(one, of_print=print_alone) for one in begin or ()]
+        network = mean_network(begun) if begun else None
         if strips or network is None:
             with progress_bars() as bar:
                 task = bar.add_task("strips", total=None)
@@ -95,8 +102,10 @@ def sweep(
                     bar.update(task, completed=now.strips, description=text)
 
                 before = load_swept(keep_hands) if keep_hands else None
-                network = swept.run_swept(runs / name, recipe, show, network, before)
-        difference = export_swept(network, model)
+                network = swept.run_swept(
+                    runs / name, recipe, show, network, before, print_alone=print_alone
+                )
+        difference = export_swept(network, model, of_print=print_alone)
     say(f"put it into {model}; torch and ONNX differ by at most {difference:.1g}")
     say(f"calibrate it anew: python -m training doubts --model {model}, then calibrate")
 

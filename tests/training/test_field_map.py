@@ -1,6 +1,7 @@
 """The field map's network: what it learns from, that it learns, and that ONNX does the same."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from service.errors import InputError
 from service.pipeline.field_map import CELL, LAYERS, page_places
+from training import field_map
 from training.export import export_field_map, load_field_map
 from training.field_map import (
     FieldMapNet,
@@ -53,6 +56,21 @@ def test_pages_are_kept(tmp_path: Path) -> None:
     for one, other in zip(found, pages, strict=True):
         np.testing.assert_array_equal(one.layers, other.layers)
         np.testing.assert_array_equal(one.cells, other.cells)
+
+
+def test_other_thousands_are_other_cheques(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+
+    def draw(seed: int, **_: object) -> None:
+        drawn.append(seed)
+        raise InputError("too_small", "nothing to see")
+
+    monkeypatch.setattr(field_map, "make_cheque", draw)
+    monkeypatch.setattr(field_map, "_hand", SimpleNamespace(write=None))
+    for first in (0, 44):
+        assert field_map._build(first, (tmp_path / f"{first}.npz", 1)) == 1
+    starts = [120_000_000 + number * field_map.SHARD for number in (1, 45)]
+    assert drawn == [seed for start in starts for seed in range(start, start + field_map.SHARD)]
 
 
 def _written(bottoms: list[int]) -> NDArray[np.uint8]:

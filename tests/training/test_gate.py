@@ -107,7 +107,14 @@ def test_each_strip_is_read_by_the_network_that_the_gate_says(
     onnx.checker.check_model(str(folder / "swept.onnx"))
     expected = _says(other if printed else again, strip)
     assert _read(folder, strip) == pytest.approx(expected, abs=1e-4)
-    # So may what reads print.
+    # So may what reads print, by itself or with another gate.
+    said = _says(load_swept(folder, of_print=True), strip)
+    assert said == pytest.approx(_says(other, strip), abs=1e-4)
+    third = _network(4)
+    export_swept(third, folder, of_print=True)
+    onnx.checker.check_model(str(folder / "swept.onnx"))
+    expected = _says(third if printed else again, strip)
+    assert _read(folder, strip) == pytest.approx(expected, abs=1e-4)
     export_printed(hands, _gate(printed=True), folder)
     assert _read(folder, strip) == pytest.approx(_says(hands, strip), abs=1e-4)
     assert _says(load_swept(folder), strip) == pytest.approx(_says(again, strip), abs=1e-4)

@@ -216,6 +216,25 @@ def test_a_run_that_keeps_hands_wants_both_kinds(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["strips"] == 64
 
 
+def test_a_run_may_learn_print_alone(tmp_path: Path) -> None:
+    recipe = SweptRecipe(strips=64, batch=32, every=2)
+    begin, folder = SweptNet(SMALL).eval(), tmp_path / "train"
+    folder.mkdir()
+    pack(_strips(40), folder / "hands-0000.npz")
+
+    def run() -> SweptNet:
+        return run_swept(tmp_path, recipe, lambda *_: None, begin, print_alone=True)
+
+    with pytest.raises(ValueError, match="print or typed"):
+        run()
+    pack(_strips(40), folder / "print-0000.npz")
+    learned = run()
+    assert any(
+        not torch.equal(a, b)
+        for a, b in zip(learned.parameters(), folded(begin).parameters(), strict=True)
+    )
+
+
 def test_blurred_strips_spread_their_ink_and_stay_as_dark() -> None:
     layers, _, _ = collated(_strips(16))
     layers = functional.pad(layers, (16, 16))

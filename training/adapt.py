@@ -241,11 +241,14 @@ def write_adapted(
     plan: AdaptPlan,
     sample: Sample,
     to: Path,
-    swept: SweptNet | None,
+    swept: Mapping[bool, SweptNet],
     *,
     field_only: bool,
 ) -> None:
-    """Write what was adapted as a new version, which ranks and accepts nothing."""
+    """Write what was adapted as a new version, which ranks and accepts nothing.
+
+    swept: the swept networks that were tuned, by whether it is the one that reads print.
+    """
     training = {
         "adapted": {
             "from": load_card(plan.model).model_version,
@@ -259,8 +262,8 @@ def write_adapted(
         }
     }
     write_tuned(adapted.chain, plan.model, to, training)
-    if swept is not None:
-        export_swept(swept, to)
+    for of_print, network in swept.items():
+        export_swept(network, to, of_print=of_print)
 
 
 def what_it_accepts(adapted: Adapted, to: Path, max_error: float = DEFAULT_MAX_ERROR) -> str:

@@ -143,7 +143,8 @@ def adapt(
     from training.pretrain import Pool
     from training.strings import StringSample
     from training.strips import Strip
-    from training.swept_commands import adapt_network
+    from training.swept import SweptNet
+    from training.swept_commands import adapt_networks
 
     with explained():
         torch.set_num_threads(workers)
@@ -185,9 +186,9 @@ def adapt(
                 bar.update(task, completed=now.fields, description=text)
 
             adapted = adaptation.adapt(plan, cut, mixed, pools, progress=show)
-            swept = None
+            swept: dict[bool, SweptNet] = {}
             if load_card(model).swept is not None:
-                swept = adapt_network(
+                swept = adapt_networks(
                     model, sample, strips, bar,
                     field_only=field_only, variants=variants, seed=seed,
                 )  # fmt: skip

@@ -256,6 +256,17 @@ def load_swept(folder: Path, *, of_print: bool = False) -> SweptNet:
         raise ValueError(f"the model in {folder} has no swept network") from error
 
 
+def load_gate(folder: Path) -> Gate | None:
+    """What tells print from hands in an exported model; None where one network reads both."""
+    path = folder / SWEPT
+    model = onnx.load(str(path)) if path.exists() else None
+    if model is None or _choice(model) is None:
+        return None
+    held = _tensors(model.graph, "gate.")
+    a, b, c, d = (len(held[f"seen.{layer}.weight"]) for layer in (0, 3, 6, 9))
+    return _taken(Gate((a, b, c, d)), held)
+
+
 def load_field_map(path: Path) -> FieldMapNet:
     """The exported network of the field map, ready to be trained on; raises ValueError."""
     try:
@@ -274,10 +285,13 @@ def _weights(path: Path, *, of_print: bool = False) -> dict[str, Tensor]:
     if choice is not None:
         branch, prefix = _BRANCHES[of_print]
         graph = next(one.g for one in choice.attribute if one.name == branch)
+    return _tensors(graph, f"{prefix}network.")
+
+
+def _tensors(graph: onnx.GraphProto, prefix: str) -> dict[str, Tensor]:
+    """The constants of a graph by their names, without what these begin with."""
     return {
-        one.name.removeprefix(f"{prefix}network."): torch.from_numpy(
-            onnx.numpy_helper.to_array(one).copy()
-        )
+        one.name.removeprefix(prefix): torch.from_numpy(onnx.numpy_helper.to_array(one).copy())
         for one in graph.initializer
     }
 

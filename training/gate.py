@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -113,8 +114,13 @@ def spoken(folder: Path, kinds: Sequence[Kind], shards: int | None = None) -> li
     return [one for kind in kinds for one in load_strips(folder, kind, shards) if len(one.symbols)]
 
 
+def is_print(gate: Gate, layers: NDArray[np.uint8]) -> bool:
+    """Whether a gate takes a strip, u8 [LAYERS, 36, W], for print."""
+    strip, _, _ = collated([Strip(layers, np.zeros(0, np.uint8))])
+    with torch.no_grad():
+        return float(gate(strip)[0]) > SURE
+
+
 def share_in_print(gate: Gate, strips: Sequence[Strip]) -> float:
     """The share of strips that a gate takes for print."""
-    with torch.no_grad():
-        odds = [float(gate(collated([one])[0])[0]) for one in strips]
-    return float(np.mean([one > SURE for one in odds])) if odds else 0.0
+    return float(np.mean([is_print(gate, one.layers) for one in strips])) if strips else 0.0

@@ -23,6 +23,7 @@ from service.pipeline.search import gradient
 from service.pipeline.swept import constraint, swept_lattice
 from training.descent import average, descend, rounded
 from training.encode import png
+from training.gate import Gate, is_print
 from training.strips import Strip, cut_strips, zone_strip
 from training.swept import (
     COLUMNS,
@@ -125,6 +126,8 @@ def _spelled(
     return float(total), slope
 
 
+LEAST = 10
+"""Fewer images in print, or by hand, teach a network of their own nothing."""
 MILD = StripDistortion(shear=0.12, stretch=0.08, size=0.08, bend=0.9, wander=(0.0, 0.0))
 
 
@@ -140,6 +143,31 @@ class SweptAdaptation:
     average: float = 0.98
     seed: int = 0
     distortion: StripDistortion = MILD
+
+
+def parted(
+    network: SweptNet,
+    gate: Gate,
+    images: Sequence[Sequence[Sequence[AmountStrip]]],
+    synthetic: Sequence[Strip],
+    labels: tuple[str, ...],
+) -> dict[bool, tuple[list[Sequence[Sequence[AmountStrip]]], list[Strip]]]:
+    """Images by what a gate takes them for, True in print, and the synthetic strips for each.
+
+    Of an image the strip that says its amount the likeliest tells. A kind of which there are fewer
+    than LEAST images is left out. What reads hands sees print as well, as the gate is not sure of
+    all. network: one that reads both kinds; the rest is as in `adapt_swept`.
+    """
+    grammar = constraint(grammar_for(None, None, labels))
+    told = [is_print(gate, _likeliest(network, image[0], grammar).layers) for image in images]
+    mixed = {
+        False: list(synthetic), True: [one for one in synthetic if is_print(gate, one.layers)]
+    }  # fmt: skip
+    found = {
+        kind: ([image for image, own in zip(images, told, strict=True) if own is kind], strips)
+        for kind, strips in mixed.items()
+    }
+    return {kind: part for kind, part in found.items() if len(part[0]) >= LEAST}
 
 
 def adapt_swept(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from training.console import (
     MODEL,
@@ -151,7 +151,7 @@ def gate(
     say(f"calibrate it anew: python -m training doubts --model {model}, then calibrate")
 
 
-def adapt_network(
+def adapt_networks(
     model: Path,
     sample: "Sample",
     mixed: "Sequence[Strip]",
@@ -160,25 +160,38 @@ def adapt_network(
     field_only: bool,
     variants: int,
     seed: int,
-) -> "SweptNet":
-    """The swept network of a model, tuned to a labelled sample; mixed: synthetic strips."""
+) -> "dict[bool, SweptNet]":
+    """The swept networks of a model, tuned to a labelled sample, by whether it reads print.
+
+    Where one reads hands and one print, each is tuned to the images that are its own, or left out
+    where these are few. mixed: synthetic strips.
+    """
     from service.pipeline.card import load_card
+    from training import swept_adapt as adaptation
     from training.adapt import amounts_of
-    from training.export import load_swept
-    from training.swept_adapt import SweptAdaptation, adapt_swept, amount_strips
+    from training.export import load_gate, load_swept
 
     task = bar.add_task("strips of the images", total=len(sample.labels))
-    images = []
-    for _, own in amount_strips(
+    images: list[Sequence[Sequence[adaptation.AmountStrip]]] = []
+    for _, own in adaptation.amount_strips(
         sample, amounts_of, field_only=field_only, variants=variants, seed=seed
     ):
         bar.advance(task)
         images += [own] if own else []
-    task = bar.add_task("adapting the swept network", total=1.0)
-
-    def show(done: float, loss: float) -> None:
-        text = f"adapting the swept network, loss {loss:.3f}"
-        bar.update(task, completed=done, description=text)
-
     labels = load_card(model).labels
-    return adapt_swept(load_swept(model), images, mixed, labels, SweptAdaptation(seed=seed), show)
+    gate = load_gate(model)
+    parts = {False: (images, list(mixed))}
+    if gate is not None:
+        parts = adaptation.parted(load_swept(model), gate, images, mixed, labels)
+    tuned = {}
+    for of_print, (own_images, own_mixed) in parts.items():
+        what = "what reads print" if of_print else "the swept network"
+        task = bar.add_task(f"adapting {what}", total=1.0)
+
+        def show(done: float, loss: float, task: TaskID = task, what: str = what) -> None:
+            bar.update(task, completed=done, description=f"adapting {what}, loss {loss:.3f}")
+
+        network = load_swept(model, of_print=of_print)
+        how = adaptation.SweptAdaptation(seed=seed)
+        tuned[of_print] = adaptation.adapt_swept(network, own_images, own_mixed, labels, how, show)
+    return tuned

@@ -11,10 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from service.pipeline.swept import SweptNetwork
-from training.export import export_printed, export_swept, load_swept
+from training import swept_adapt
+from training.dataset import LABELS
+from training.export import export_printed, export_swept, load_gate, load_swept
 from training.gate import SURE, Gate, GateRecipe, share_in_print, spoken, train_gate
 from training.strips import Strip, pack, symbols_of
 from training.swept import SweptNet
+from training.swept_adapt import AmountStrip
 
 MODEL = Path(__file__).parents[2] / "models" / "amounts" / "1"
 SMALL = (4, 6, 8, 10, 12)
@@ -70,6 +73,26 @@ def test_only_strips_that_say_something_are_learned_from(tmp_path: Path) -> None
     assert len(spoken(tmp_path, ("print", "typed"))) == 3
 
 
+def test_images_to_adapt_to_go_to_the_network_that_reads_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def told(_: Gate, layers: NDArray[np.uint8]) -> bool:
+        return bool(layers.max() > 200)
+
+    monkeypatch.setattr(swept_adapt, "is_print", told)
+    strips = [*_strips(0, 14, printed=True), *_strips(1, 12, printed=False)]
+    strips[14:] = [Strip(one.layers // 2, one.symbols) for one in strips[14:]]
+    images = [[[AmountStrip(one.layers, (100,))]] for one in strips]
+
+    def parted(count: int) -> dict[bool, tuple[int, int]]:
+        found = swept_adapt.parted(_network(1), _gate(printed=True), images[:count], strips, LABELS)
+        return {kind: (len(own), len(mixed)) for kind, (own, mixed) in found.items()}
+
+    assert parted(26) == {False: (12, 26), True: (14, 14)}
+    assert parted(20) == {True: (14, 14)}
+    assert parted(5) == {}
+
+
 def _gate(*, printed: bool) -> Gate:
     """One that takes all strips for print, or none."""
     gate = Gate((2, 2, 2, 2)).eval()
@@ -97,8 +120,15 @@ def test_each_strip_is_read_by_the_network_that_the_gate_says(
     hands, other, again = (_network(seed) for seed in (1, 2, 3))
     (folder / "swept.onnx").unlink()
     export_swept(hands, folder)
-    assert export_printed(other, _gate(printed=printed), folder) < 1e-4
+    assert load_gate(folder) is None
+    gate = _gate(printed=printed)
+    assert export_printed(other, gate, folder) < 1e-4
     strip = np.random.default_rng(0).integers(0, 256, (2, 36, 64)).astype(np.uint8)
+    held = load_gate(folder)
+    assert held is not None
+    with torch.no_grad():
+        before, after = (one(torch.from_numpy(strip)[None]) for one in (gate, held))
+    assert torch.allclose(before, after, atol=1e-4)
     expected = _says(other if printed else hands, strip)
     assert _read(folder, strip) == pytest.approx(expected, abs=1e-4)
     assert _says(load_swept(folder), strip) == pytest.approx(_says(hands, strip), abs=1e-4)

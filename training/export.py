@@ -78,7 +78,7 @@ def export_swept(network: nn.Module, folder: Path, *, of_print: bool = False) ->
     before = onnx.load(str(path)) if path.exists() else None
     difference = _write_swept(_Penalties(network), "penalties", path)
     if before is not None and _choice(before) is not None:
-        _put_branch(before, of_print, onnx.load(str(path)))
+        _put_branch(before, onnx.load(str(path)), of_print=of_print)
         onnx.save(before, str(path))
     _note_swept(folder)
     return difference
@@ -110,8 +110,8 @@ def export_printed(network: nn.Module, gate: Gate, folder: Path) -> float:
     graph.output.extend(by_hand.graph.output)
     for end in (*graph.input, *graph.output):
         end.type.tensor_type.shape.dim[0].dim_value = 1
-    _put_branch(model, True, printed)
-    _put_branch(model, False, by_hand)
+    _put_branch(model, printed, of_print=True)
+    _put_branch(model, by_hand, of_print=False)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
     _note_swept(folder)
@@ -131,7 +131,7 @@ def _choice(model: onnx.ModelProto) -> onnx.NodeProto | None:
     return next((node for node in model.graph.node if node.name == _CHOICE), None)
 
 
-def _put_branch(model: onnx.ModelProto, of_print: bool, network: onnx.ModelProto) -> None:
+def _put_branch(model: onnx.ModelProto, network: onnx.ModelProto, *, of_print: bool) -> None:
     """Put a network that reads the same strips into one of the branches of a choice."""
     choice = _choice(model)
     assert choice is not None

@@ -257,14 +257,20 @@ def load_swept(folder: Path, *, of_print: bool = False) -> SweptNet:
 
 
 def load_gate(folder: Path) -> Gate | None:
-    """What tells print from hands in an exported model; None where one network reads both."""
+    """What tells print from hands in an exported model; None where one network reads both.
+
+    Raises ValueError for a gate of another version.
+    """
     path = folder / SWEPT
     model = onnx.load(str(path)) if path.exists() else None
     if model is None or _choice(model) is None:
         return None
     held = _tensors(model.graph, "gate.")
-    a, b, c, d = (len(held[f"seen.{layer}.weight"]) for layer in (0, 3, 6, 9))
-    return _taken(Gate((a, b, c, d)), held)
+    try:
+        a, b, c, d = (len(held[f"seen.{layer}.weight"]) for layer in (0, 3, 6, 9))
+        return _taken(Gate((a, b, c, d)), held)
+    except KeyError as error:
+        raise ValueError(f"the gate in {folder} is of another version") from error
 
 
 def load_field_map(path: Path) -> FieldMapNet:

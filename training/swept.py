@@ -419,14 +419,16 @@ def run_swept(
     Raises ValueError where there is nothing to learn, or with `before` nothing to keep.
     """
     loaded = {kind: load_strips(folder / "train", kind) for kind in KINDS}
-    shares = PRINT_SHARES if print_alone or before else SHARES
-    kept_shares = KEPT_SHARES if before else {}
+    keeping = before is not None
+    print_alone = print_alone or keeping
+    shares = PRINT_SHARES if print_alone else SHARES
+    kept_shares = KEPT_SHARES if keeping else {}
     silent = [one for kind in shares for one in loaded[kind] if not len(one.symbols)]
     kinds = [([one for one in loaded[kind] if len(one.symbols)], shares[kind]) for kind in shares]
     kinds.append((silent, SILENT_SHARE))
     kinds = [(some, share) for some, share in kinds if some]
     kept = [(loaded[kind], share) for kind, share in kept_shares.items() if loaded[kind]]
-    if not kinds or (before and not kept):
+    if not kinds or (keeping and not kept):
         raise ValueError(f"no strips of {' or '.join(kept_shares if kinds else shares)} were made")
     held_out = {kind: load_strips(folder / "valid", kind, 1)[:500] for kind in KINDS}
     truth = {kind: [spelled(strip) for strip in held_out[kind]] for kind in KINDS}
@@ -447,7 +449,7 @@ def run_swept(
     return train_swept(
         folded(begin) if begin else SweptNet(),
         kinds,
-        _learning(recipe, print_alone=shares is PRINT_SHARES, keeping=bool(before)),
+        _learning(recipe, print_alone=print_alone, keeping=keeping),
         kept=kept,
         before=before.eval() if before else None,
         checkpoint=folder / "checkpoint.pt",

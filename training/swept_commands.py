@@ -164,7 +164,8 @@ def adapt_networks(
     """The swept networks of a model, tuned to a labelled sample, by whether it reads print.
 
     Where one reads hands and one print, each is tuned to the images that are its own, or left out
-    where these are few. mixed: synthetic strips.
+    where these are few. mixed: synthetic strips; variants: distorted copies of every image. Raises
+    ValueError for a model without a swept network.
     """
     from service.pipeline.card import load_card
     from training import swept_adapt as adaptation

@@ -40,6 +40,8 @@ _FIRST = 120_000_000
 _TURN = 5
 _TO_REFUSE, _TYPED = 0, 1
 _ON_ITS_HEAD = 0.2
+# Of so many rounds of all kinds one has the parts of its pages anywhere.
+_ANYWHERE = 2
 # Of pages that are seen from farther off and a little askew: their share, how much smaller and
 # larger they are, as natural logarithms, how much their sides differ, and lean, and how far they
 # are from the middle, as shares.
@@ -48,6 +50,11 @@ _SIZES = (-0.45, 0.08)
 _SQUEEZED = 0.08
 _LEANING = 0.03
 _OFF = 0.12
+# Of pages that lack something: their share, of how many parts at most, and how large these are, as
+# shares of the page.
+_LACKING = 0.3
+_PARTS = 3
+_PART = (0.05, 0.4)
 # A network to begin with is measured on so many pages.
 _MEASURED = 256
 # Cents that end so much above the other digits, in heights of a digit, are raised.
@@ -186,9 +193,15 @@ def _build(first: int, job: Job) -> int:
         turn, place_in_turn = divmod(seed, _TURN)
         kind = kinds[turn % len(kinds)] if place_in_turn == _TO_REFUSE else "cheque"
         machine = True if place_in_turn == _TYPED else None
+        layout = "scattered" if turn // len(kinds) % _ANYWHERE else None
         with suppress(InputError):
             cheque = make_cheque(
-                _FIRST + seed, hand=_hand.write, kind=kind, split=_split, machine=machine
+                _FIRST + seed,
+                hand=_hand.write,
+                layout=layout,
+                kind=kind,
+                split=_split,
+                machine=machine,
             )
             found = page_cells(cheque)
             made += [] if found is None else [found]
@@ -320,7 +333,10 @@ def _losses(odds: Tensor, cells: Tensor) -> Tensor:
 
 def _changed(page: PageCells, rng: np.random.Generator) -> PageCells:
     """A page with lighter or darker ink, and some of its ink or its darkness gone, from farther off
-    and askew; or on its head: then nothing on it is an amount's."""
+    and askew, and without some of what stands there; or on its head: then nothing on it is an
+    amount's."""
+    if rng.random() < _LACKING:
+        page = lacking_page(page, rng)
     if rng.random() < _MOVED:
         page = moved_page(page, rng)
     layers = page.layers.copy()
@@ -333,6 +349,19 @@ def _changed(page: PageCells, rng: np.random.Generator) -> PageCells:
     if rng.random() < _ON_ITS_HEAD:
         layers[:2] = layers[:2, ::-1, ::-1].copy()
         return PageCells(layers, np.zeros_like(page.cells))
+    return PageCells(layers, page.cells)
+
+
+def lacking_page(page: PageCells, rng: np.random.Generator) -> PageCells:
+    """A page with up to three parts wiped out; what is the amount's stays."""
+    layers = page.layers.copy()
+    height, width = layers.shape[1:]
+    full = cv2.resize(page.cells.max(axis=0), (width, height), interpolation=cv2.INTER_NEAREST)
+    for _ in range(int(rng.integers(1, _PARTS + 1))):
+        high, wide = (int(side * rng.uniform(*_PART)) for side in (height, width))
+        y, x = int(rng.integers(height - high)), int(rng.integers(width - wide))
+        part = layers[:2, y : y + high, x : x + wide]
+        part[:, full[y : y + high, x : x + wide] == 0] = 0
     return PageCells(layers, page.cells)
 
 

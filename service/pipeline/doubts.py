@@ -34,7 +34,9 @@ _MOST_COUNTED: Final = 3
 _PLACED: Final = 0.8
 # Nor has the swept network often a smaller share for an amount that is read rightly.
 _SAID: Final = 0.5
+# So many digits are seldom written without a separator; and from how many on each is one more.
 _LONG: Final = 4
+_NUMBER: Final = 5
 
 
 def measure_signs(
@@ -50,7 +52,8 @@ def measure_signs(
     that the amount is there; said: the share that the swept network has for it. text_before,
     text_after: marks of writing, three at most, that follow on the amount at the distance of
     letters; within: marks between its symbols that are none of them; no_cents: 1 where no cents are
-    written; plain: 1 where four digits or more have neither cents nor any separator; unplaced: how
+    written; plain: 1 where four digits or more have neither cents nor any separator, and one more
+    for each beyond six, as such are rather the number of an account; unplaced: how
     far the place is from a likely one, 1 where the map sees none; zeros: 1 where it begins with a
     zero and another digit, as what has lost its first digits does; unsaid: how far said is from
     half.
@@ -58,7 +61,8 @@ def measure_signs(
     before, after, within = _marks_beside(boxes, ink)
     digits = re.sub(r"\D", "", reading.digits)
     cents = digits != "" and abs(reading.amount_minor) == int(digits)
-    plain = not cents and len(digits) >= _LONG and not re.search(r"\d[.,]\d", reading.text)
+    bare = not cents and not re.search(r"\d[.,]\d", reading.text)
+    plain = max(1, len(digits) - _NUMBER) if bare and len(digits) >= _LONG else 0
     unplaced = max(0.0, 1 - place / _PLACED)
     zeros = re.match(r"\D*0\d", reading.text) is not None
     unsaid = max(0.0, 1 - said / _SAID)

@@ -30,7 +30,7 @@ _BEFORE: Final = 2.5
 _LONG: Final = (0.2, 1.8)
 _THICK: Final = 0.35
 # A thin one may be shorter: its ends are pale.
-_THIN: Final = 3.0
+_THIN: Final = 2.2
 _THIN_LONG: Final = 0.15
 # As high, what was read as a sign's point is a dash with what it touches.
 _NO_POINT: Final = 0.5

@@ -20,6 +20,7 @@ from training.field_map import (
     MapRecipe,
     PageCells,
     begun_with,
+    lacking_page,
     load_pages,
     moved_page,
     pack,
@@ -45,6 +46,21 @@ def _page(seed: int, size: tuple[int, int] = (64, 120)) -> PageCells:
         if number == 0:
             cells[0, y // CELL : y // CELL + 2, x // CELL : (x + wide) // CELL] = 255
     return PageCells(layers, cells)
+
+
+def test_a_page_lacks_parts_and_never_its_amount() -> None:
+    page = _page(0)
+    amount = np.kron(page.cells[0], np.ones((CELL, CELL), np.uint8)) > 0
+    wiped = []
+    for seed in range(40):
+        lacking = lacking_page(page, np.random.default_rng(seed))
+        np.testing.assert_array_equal(lacking.layers[:2, amount], page.layers[:2, amount])
+        np.testing.assert_array_equal(lacking.layers[2:], page.layers[2:])
+        np.testing.assert_array_equal(lacking.cells, page.cells)
+        gone = lacking.layers[:2] != page.layers[:2]
+        assert not lacking.layers[:2][gone].any()
+        wiped.append(bool(gone.any()))
+    assert any(wiped)
 
 
 def test_pages_are_kept(tmp_path: Path) -> None:

@@ -11,34 +11,10 @@ from collections.abc import Callable
 import numpy as np
 
 from training.synth import words
-from training.synth.layout import MONO, Art, Form, Frame, Sketch, Slot, amount_area, header
+from training.synth.anywhere import generic, scattered
+from training.synth.layout import MONO, Form, Frame, Sketch, Slot, amount_area, header
+from training.synth.parts import border, caption, crossing, padlock, paper_width
 from training.synth.words import number, pick
-
-
-def _padlock(sketch: Sketch, x: float, y: float) -> None:
-    sketch.items.append(Art("lock", x, y - 2.6, x + 2.0, y, sketch.ink))
-    if sketch.chance(0.6):
-        tiny = ("Security Features", "Included. Details", "on Back.")
-        for index, line in enumerate(tiny):
-            sketch.print(x + 2.4, y - 1.7 + 0.85 * index, line, 2.2)
-
-
-def _border(sketch: Sketch, share: float) -> None:
-    if sketch.chance(share):
-        inset = sketch.between(0.8, 3.0)
-        seed = int(sketch.rng.integers(1 << 30))
-        box = (inset, inset, sketch.width - inset, sketch.height - inset)
-        sketch.items.append(Art("border", *box, sketch.ink, seed))
-
-
-def _caption(
-    sketch: Sketch, x: float, y: float, texts: tuple[str, ...], size: float | None = None
-) -> float:
-    """Print a label of one or two lines whose last one stands on y; return its right end."""
-    size = size or sketch.label_size
-    for index, text in enumerate(reversed(texts)):
-        sketch.print(x, y - index * size * 0.37, text, size)
-    return x + max(len(text) for text in texts) * size * 0.3528 * 0.62 + 1.0
 
 
 def us_personal(rng: np.random.Generator) -> Form:
@@ -46,7 +22,7 @@ def us_personal(rng: np.random.Generator) -> Form:
     s = Sketch.start(rng, "en", "USD", 152.4, 69.9)
     w, h = s.width, s.height
     left, right = s.between(3.5, 7.5), w - s.between(3.5, 8.0)
-    _border(s, 0.2)
+    border(s, 0.2)
     header(
         s,
         left + 1,
@@ -75,13 +51,13 @@ def us_personal(rng: np.random.Generator) -> Form:
         )
     date_y = 17.0 + s.jitter(1.0)
     date_x = w * 0.6 + s.jitter(7.0)
-    end = _caption(s, date_x, date_y, (pick(rng, ("DATE", "Date", "")),))
+    end = caption(s, date_x, date_y, (pick(rng, ("DATE", "Date", "")),))
     s.line_slot("date", end, date_y, min(right, end + s.between(28, 40)), 5.5, ruled=s.chance(0.9))
     pay_y = 27.5 + s.jitter(1.2)
     box_w, box_h = s.between(24, 34), s.between(6.0, 9.0)
     box_x = right - box_w - s.jitter(0.8)
     labels = (("PAY TO THE", "ORDER OF"), ("Pay to the", "Order of"), ("PAY TO THE ORDER OF",))
-    end = _caption(s, left, pay_y, labels[int(rng.integers(3))])
+    end = caption(s, left, pay_y, labels[int(rng.integers(3))])
     s.line_slot("payee", end, pay_y, box_x - s.between(5, 9))
     sign = "$" if s.chance(0.9) else ""
     drop = s.between(-1.0, 1.6)
@@ -91,7 +67,7 @@ def us_personal(rng: np.random.Generator) -> Form:
     s.line_slot("legal", left, legal_y, word_x - 1)
     s.print(word_x, legal_y, pick(rng, ("DOLLARS", "Dollars", "DOLLARS")))
     if s.chance(0.6):
-        _padlock(s, word_x + s.label_size * 2.3, legal_y)
+        padlock(s, word_x + s.label_size * 2.3, legal_y)
     if s.chance(0.8):
         header(
             s,
@@ -102,7 +78,7 @@ def us_personal(rng: np.random.Generator) -> Form:
             s.between(7, 10),
         )
     foot_y = min(h - 13.5, legal_y + s.between(17, 22))
-    end = _caption(s, left, foot_y, (pick(rng, ("MEMO", "FOR", "Memo", "For")),))
+    end = caption(s, left, foot_y, (pick(rng, ("MEMO", "FOR", "Memo", "For")),))
     s.line_slot("memo", end, foot_y, w * s.between(0.36, 0.48), 5.5)
     s.line_slot("signature", w * s.between(0.52, 0.58), foot_y, right, 8.0)
     if s.chance(0.15):
@@ -113,10 +89,10 @@ def us_personal(rng: np.random.Generator) -> Form:
 
 def us_business(rng: np.random.Generator) -> Form:
     """A business cheque of the United States, as laser printers fill them in."""
-    s = Sketch.start(rng, "en", "USD", s_width(rng, 209.6, 215.9), 88.9)
+    s = Sketch.start(rng, "en", "USD", paper_width(rng, 209.6, 215.9), 88.9)
     w, h = s.width, s.height
     left, right = s.between(6, 12), w - s.between(6, 12)
-    _border(s, 0.35)
+    border(s, 0.35)
     header(
         s,
         left,
@@ -146,7 +122,7 @@ def us_business(rng: np.random.Generator) -> Form:
     )
     date_y = 25.0 + s.jitter(2.0)
     date_x = w * 0.68 + s.jitter(8.0)
-    end = _caption(s, date_x, date_y, (pick(rng, ("DATE", "Date", "CHECK DATE")),))
+    end = caption(s, date_x, date_y, (pick(rng, ("DATE", "Date", "CHECK DATE")),))
     s.line_slot("date", end, date_y, end + s.between(24, 32), 5.5, ruled=s.chance(0.6))
     sum_first = s.chance(0.55)
     pay_y = 40.0 + s.jitter(1.5)
@@ -158,18 +134,18 @@ def us_business(rng: np.random.Generator) -> Form:
         s.print((box_x + right) / 2, pay_y - box_h + 0.3, "AMOUNT", 5.0, align="centre")
     other_y = pay_y + s.between(8, 11)
     label = ("PAY",) if sum_first else ("PAY TO THE", "ORDER OF")
-    end = _caption(s, left, pay_y, label)
+    end = caption(s, left, pay_y, label)
     first, second = ("legal", "payee") if sum_first else ("payee", "legal")
     s.line_slot(first, end, pay_y, box_x - 8, ruled=s.chance(0.7))
-    end = _caption(s, left, other_y, ("TO THE", "ORDER OF") if sum_first else ("",))
+    end = caption(s, left, other_y, ("TO THE", "ORDER OF") if sum_first else ("",))
     s.line_slot(second, end, other_y, right - 30, ruled=not sum_first)
     if not sum_first:
         s.print(right - 29, other_y, "DOLLARS")
         if s.chance(0.5):
-            _padlock(s, right - 12, other_y)
+            padlock(s, right - 12, other_y)
     foot_y = h - s.between(17, 21)
     if s.chance(0.5):
-        end = _caption(s, left, foot_y, (pick(rng, ("MEMO", "FOR")),))
+        end = caption(s, left, foot_y, (pick(rng, ("MEMO", "FOR")),))
         s.line_slot("memo", end, foot_y, w * 0.42, 5.5)
     s.line_slot("signature", w * s.between(0.58, 0.66), foot_y, right, 9.0)
     s.print(
@@ -185,25 +161,10 @@ def us_business(rng: np.random.Generator) -> Form:
     )
 
 
-def s_width(rng: np.random.Generator, low: float, high: float) -> float:
-    """Return a paper width between two."""
-    return float(rng.uniform(low, high))
-
-
-def _crossing(sketch: Sketch, text: tuple[str, ...]) -> None:
-    """Two upright lines across the cheque with a text between them."""
-    x = sketch.width * sketch.between(0.3, 0.55)
-    gap = sketch.between(5, 8)
-    top, bottom = sketch.height * 0.05, sketch.height * sketch.between(0.72, 0.8)
-    sketch.rule(x, top, x, bottom, 0.25)
-    sketch.rule(x + gap, top, x + gap, bottom, 0.25)
-    sketch.print(x + gap * 0.65, bottom - 6, pick(sketch.rng, text), 7.5, turned=True)
-
-
 def british(rng: np.random.Generator, currency: str = "GBP") -> Form:
     """A cheque of the United Kingdom, or with EUR of Ireland."""
     sign = "£" if currency == "GBP" else "€"
-    s = Sketch.start(rng, "en-GB", currency, s_width(rng, 152, 205), 78.0)
+    s = Sketch.start(rng, "en-GB", currency, paper_width(rng, 152, 205), 78.0)
     w, h = s.width, s.height
     left, right = s.between(4, 9), w - s.between(5, 10)
     header(
@@ -218,7 +179,7 @@ def british(rng: np.random.Generator, currency: str = "GBP") -> Form:
     s.print(right, 7.0 + s.jitter(0.6), code, s.between(8, 11), font=pick(rng, MONO), align="right")
     date_y = 15.5 + s.jitter(1.2)
     date_x = w * 0.66 + s.jitter(4)
-    end = _caption(s, date_x, date_y, ("Date",))
+    end = caption(s, date_x, date_y, ("Date",))
     s.line_slot("date", end, date_y, right, 5.5)
     if s.chance(0.75):
         texts = (
@@ -226,9 +187,9 @@ def british(rng: np.random.Generator, currency: str = "GBP") -> Form:
             if currency == "GBP"
             else ("A/C payee", "Not negotiable")
         )
-        _crossing(s, texts)
+        crossing(s, texts)
     pay_y = 27.5 + s.jitter(1.2)
-    end = _caption(s, left, pay_y, ("Pay",), s.label_size + 2)
+    end = caption(s, left, pay_y, ("Pay",), s.label_size + 2)
     s.line_slot("payee", end, pay_y, right if s.chance(0.7) else w * 0.7)
     box_w, box_h = s.between(33, 46), s.between(8, 12)
     box_y = pay_y + s.between(3.5, 6)
@@ -272,7 +233,7 @@ def french(rng: np.random.Generator) -> Form:
         s.print(right, 7.0, f"Chèque n° {number(rng, 7)}", 6.0, align="right")
     label = "Payez contre ce chèque non endossable" if s.chance(0.6) else "Payez contre ce chèque"
     box_w, box_h = s.between(36, 44), s.between(8, 11)
-    end = _caption(
+    end = caption(
         s,
         left,
         first_y,
@@ -286,12 +247,12 @@ def french(rng: np.random.Generator) -> Form:
         s, right - box_w, box_y, right, box_y + box_h, "€" if s.chance(0.9) else "EUR", boxed=0.85
     )
     payee_y = second_y + s.between(8.0, 9.5)
-    end = _caption(s, left, payee_y, ("à",), s.label_size + 2)
+    end = caption(s, left, payee_y, ("à",), s.label_size + 2)
     s.line_slot("payee", end, payee_y, right - box_w - 4)
     place_y = box_y + box_h + s.between(6, 9)
-    end = _caption(s, right - box_w - 2, place_y, ("A" if s.chance(0.5) else "Fait à",))
+    end = caption(s, right - box_w - 2, place_y, ("A" if s.chance(0.5) else "Fait à",))
     s.line_slot("place", end, place_y, right, 5.0)
-    end = _caption(s, right - box_w - 2, place_y + 6.5, ("le",))
+    end = caption(s, right - box_w - 2, place_y + 6.5, ("le",))
     s.line_slot("date", end, place_y + 6.5, right, 5.0)
     s.slots.append(Slot("signature", right - box_w - 12, place_y + 8, right, place_y + 17))
     s.print(right - box_w - 12, place_y + 9.5, "signature", 4.5)
@@ -332,7 +293,7 @@ def german(rng: np.random.Generator) -> Form:
     s.print(left, legal_y + 2.0, "Betrag in Buchstaben", 4.5)
     s.line_slot("legal2", left, legal_y + 8.5, right)
     payee_y = legal_y + 17.0
-    end = _caption(s, left, payee_y, ("an",))
+    end = caption(s, left, payee_y, ("an",))
     s.line_slot("payee", end, payee_y, right - 24)
     s.print(right - 22, payee_y, pick(rng, ("oder Überbringer", "oder Order")), 5.0)
     foot = payee_y + s.between(11, 13)
@@ -376,7 +337,7 @@ def indian(rng: np.random.Generator) -> Form:
     else:
         s.line_slot("date", right - 40, date_y + 6, right, 5.5)
     pay_y = 27.0 + s.jitter(1.2)
-    end = _caption(s, left, pay_y, ("PAY" if s.chance(0.7) else "Pay",), s.label_size + 2)
+    end = caption(s, left, pay_y, ("PAY" if s.chance(0.7) else "Pay",), s.label_size + 2)
     s.line_slot("payee", end, pay_y, right - 20, 7.0)
     s.print(
         right,
@@ -387,7 +348,7 @@ def indian(rng: np.random.Generator) -> Form:
     )
     box_w, box_h = s.between(46, 56), s.between(9, 13)
     legal_y = pay_y + s.between(9.0, 10.5)
-    end = _caption(s, left, legal_y, ("RUPEES" if s.chance(0.7) else "Rupees",), s.label_size + 1)
+    end = caption(s, left, legal_y, ("RUPEES" if s.chance(0.7) else "Rupees",), s.label_size + 1)
     s.line_slot("legal", end, legal_y, right, 7.0)
     second_y = legal_y + s.between(9.0, 10.5)
     s.line_slot("legal2", left, second_y, right - box_w - 8, 7.0)
@@ -448,10 +409,10 @@ def latin(rng: np.random.Generator, currency: str | None = None) -> Form:
         rng, ("CLP", "CLP", "UYU", "ARS", "COP", "COP", "MXN", "PEN", "BOB")
     )
     sign, unit, order, bearer = _LATIN[currency]
-    s = Sketch.start(rng, "es", currency, s_width(rng, 160, 185), s_width(rng, 70, 82))
+    s = Sketch.start(rng, "es", currency, paper_width(rng, 160, 185), paper_width(rng, 70, 82))
     w, h = s.width, s.height
     left, right = s.between(4, 9), w - s.between(4, 9)
-    _border(s, 0.12)
+    border(s, 0.12)
     header(
         s,
         left,
@@ -489,12 +450,12 @@ def latin(rng: np.random.Generator, currency: str | None = None) -> Form:
     else:
         s.line_slot("date", right - s.between(55, 75), date_y, right, 5.5, ruled=s.chance(0.8))
     pay_y = max(date_y, amount_y + box_h) + s.between(7.5, 9.5)
-    end = _caption(s, left, pay_y, order)
+    end = caption(s, left, pay_y, order)
     s.line_slot("payee", end, pay_y, right - (24 if bearer else 0))
     if bearer:
         s.print(right, pay_y, bearer, 5.0, align="right")
     legal_y = pay_y + s.between(8, 9.5)
-    end = _caption(
+    end = caption(
         s, left, legal_y, (pick(rng, ("LA SUMA DE", "LA CANTIDAD DE", "IMPORTE CON LETRA")),)
     )
     s.line_slot("legal", end, legal_y, right)
@@ -514,7 +475,7 @@ def latin(rng: np.random.Generator, currency: str | None = None) -> Form:
         6.0,
     )
     if s.chance(0.3):
-        _crossing(s, ("NO NEGOCIABLE", "CRUZADO", "PARA DEPÓSITO"))
+        crossing(s, ("NO NEGOCIABLE", "CRUZADO", "PARA DEPÓSITO"))
     kind = "cmc7" if s.chance(0.35) else "e13b"
     line = f"U{number(rng, 7)}U {number(rng, 9)}T {number(rng, 10)}U"
     if kind == "cmc7":
@@ -549,12 +510,12 @@ def brazilian(rng: np.random.Generator) -> Form:
         x += (digits + 2) * share
     amount_area(s, right - box_w, top, right, top + box_h, "R$", boxed=0.85)
     legal_y = top + box_h + s.between(8, 10)
-    end = _caption(s, left, legal_y, ("Pague por este", "cheque a quantia de"))
+    end = caption(s, left, legal_y, ("Pague por este", "cheque a quantia de"))
     s.line_slot("legal", end, legal_y, right)
     s.line_slot("legal2", left, legal_y + 8.5, right - 24)
     s.print(right, legal_y + 8.5, "e centavos acima", 5.0, align="right")
     pay_y = legal_y + 17.0
-    end = _caption(s, left, pay_y, ("a",))
+    end = caption(s, left, pay_y, ("a",))
     s.line_slot("payee", end, pay_y, right - 24)
     s.print(right, pay_y, "ou à sua ordem", 5.0, align="right")
     s.line_slot("date", w * 0.45, pay_y + 8, right, 5.5)
@@ -596,7 +557,7 @@ def canadian(rng: np.random.Generator) -> Form:
     pay_y = h * 0.43 + s.jitter(1.2)
     box_w, box_h = s.between(28, 38), s.between(7, 9)
     labels = ("PAYEZ À", "L'ORDRE DE") if french_words else ("PAY TO THE", "ORDER OF")
-    end = _caption(s, left, pay_y, labels)
+    end = caption(s, left, pay_y, labels)
     s.line_slot("payee", end, pay_y, right - box_w - 8)
     amount_area(s, right - box_w, pay_y - box_h + 1, right, pay_y + 1, "$", boxed=0.7)
     legal_y = pay_y + s.between(8, 9.5)
@@ -606,7 +567,7 @@ def canadian(rng: np.random.Generator) -> Form:
         s, left, legal_y + 5.5, words.bank(rng, "en"), words.address(rng, "en")[1:], s.between(7, 9)
     )
     foot = h - s.between(12.5, 14.5)
-    end = _caption(s, left, foot, ("POUR" if french_words else "MEMO",))
+    end = caption(s, left, foot, ("POUR" if french_words else "MEMO",))
     s.line_slot("memo", end, foot, w * 0.42, 5.5)
     s.line_slot("signature", w * 0.55, foot, right, 8.0)
     if s.chance(0.4):
@@ -618,139 +579,33 @@ def canadian(rng: np.random.Generator) -> Form:
 def australian(rng: np.random.Generator) -> Form:
     """An Australian or New Zealand cheque: pay, the sum of, amount at the right."""
     s = Sketch.start(
-        rng, "en", "AUD" if rng.random() < 0.7 else "NZD", s_width(rng, 165, 185), 80.0
+        rng, "en", "AUD" if rng.random() < 0.7 else "NZD", paper_width(rng, 165, 185), 80.0
     )
     w, h = s.width, s.height
     left, right = s.between(5, 9), w - s.between(5, 9)
     header(s, left, 10, words.bank(rng, "en-GB"), words.address(rng, "en"), s.between(10, 14))
     date_y = 13.0 + s.jitter(1.5)
-    end = _caption(s, w * 0.66, date_y, ("Date",))
+    end = caption(s, w * 0.66, date_y, ("Date",))
     s.line_slot("date", end, date_y, right, 5.5)
     pay_y = 26.0 + s.jitter(1.2)
-    end = _caption(s, left, pay_y, ("Pay",), s.label_size + 1)
+    end = caption(s, left, pay_y, ("Pay",), s.label_size + 1)
     s.line_slot("payee", end, pay_y, right - 22)
     s.print(right, pay_y, "or bearer", 6.0, align="right")
     box_w, box_h = s.between(36, 44), s.between(8, 12)
     legal_y = pay_y + 9.5
-    end = _caption(s, left, legal_y, ("The sum of",), s.label_size + 1)
+    end = caption(s, left, legal_y, ("The sum of",), s.label_size + 1)
     s.line_slot("legal", end, legal_y, right - box_w - 8)
     s.line_slot("legal2", left, legal_y + 9.0, right - box_w - 8)
     box_y = pay_y + s.between(4, 7)
     amount_area(s, right - box_w, box_y, right, box_y + box_h, "$", boxed=0.85)
     if s.chance(0.5):
-        _crossing(s, ("NOT NEGOTIABLE", "A/C PAYEE ONLY", "NOT NEGOTIABLE"))
+        crossing(s, ("NOT NEGOTIABLE", "A/C PAYEE ONLY", "NOT NEGOTIABLE"))
     s.print(right - box_w, box_y + box_h + 5, words.person(rng).upper(), 6.5)
     s.line_slot("signature", right - box_w - 8, h - 18.5, right, 8.0, ruled=s.chance(0.6))
     line = (
         f"U{number(rng, 6)}U {number(rng, 3)}D{number(rng, 3)}T {number(rng, 4)}D{number(rng, 5)}U"
     )
     return s.finish("australia", line, "e13b", (left + s.between(3, 14), h - s.between(7.5, 9.0)))
-
-
-_CURRENCIES = (
-    ("USD", "$", "en"),
-    ("USD", "US$", "en"),
-    ("GBP", "£", "en-GB"),
-    ("EUR", "€", "fr"),
-    ("EUR", "€", "de"),
-    ("INR", "₹", "en-IN"),
-    ("INR", "Rs.", "en-IN"),
-    ("MXN", "$", "es"),
-    ("COP", "$", "es"),
-    ("CLP", "$", "es"),
-    ("ZAR", "R", "en-GB"),
-    ("PKR", "Rs.", "en-IN"),
-    ("AED", "Dhs", "en"),
-    ("CHF", "CHF", "de"),
-    ("SGD", "S$", "en"),
-    ("HKD", "HK$", "en"),
-    ("MYR", "RM", "en"),
-    ("KES", "KShs", "en-GB"),
-)
-_WORDS = {
-    "en": ("Date", "Pay to", "The sum of", "Signature"),
-    "en-GB": ("Date", "Pay", "Amount in words", "Signature"),
-    "en-IN": ("Date", "Pay", "Rupees", "Signature"),
-    "es": ("Fecha", "Páguese a", "La suma de", "Firma"),
-    "fr": ("Date", "A l'ordre de", "La somme de", "Signature"),
-    "de": ("Datum", "an", "Betrag in Worten", "Unterschrift"),
-}
-
-
-def generic(rng: np.random.Generator) -> Form:
-    """A form of no country in particular: where things stand is drawn at random."""
-    currency, sign, language = _CURRENCIES[int(rng.integers(len(_CURRENCIES)))]
-    s = Sketch.start(rng, language, currency, s_width(rng, 145, 215), s_width(rng, 66, 95))
-    w, h = s.width, s.height
-    left, right = s.between(4, 11), w - s.between(4, 11)
-    date, pay, total, signature = _WORDS[language]
-    _border(s, 0.25)
-    at = s.between(0.0, 0.35) * w if s.chance(0.8) else left
-    header(
-        s,
-        max(left, at),
-        9.5 + s.jitter(1.0),
-        words.bank(rng, language),
-        words.address(rng, language),
-        s.between(8, 16),
-    )
-    rows = [h * 0.34 + s.jitter(1.5)]
-    gap = min(s.between(8.5, 11.5), (h * 0.66 - rows[0]) / 2)
-    rows += [rows[0] + gap, rows[0] + 2 * gap]
-    box_w, box_h = s.between(26, 54), s.between(6.5, 12.5)
-    row = int(rng.choice([-1, 0, 1, 2], p=[0.25, 0.3, 0.2, 0.25]))
-    bottom = s.between(13, 16) if row < 0 else rows[row] + s.between(-0.5, 2.0)
-    box_x = right - box_w if s.chance(0.85) else w * s.between(0.45, 0.6)
-    date_y = s.between(8, 14) if row >= 0 else bottom + s.between(6, 8)
-    date_y = min(date_y, rows[0] - 7.5)
-    date_x = w * (0.42 if row < 0 and date_y < bottom + 6 else 0.62)
-    _date(
-        s,
-        date,
-        date_x + s.jitter(3),
-        date_y,
-        box_x - 6 if row < 0 and date_y < bottom + 6 else right,
-    )
-    order = (
-        (("payee", pay), ("legal", total)) if s.chance(0.65) else (("legal", total), ("payee", pay))
-    )
-    stop = [right if index != row else box_x - 4 - 4 * len(sign) for index in range(3)]
-    for index, (name, label) in enumerate(order):
-        end = _caption(s, left, rows[index], (label.upper() if s.chance(0.3) else label,))
-        s.line_slot(name, end, rows[index], max(end + 30, stop[index]), min(gap, 7.5))
-    if s.chance(0.7):
-        s.line_slot(
-            "legal2", left, rows[2], max(left + 40, min(stop[2], right - 30)), min(gap, 7.0)
-        )
-    amount_area(
-        s, box_x, bottom - box_h, box_x + box_w, bottom, sign if s.chance(0.85) else "", boxed=0.6
-    )
-    foot = h - s.between(14, 19)
-    s.line_slot(
-        "signature",
-        w * s.between(0.5, 0.62),
-        foot,
-        right,
-        min(8.0, foot - rows[2] - 2),
-        ruled=s.chance(0.7),
-    )
-    s.print(w * 0.7, foot + 2.4, signature, 5.0)
-    s.lines(left, foot - 3, (words.firm(rng, language), f"No. {number(rng, 10)}"), 6.0)
-    kind = pick(rng, ("e13b", "e13b", "cmc7", "print"))
-    line = f"U{number(rng, 6)}U T{number(rng, 9)}T {number(rng, int(rng.integers(7, 13)))}U"
-    if kind != "e13b":
-        line = f"{number(rng, 8)} {number(rng, 10)} {number(rng, 11)}"
-    return s.finish("generic", line, kind, (left + s.between(0, 25), h - s.between(7, 9.5)))
-
-
-def _date(s: Sketch, label: str, x: float, y: float, right: float) -> None:
-    """Add a date of any kind: boxes, a rule, or bare."""
-    end = _caption(s, x, y, (label,))
-    right = min(right, end + s.between(30, 50))
-    if s.chance(0.35) and right - end > 24:
-        s.cells("date", end, y - 5.2, right, y, 8)
-    else:
-        s.line_slot("date", end, y, max(right, end + 22), 5.5, ruled=s.chance(0.8))
 
 
 FORMS: dict[str, tuple[Callable[[np.random.Generator], Form], float]] = {
@@ -766,8 +621,9 @@ FORMS: dict[str, tuple[Callable[[np.random.Generator], Form], float]] = {
     "canada": (canadian, 0.05),
     "australia": (australian, 0.04),
     "generic": (generic, 0.12),
+    "scattered": (scattered, 0.0),
 }
-"""Every layout with the share of the cheques that have it."""
+"""Every layout with the share of the cheques that have it; of 0: where it is asked for."""
 
 
 def sample_form(rng: np.random.Generator, layout: str | None = None) -> Form:

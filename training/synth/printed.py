@@ -20,6 +20,11 @@ Plane = NDArray[np.float32]
 # Most of what machines write on cheques is laser or ink jet print; pins strike it in places, and
 # protectors emboss the amounts of drafts.
 KIND_SHARES = {"machine": 0.57, "dots": 0.06, "protector": 0.05, "hand": 0.32}
+# How zeros are told from the letter O by many machines, and how common that is.
+_ZEROS = {"": 0.9, "stroke": 0.05, "dot": 0.025, "bar": 0.025}
+# A mark takes up no more of the room within a zero; what is fainter than this is room.
+_LEFT_OPEN = 0.5
+_PAPER = 128
 _VARIANTS = {"-": "-\u2013\u2014", "x": "xxX", "S": "Sss", "N": "NNn", "O": "OOo"}
 
 
@@ -54,6 +59,8 @@ class _Look:
     turn: float
     dots: float
     variants: dict[str, str]
+    zero: str
+    mark: float
 
 
 class Printer:
@@ -137,6 +144,9 @@ def _look(rng: np.random.Generator, font: Face, symbols: str, height: float) -> 
         # Near letter quality: typefaces struck in two passes of 9 pins, or by 24 finer ones.
         dots = float(rng.choice([14, 17, 17, 20]))
     # Machines neither press letters together nor run them into each other.
+    # Drawn apart, so that all else is as it is without.
+    apart = rng.spawn(1)[0]
+    zero = "" if hand else str(apart.choice(list(_ZEROS), p=list(_ZEROS.values())))
     spread = (rng.uniform(-0.06, 0.06), rng.uniform(0, 0.3)) if hand else (0.0, rng.uniform(0, 0.2))
     return _Look(
         font=font,
@@ -148,6 +158,8 @@ def _look(rng: np.random.Generator, font: Face, symbols: str, height: float) -> 
         turn=float(rng.uniform(1, 7) if hand else rng.choice([0, 0, 0, 1.5])),
         dots=dots,
         variants=variants,
+        zero=zero,
+        mark=float(apart.uniform(0.06, 0.13)),
     )
 
 
@@ -184,6 +196,8 @@ def _place(
     height, width = glyph.mask.shape
     room = (max(2, round(width * scale_x)), max(2, round(height * scale_y)))
     mask = np.asarray(cv2.resize(glyph.mask, room, interpolation=cv2.INTER_AREA), np.uint8)
+    if symbol == "0" and look.zero:
+        mask = _marked(mask, look.zero, look.mark * size)
     if look.dots:
         mask = _dot_matrix(mask, size / look.dots)
     left, top = glyph.left * scale_x, -glyph.top * scale_y
@@ -192,6 +206,28 @@ def _place(
         mask, left, top = _shear(mask, left, top, look.slant, float(turn))
     base = at[1] + rng.normal(0, look.jitter) * size
     return _Patch(mask, round(at[0] + left), round(base + top), glyph.advance * scale_x)
+
+
+def _marked(mask: Mask, zero: str, wide: float) -> Mask:
+    """A zero with a stroke, a dot or an upright bar in it, with paper on both sides of it.
+
+    wide: of the mark at most, pixels.
+    """
+    height, width = mask.shape
+    x, y = (width - 1) / 2, (height - 1) / 2
+    wide = min(wide, _LEFT_OPEN * float((mask[height // 2] < _PAPER).sum()))
+    if wide < 1:
+        return mask
+    if zero == "dot":
+        ends = ((x, y - 0.01 * height), (x, y + 0.01 * height))
+    elif zero == "bar":
+        ends = ((x, y - 0.15 * height), (x, y + 0.15 * height))
+    else:
+        ends = ((x - 0.22 * width, y + 0.26 * height), (x + 0.22 * width, y - 0.26 * height))
+    first, last = ((round(16 * a), round(16 * b)) for a, b in ends)
+    drawn = mask.copy()
+    cv2.line(drawn, first, last, 255, round(wide), cv2.LINE_AA, 4)
+    return drawn
 
 
 def _shear(

@@ -82,6 +82,24 @@ def test_every_layout_gives_a_cheque_with_its_truth(layout: str) -> None:
     assert made.area_box is not None
 
 
+def test_parts_of_a_scattered_form_stand_anywhere_and_apart() -> None:
+    forms = [sample_form(np.random.default_rng(seed), "scattered") for seed in range(30)]
+    middles = []
+    for form in forms:
+        amount = form.slot("amount")
+        assert amount is not None
+        middles.append(((amount.x0 + amount.x1) / form.width / 2, amount.y1 / form.height))
+        assert 0 < amount.x0 < amount.x1 < form.width
+        assert 0 < amount.y0 < amount.y1 < form.height
+        for slot in form.slots:
+            if slot.name not in ("amount", "cents"):
+                beside = slot.x1 <= amount.x0 or slot.x0 >= amount.x1
+                assert beside or slot.y1 <= amount.y0 or slot.y0 >= amount.y1, slot
+    across, down = np.array(middles).T
+    assert across.min() < 0.35 < 0.65 < across.max()
+    assert down.min() < 0.4 < 0.6 < down.max()
+
+
 @pytest.mark.parametrize("way", ["cut", "bed", "photo"])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_character_boxes_hold_their_ink(way: str, seed: int) -> None:

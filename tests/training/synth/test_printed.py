@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from training.data.fonts import Font
+from training.synth import printed
 from training.synth.amounts import Part, WrittenAmount, sample_amount, text_of
 from training.synth.printed import Printer
 
@@ -41,6 +43,27 @@ def test_characters_stand_in_reading_order(font: Font) -> None:
     layer = Printer([font]).write(np.random.default_rng(5), _written(("1234567", "line")), 30)
     middles = [np.nonzero(layer.owner == i)[1].mean() for i in range(1, 8)]
     assert middles == sorted(middles)
+
+
+@pytest.mark.parametrize("zero", ["stroke", "dot", "bar"])
+def test_a_marked_zero_has_ink_within_and_paper_on_both_sides_of_it(
+    font: Font, zero: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn(kinds: dict[str, float]) -> NDArray[np.uint8]:
+        monkeypatch.setattr(printed, "_ZEROS", kinds)
+        written = _written(("808", "line"))
+        return Printer([font]).write(np.random.default_rng(3), written, 60).coverage
+
+    plain, marked = drawn({"": 1.0}), drawn({zero: 1.0})
+    columns = np.flatnonzero((plain != marked).any(axis=0))
+    rows = np.flatnonzero((plain != marked).any(axis=1))
+    x0, x1 = int(columns[0]), int(columns[-1])
+    # The one zero stands in the middle third; its rim is as it was.
+    assert plain.shape[1] / 3 < x0 <= x1 < 2 * plain.shape[1] / 3
+    middle = marked[(int(rows[0]) + int(rows[-1])) // 2, x0 : x1 + 1]
+    assert middle.max() > 128
+    row = marked[marked.shape[0] // 2, plain.shape[1] // 3 : 2 * plain.shape[1] // 3] > 128
+    assert np.count_nonzero(np.diff(row.astype(int)) == 1) == 3
 
 
 def test_superscript_cents_stand_high_and_small(font: Font) -> None:

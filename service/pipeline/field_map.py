@@ -32,7 +32,7 @@ LAYERS: Final = 4
 """Ink, darkness, and where on the page a pixel is: from the left, from above."""
 
 NETWORK: Final = Path(__file__).parent / "field_map.onnx"
-SHA256: Final = "64fd479101876a162b0b777675bd202dec52efa3e4385608836861840b597210"
+SHA256: Final = "7d4a5657bdcd8f05434af9783354c90f2537ff309b36b4f5673a315b39c986a3"
 
 _AREA: Final = 400 * 176
 _MOST: Final = 800

@@ -61,6 +61,8 @@ _SURE_OF_FIELD = 1e3
 _SURE_OF_AMOUNT = 0.98
 # So much likelier, as a log odds, a place must be than any beside it: a letter has many alike.
 _LIKELIER = 3.0
+# So much dearer at most, nats, a place may be that goes beyond one that is read, to be read as well.
+_HARDLY_DEARER = 0.5
 # In heights of a field, what is too narrow for a digit.
 _DIGIT = 0.35
 # A field that is so many times as high as one within it is another line's; and the most that what a
@@ -124,9 +126,15 @@ class Sight:
         return max((one.probability for one in seen), default=0.0)
 
     def holding(self) -> list[int]:
-        """The fields that were read and hold nearly all amounts that were found."""
+        """The fields that were read and hold nearly all amounts that were found, and those that one
+        of these is a part of."""
         likeliest = min((self.masses[number] for number in self.read), default=math.inf)
-        return [n for n in self.read if self.masses[n] <= likeliest - math.log(_HOLDS)]
+        held = [n for n in self.read if self.masses[n] <= likeliest - math.log(_HOLDS)]
+        return [
+            n
+            for n in self.read
+            if n in held or any(_is_within(self.fields[one], self.fields[n]) for one in held)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -466,10 +474,23 @@ def _silence_beyond(strip: Strip, outputs: NDArray[np.float32], left: float, rig
 
 
 def enough_fields(fields: list[FieldCandidate]) -> list[FieldCandidate]:
-    """The likeliest fields, two at least, until they are together surer than one can be."""
+    """The likeliest fields, two at least, until they are together surer than one can be; and those
+    that go beyond one of these and are hardly dearer, or what it leaves out is not known."""
     sure = 0.0
     for number, one in enumerate(fields):
         if number >= 2 and sure >= _ENOUGH_FIELDS:
-            return fields[:number]
+            return [*fields[:number], *_beyond(fields[:number], fields[number:])]
         sure += math.exp(-max(one.penalty, 0.0))
     return fields
+
+
+def _beyond(chosen: Sequence[FieldCandidate], others: list[FieldCandidate]) -> list[FieldCandidate]:
+    """Of other fields those that one of the chosen is a part of, and that are hardly dearer."""
+    return [
+        other
+        for other in others
+        if any(
+            other.penalty <= one.penalty + _HARDLY_DEARER and _is_within(one, other)
+            for one in chosen
+        )
+    ]

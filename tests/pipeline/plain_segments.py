@@ -101,7 +101,8 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
             zone = cv2.morphologyEx(
                 zone, cv2.MORPH_CLOSE, np.ones((down + 1, across + 1), np.uint8)
             )
-    stats, middles = stats[1:], middles[1:]
+    own = _of_the_line(stats[1:])
+    stats, middles = stats[1:][own], middles[1:][own]
     heights = stats[:, cv2.CC_STAT_HEIGHT].astype(np.float64)
     tall = heights >= 0.45 * _weighted_quantile(heights, heights, 0.95)
     usual = float(_weighted_median(heights[tall], stats[tall, cv2.CC_STAT_AREA]))
@@ -133,6 +134,25 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     back = np.asarray(cv2.invertAffineTransform(forward), np.float64)
     back[:, 2] += (x0, y0)
     return Line(ink=line, centre=float(centre), to_working=back)
+
+
+def _of_the_line(stats: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which components are no sides of a box and no tall sign before the characters."""
+    left, _, wide, high, _ = stats.T
+    levels = np.unique(high)[::-1]
+    for size in levels[1:]:
+        out = high > size
+        alike = ~out & (high >= 0.7 * size)
+        if out.sum() > 4:
+            break
+        if high[out].min() < 1.6 * size or alike.sum() < 3:
+            continue
+        if 2 * (wide[alike] <= 0.85 * high[alike]).sum() <= alike.sum():
+            continue
+        ends = (left + wide) <= left[alike].min() + 0.3 * size
+        if ((wide <= 0.35 * high) | ends)[out].all():
+            return ~out
+    return np.ones(len(stats), bool)
 
 
 def _reach(stats: NDArray[np.int32]) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from service.pipeline.segment import (
     segment_fields,
     segment_zone,
 )
+from tests.pipeline import plain_segments
 
 PLACEMENT = Placement(normal=20.0, largest=28.0, size_damping=0.5, offset_damping=0.35)
 Bytes = NDArray[np.uint8]
@@ -276,6 +277,39 @@ def test_stars_do_not_tell_the_size_of_figures() -> None:
     assert found is not None
     assert found.to_working[0, 0] == pytest.approx(plain.to_working[0, 0], rel=0.02)
     assert found.centre == pytest.approx(plain.centre, abs=1)
+
+
+@pytest.mark.parametrize("side", ["before", "behind", "sign", "both"])
+def test_neither_a_side_of_a_box_nor_a_tall_sign_tells_the_size_of_figures(side: str) -> None:
+    page = np.zeros((140, 500), np.uint8)
+    cv2.putText(page, "1825.30", (170, 100), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 255, 3)
+    plain = normalise_line(page, (150, 60, 350, 110))
+    if side in ("before", "both"):
+        page[5:135, 150:154] = 255
+    if side in ("behind", "both"):
+        page[5:135, 350:356] = 255
+    if side in ("sign", "both"):
+        cv2.putText(page, "R$", (30, 100), cv2.FONT_HERSHEY_SIMPLEX, 2.6, 255, 4)
+    found = normalise_line(page, (0, 0, 500, 140))
+    assert plain is not None
+    assert found is not None
+    assert found.to_working[0, 0] == pytest.approx(plain.to_working[0, 0], rel=0.02)
+    other = plain_segments.normalise_line(page, (0, 0, 500, 140))
+    assert other is not None
+    np.testing.assert_allclose(found.to_working, other.to_working)
+
+
+@pytest.mark.parametrize("text", ["1000", "#5", "825"])
+def test_a_tall_stroke_among_few_or_behind_other_figures_is_one_of_them(text: str) -> None:
+    page = np.zeros((140, 400), np.uint8)
+    cv2.putText(page, text[:2], (20, 100), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 255, 3)
+    short = normalise_line(page, (0, 0, 400, 140))
+    cv2.putText(page, "8", (100, 110), cv2.FONT_HERSHEY_SIMPLEX, 3.0, 255, 5)
+    cv2.putText(page, text[2:], (180, 100), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 255, 3)
+    found = normalise_line(page, (0, 0, 400, 140))
+    assert short is not None
+    assert found is not None
+    assert found.to_working[0, 0] > 1.2 * short.to_working[0, 0]
 
 
 def test_whole_characters_are_not_joined() -> None:

@@ -7,11 +7,12 @@ import pytest
 from service.pipeline.card import RUBBISH
 from service.pipeline.field import Box, FieldCandidate, Zone
 from service.pipeline.image import load_cheque
-from service.pipeline.ink import extract_ink
+from service.pipeline.ink import InkImage, extract_ink
 from service.pipeline.sight import (
     Clock,
     Eye,
     Opinion,
+    Sight,
     _counting,
     _stands_alone,
     _without_the_rest,
@@ -48,6 +49,26 @@ def test_fields_are_enough_once_they_are_surer_than_one_can_be() -> None:
     fields = [_field((0, 0, 9, 9), penalty) for penalty in (0.1, 0.2, 0.3, 3.0)]
     assert len(enough_fields(fields)) == 2
     assert len(enough_fields([_field((0, 0, 9, 9), 3.0)] * 4)) == 4
+
+
+def test_a_field_that_goes_beyond_those_that_are_enough_is_read_as_well() -> None:
+    fields = [_field((50, 40, right, 80), penalty) for right, penalty in ((170, 0.1), (120, 0.2))]
+    wider, dearer, elsewhere = (
+        _field((50, 40, 250, 80), 0.3), _field((30, 40, 260, 80), 0.9), _field((50, 90, 250, 130), 0.3)
+    )  # fmt: skip
+    assert enough_fields([*fields, elsewhere, wider, dearer]) == [*fields, wider]
+
+
+def test_a_field_of_which_one_that_holds_the_amount_is_a_part_is_looked_at_too() -> None:
+    page = np.zeros((200, 400), np.uint8)
+    ink = InkImage(ink=page, mask=page > 0, rules=np.zeros((0, 5), np.int32), darkness=page)
+    fields = [
+        _field(box, 0.1) for box in ((50, 40, 200, 80), (20, 40, 200, 80), (50, 90, 200, 130))
+    ]
+    sight = Sight(ink, fields, np.eye(3), {0: -12.0, 1: 3.0, 2: 2.0}, read=(0, 1, 2))
+    assert sight.holding() == [0, 1]
+    sight.masses[1] = -30.0
+    assert sight.holding() == [1]
 
 
 def _opinion(text: str, cents: str = "") -> tuple[Eye, Opinion]:

@@ -15,6 +15,10 @@ enum { DOT = 3, USUAL_DOT = 5, SPREAD = 6, FEWEST_DOTS = 16, JOINED = 2 };
 /* So many stars, alike in height and nearly square, fill a line whose figures, so many at least, are
  * so much taller. */
 enum { FEWEST_STARS = 4, FEWEST_FIGURES = 2 };
+/* So many parts at most are none of a line's characters, so many of which at least are alike and
+ * narrow, as these are so many times as tall; thin as a box's side, or before them all, as a sign. */
+enum { MOST_OUTSIZED = 4, FEWEST_ALIKE = 3 };
+static const double OUTSIZED = 1.6, ALIKE = 0.7, NARROW = 0.85, THIN = 0.35, SIGN_ENDS = 0.3;
 static const double STAR_ALIKE = 0.2, STAR_NARROW = 0.7, STAR_WIDE = 1.4, TALLER = 1.25;
 
 /* Sums as numpy adds them up: in eight strands, blocks of 128 in pairs. */
@@ -172,6 +176,38 @@ static Component *joined(
     return kept;
 }
 
+/* Takes out what is so much taller than the characters that it would be taken for the line's size: the
+ * side of a box, a sign before them. Returns how many components are left. */
+static int64_t without_outsized(Component *parts, int64_t count, Weighted *items)
+{
+    for (int64_t i = 0; i < count; i++)
+        items[i] = (Weighted){(double)(parts[i].y1 - parts[i].y0), (double)i};
+    qsort(items, (size_t)count, sizeof(Weighted), by_value);
+    for (int64_t most = 1; most <= MOST_OUTSIZED && most + FEWEST_ALIKE <= count; most++) {
+        int64_t left = count - most, alike = 0, narrow = 0, out = 0;
+        double size = items[left - 1].value, first = INFINITY;
+        if (items[left].value < OUTSIZED * size) continue;
+        for (int64_t i = left - 1; i >= 0 && items[i].value >= ALIKE * size; i--) {
+            const Component *part = parts + (int64_t)items[i].weight;
+            first = part->x0 < first ? (double)part->x0 : first;
+            narrow += (double)(part->x1 - part->x0) <= NARROW * items[i].value;
+            alike++;
+        }
+        if (alike < FEWEST_ALIKE || 2 * narrow <= alike) continue;
+        for (int64_t i = left; i < count; i++) {
+            const Component *part = parts + (int64_t)items[i].weight;
+            out += (double)(part->x1 - part->x0) <= THIN * items[i].value
+                || (double)part->x1 <= first + SIGN_ENDS * size;
+        }
+        if (out < most) continue;
+        int64_t kept = 0;
+        for (int64_t i = 0; i < count; i++)
+            if ((double)(parts[i].y1 - parts[i].y0) < items[left].value) parts[kept++] = parts[i];
+        return kept;
+    }
+    return count;
+}
+
 /* Where the line of a zone runs: found f64[3], its size in px, its slope and its level at x = 0;
  * reach int64[2], see joined. ink u8[height, width], rows `stride` apart. Returns the number of
  * components, -1 without memory. */
@@ -192,6 +228,7 @@ int64_t line_frame(
     Weighted *items = malloc((size_t)count * sizeof(Weighted));
     if (!reals || !items) { free(parts); free(reals); free(items); return -1; }
     double *x = reals, *y = x + count, *weight = y + count, *scratch = weight + count;
+    count = without_outsized(parts, count, items);
     for (int64_t i = 0; i < count; i++) {
         double own = parts[i].y1 - parts[i].y0;
         items[i] = (Weighted){own, own};

@@ -151,7 +151,7 @@ def _of_the_line(stats: NDArray[np.int32]) -> NDArray[np.bool_]:
             continue
         ends = (left + wide) <= left[alike].min() + 0.3 * size
         if ((wide <= 0.35 * high) | ends)[out].all():
-            return ~out
+            return np.asarray(~out)
     return np.ones(len(stats), bool)
 
 

@@ -53,9 +53,8 @@ def test_fields_are_enough_once_they_are_surer_than_one_can_be() -> None:
 
 def test_a_field_that_goes_beyond_those_that_are_enough_is_read_as_well() -> None:
     fields = [_field((50, 40, right, 80), penalty) for right, penalty in ((170, 0.1), (120, 0.2))]
-    wider, dearer, elsewhere = (
-        _field((50, 40, 250, 80), 0.3), _field((30, 40, 260, 80), 0.9), _field((50, 90, 250, 130), 0.3)
-    )  # fmt: skip
+    wider, dearer = _field((50, 40, 250, 80), 0.3), _field((30, 40, 260, 80), 0.9)
+    elsewhere = _field((50, 90, 250, 130), 0.3)
     assert enough_fields([*fields, elsewhere, wider, dearer]) == [*fields, wider]
 
 

@@ -61,7 +61,7 @@ _SURE_OF_FIELD = 1e3
 _SURE_OF_AMOUNT = 0.98
 # So much likelier, as a log odds, a place must be than any beside it: a letter has many alike.
 _LIKELIER = 3.0
-# A place that goes beyond one that is read is read as well where it is no dearer than so much, nats.
+# So much dearer at most, nats, is a place that goes beyond one that is read, to be read as well.
 _HARDLY_DEARER = 0.5
 # In heights of a field, what is too narrow for a digit.
 _DIGIT = 0.35

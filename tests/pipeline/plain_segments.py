@@ -149,8 +149,8 @@ def _of_the_line(stats: NDArray[np.int32]) -> NDArray[np.bool_]:
             continue
         if 2 * (wide[alike] <= 0.85 * high[alike]).sum() <= alike.sum():
             continue
-        ends = (left + wide) <= left[alike].min() + 0.3 * size
-        if ((wide <= 0.35 * high) | ends)[out].all():
+        sign = (left + wide <= left[alike].min() + 0.3 * size) & (high >= 1.9 * size)
+        if ((wide <= 0.35 * high) | sign)[out].all():
             return np.asarray(~out)
     return np.ones(len(stats), bool)
 

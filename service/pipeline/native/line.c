@@ -18,7 +18,7 @@ enum { FEWEST_STARS = 4, FEWEST_FIGURES = 2 };
 /* So many parts at most are none of a line's characters, so many of which at least are alike and
  * narrow, as these are so many times as tall; thin as a box's side, or before them all, as a sign. */
 enum { MOST_OUTSIZED = 4, FEWEST_ALIKE = 3 };
-static const double OUTSIZED = 1.6, ALIKE = 0.7, NARROW = 0.85, THIN = 0.35, SIGN_ENDS = 0.3;
+static const double OUTSIZED = 1.6, ALIKE = 0.7, NARROW = 0.85, THIN = 0.35, SIGN = 1.9, SIGN_ENDS = 0.3;
 static const double STAR_ALIKE = 0.2, STAR_NARROW = 0.7, STAR_WIDE = 1.4, TALLER = 1.25;
 
 /* Sums as numpy adds them up: in eight strands, blocks of 128 in pairs. */
@@ -197,7 +197,7 @@ static int64_t without_outsized(Component *parts, int64_t count, Weighted *items
         for (int64_t i = left; i < count; i++) {
             const Component *part = parts + (int64_t)items[i].weight;
             out += (double)(part->x1 - part->x0) <= THIN * items[i].value
-                || (double)part->x1 <= first + SIGN_ENDS * size;
+                || (items[i].value >= SIGN * size && (double)part->x1 <= first + SIGN_ENDS * size);
         }
         if (out < most) continue;
         int64_t kept = 0;

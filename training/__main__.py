@@ -321,6 +321,9 @@ def accepted(
     model: Model = MODEL,
     fields: Annotated[int, typer.Option(help="Synthetic fields to read.", min=0)] = 0,
     cheques: Annotated[int, typer.Option(help="Synthetic cheques to read.", min=0)] = 1500,
+    scattered: Annotated[
+        int, typer.Option(help="Synthetic cheques to read whose parts stand anywhere.", min=0)
+    ] = 0,
     max_error: Annotated[float, typer.Option(help="Error that is borne.", min=0, max=1)] = 0.01,
     seed: Annotated[int, typer.Option(help="Another sample than any before.", min=0)] = 90_000_000,
     data: Data = None,
@@ -335,9 +338,10 @@ def accepted(
     from training.dataset import Sources
 
     with explained(), progress_bars() as bar:
-        task = bar.add_task("reading", total=fields + cheques)
+        task = bar.add_task("reading", total=fields + cheques + scattered)
         outcomes = calibration.read_synthetic(
-            model, Sources(data_folder(data), fonts), calibration.jobs(fields, cheques, seed),
+            model, Sources(data_folder(data), fonts),
+            calibration.jobs(fields, cheques, seed, scattered),
             runs / "calibration" / calibration.state_of(model) / "fresh.jsonl", workers,
             lambda done: bar.update(task, completed=done),
         )  # fmt: skip

@@ -55,8 +55,10 @@ MARGIN: Final = 1.25
 """How often an error on synthetic material counts."""
 BOUNDS = (0.001, 0.005, 0.01, 0.02, 0.05)
 
-Kind = Literal["field", "cheque"]
+Kind = Literal["field", "cheque", "scattered"]
+"""A cropped amount, a whole cheque, or one whose parts stand anywhere."""
 KINDS: Final[tuple[Kind, ...]] = ("field", "cheque")
+"""What is calibrated: all whole cheques alike."""
 Job = tuple[Kind, int]
 
 
@@ -98,8 +100,13 @@ class Desk:
         if kind == "field":
             field = self._fields.make(seed)
             return self._outcome(job, field.hand, field.amount_minor, field.image)
-        make = make_refused if seed % REFUSED_EVERY == 0 else make_cheque
-        cheque = make(seed, hand=self._hand.write, split="valid")
+        hand, split = self._hand.write, "valid"
+        if kind == "scattered":
+            cheque = make_cheque(seed, hand=hand, split=split, layout=kind)
+        elif seed % REFUSED_EVERY == 0:
+            cheque = make_refused(seed, hand=hand, split=split)
+        else:
+            cheque = make_cheque(seed, hand=hand, split=split)
         return self._outcome(job, not cheque.machine, cheque.amount_minor, cheque.image)
 
     def _outcome(
@@ -112,11 +119,11 @@ class Desk:
         )  # fmt: skip
 
 
-def jobs(fields: int, cheques: int, seed: int) -> list[Job]:
+def jobs(fields: int, cheques: int, seed: int, scattered: int = 0) -> list[Job]:
     """So many of each, the seeds of all from FIRST_SEED + seed on."""
+    counts: dict[Kind, int] = {"field": fields, "cheque": cheques, "scattered": scattered}
     start = FIRST_SEED + seed
-    made: list[Job] = [("field", start + n) for n in range(fields)]
-    return made + [("cheque", start + n) for n in range(cheques)]
+    return [(kind, start + n) for kind, count in counts.items() for n in range(count)]
 
 
 def read_synthetic(
@@ -169,7 +176,7 @@ def state_of(model: Path) -> str:
 
 def believed(outcome: Outcome, card: ModelCard) -> Outcome:
     """An outcome with the share of its posterior that the card's doubts leave."""
-    if card.doubts is None or outcome.kind != "cheque" or not outcome.signs:
+    if card.doubts is None or outcome.kind == "field" or not outcome.signs:
         return outcome
     return replace(outcome, posterior=card.doubts.believed(outcome.posterior, outcome.signs))
 
@@ -277,7 +284,8 @@ def accepted_of(outcomes: Sequence[Outcome], card: ModelCard, max_error: float) 
     parts: dict[str, list[Outcome]] = {}
     for one in outcomes:
         how = "to refuse" if (one.expected or 0) <= 0 else "by hand" if one.hand else "printed"
-        parts.setdefault(f"{one.kind}s {how}", []).append(believed(one, card))
+        what = "scattered cheques" if one.kind == "scattered" else f"{one.kind}s"
+        parts.setdefault(f"{what} {how}", []).append(believed(one, card))
     return [
         Accepted(
             name, len(part), sum(one.right for one in part), len(taken),

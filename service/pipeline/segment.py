@@ -125,7 +125,8 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     begins beyond the line, or at the zone's edge and ends before the line, is not of this line: a
     comma or the tail of a digit reaches down to 0.8 of the size below the middle. Nor is a long
     level stroke beneath taller characters, with what stands below it: the bar and the hundred of a
-    fraction, or the line under the cents. Strokes printed in stripes or by pins are closed.
+    fraction, or the line under the cents. Strokes printed in stripes or by pins are closed. Neither
+    the side of a box nor a tall sign before the characters tells their size.
     """
     x0, y0, x1, y1 = box
     zone = ink[y0:y1, x0:x1]

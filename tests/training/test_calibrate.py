@@ -19,6 +19,7 @@ from training.calibrate import (
     FIRST_SEED,
     Accepted,
     Job,
+    Kind,
     Outcome,
     accepted_of,
     cautious,
@@ -72,6 +73,7 @@ def test_what_was_read_is_not_read_again(desk: type[StandIn], tmp_path: Path) ->
     first = read_synthetic(tmp_path, SOURCES, jobs(4, 3, 0), kept)
     assert [(one.kind, one.seed) for one in first] == jobs(4, 3, 0)
     assert jobs(1, 1, 7) == [("field", FIRST_SEED + 7), ("cheque", FIRST_SEED + 7)]
+    assert jobs(0, 0, 7, 2) == [("scattered", FIRST_SEED + 7), ("scattered", FIRST_SEED + 8)]
     whole = kept.read_text()
     kept.write_text(whole[:-30])  # the last line is cut short
     desk.read_so_far = []
@@ -169,8 +171,15 @@ def test_what_is_accepted_of_fresh_images_is_counted_by_kind(model: Path) -> Non
     counted = Tally(1000, (4.0, 2.0), (400, 700), (0, 20))
     card = replace(load_card(model), calibration=Calibration(1.0, 0.0, counted), doubts=None)
 
-    def one(hand: bool, expected: int | None, said: int, logit: float, hangs: bool) -> Outcome:
-        return Outcome("cheque", 0, hand, expected, said, 1 / (1 + math.exp(-logit)), hangs)
+    def one(
+        hand: bool,
+        expected: int | None,
+        said: int,
+        logit: float,
+        hangs: bool,
+        kind: Kind = "cheque",
+    ) -> Outcome:
+        return Outcome(kind, 0, hand, expected, said, 1 / (1 + math.exp(-logit)), hangs)
 
     outcomes = [
         one(True, 100, 100, 5.0, True),  # accepted
@@ -179,11 +188,14 @@ def test_what_is_accepted_of_fresh_images_is_counted_by_kind(model: Path) -> Non
         one(True, 100, 100, 9.0, False),  # rejected for another reason
         one(False, 100, 100, 6.0, True),  # accepted
         one(True, None, 100, 7.0, True),  # holds no amount: wrong
+        one(False, 100, 100, 6.0, True, "scattered"),  # calibrated as all cheques are
+        one(False, 100, 100, 3.0, True, "scattered"),
     ]
     assert accepted_of(outcomes, card, 0.01) == [
         Accepted("cheques by hand", 4, 3, 2, 1),
         Accepted("cheques printed", 1, 1, 1, 0),
         Accepted("cheques to refuse", 1, 0, 1, 1),
+        Accepted("scattered cheques printed", 2, 2, 1, 0),
     ]
     assert sum(each.accepted for each in accepted_of(outcomes, card, 0.0001)) == 0
 

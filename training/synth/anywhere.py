@@ -98,11 +98,17 @@ def generic(rng: np.random.Generator) -> Form:
     )
     s.print(w * 0.7, foot + 2.4, signature, 5.0)
     s.lines(left, foot - 3, (words.firm(rng, language), f"No. {number(rng, 10)}"), 6.0)
+    line, kind = _codeline(rng)
+    return s.finish("generic", line, kind, (left + s.between(0, 25), h - s.between(7, 9.5)))
+
+
+def _codeline(rng: np.random.Generator) -> tuple[str, str]:
+    """Its text and its kind, as in ``Form``."""
     kind = pick(rng, ("e13b", "e13b", "cmc7", "print"))
     line = f"U{number(rng, 6)}U T{number(rng, 9)}T {number(rng, int(rng.integers(7, 13)))}U"
     if kind != "e13b":
         line = f"{number(rng, 8)} {number(rng, 10)} {number(rng, 11)}"
-    return s.finish("generic", line, kind, (left + s.between(0, 25), h - s.between(7, 9.5)))
+    return line, kind
 
 
 _AMOUNT = {
@@ -120,7 +126,7 @@ _NOTES = (
     "Not negotiable",
     "A/C payee only",
 )
-# Tries to find a free place, and the least way between two parts, mm.
+# Tries to find a free place; mm between two parts at least, and that the codeline takes.
 _TRIES = 60
 _AIR = 1.2
 _CODELINE = 11.0
@@ -160,12 +166,10 @@ def scattered(rng: np.random.Generator) -> Form:
     room = _Room(s, sign)
     _amount(s, room)
     parts = [_written, _header, _signature, _small_print, _number, _memo, _date]
-    for index in [*rng.permutation(len(parts)).tolist(), 3, 1]:
-        parts[index](s, room)
-    kind = pick(rng, ("e13b", "e13b", "cmc7", "print"))
-    line = f"U{number(rng, 6)}U T{number(rng, 9)}T {number(rng, int(rng.integers(7, 13)))}U"
-    if kind != "e13b":
-        line = f"{number(rng, 8)} {number(rng, 10)} {number(rng, 11)}"
+    order = [parts[index] for index in rng.permutation(len(parts)).tolist()]
+    for draw in [*order, _small_print, _header]:
+        draw(s, room)
+    line, kind = _codeline(rng)
     at = (s.between(4, 0.3 * s.width), s.height - s.between(7, 9.5))
     return s.finish("scattered", line, kind, at)
 

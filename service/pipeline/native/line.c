@@ -15,8 +15,8 @@ enum { DOT = 3, USUAL_DOT = 5, SPREAD = 6, FEWEST_DOTS = 16, JOINED = 2 };
 /* So many stars, alike in height and nearly square, fill a line whose figures, so many at least, are
  * so much taller. */
 enum { FEWEST_STARS = 4, FEWEST_FIGURES = 2 };
-/* So many parts at most are none of a line's characters, so many of which at least are alike and
- * narrow, as these are so many times as tall; thin as a box's side, or before them all, as a sign. */
+/* At most so many parts are so many times as tall as a line's characters, of which so many at least are
+ * alike and most are narrow: thin ones, sides of a box, and taller ones before them all, signs. */
 enum { MOST_OUTSIZED = 4, FEWEST_ALIKE = 3 };
 static const double OUTSIZED = 1.6, ALIKE = 0.7, NARROW = 0.85, THIN = 0.35, SIGN = 1.9, SIGN_ENDS = 0.3;
 static const double STAR_ALIKE = 0.2, STAR_NARROW = 0.7, STAR_WIDE = 1.4, TALLER = 1.25;

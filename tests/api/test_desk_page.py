@@ -258,6 +258,51 @@ def test_axe_finds_nothing_serious(
     assert serious == []
 
 
+def test_nothing_is_left_of_a_cheque_that_was_not_drawn_ahead(
+    desk: Callable[..., httpx.Client], visit: Callable[..., Any], cheque: bytes
+) -> None:
+    service = desk()
+    _submit(service, cheque, range(1, 2))
+    page = visit(service)
+    _shown(page)
+    drawn = page.evaluate("""async () => {
+        const { prepare, show } = await import("/desk/static/pictures.js");
+        const canvases = ["180px", "140px"].map((high) => {
+            const canvas = document.createElement("canvas");
+            canvas.style.cssText = `position: fixed; width: 240px; height: ${high}`;
+            document.body.append(canvas);
+            return canvas;
+        });
+        const item = (colour, [width, height]) => {
+            const paper = new OffscreenCanvas(width, height);
+            const pen = paper.getContext("2d");
+            pen.fillStyle = colour;
+            pen.fillRect(0, 0, width, height);
+            const corners = [[0, 0], [width, 0], [width, height], [0, height]];
+            return { bitmap: paper.transferToImageBitmap(), corners, whole: true };
+        };
+        const direct = item("#ff0000", [900, 600]);
+        const ahead = item("#00ff00", [300, 60]);
+        prepare(ahead, ...canvases);
+        show(direct, ...canvases);
+        show(ahead, ...canvases);
+        return canvases.map((canvas) => {
+            const { width, height } = canvas;
+            const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+            const found = { red: 0, green: 0 };
+            for (let i = 0; i < data.length; i += 4) {
+                found.red += data[i] > 200 && data[i + 1] < 100;
+                found.green += data[i + 1] > 200 && data[i] < 100;
+            }
+            return { ...found, share: found.green / (width * height) };
+        });
+    }""")
+    for one, high in zip(drawn, (180, 140), strict=True):
+        assert one["red"] == 0
+        # As wide as the canvas, a fifth as high as wide.
+        assert one["share"] == pytest.approx(240 / 5 / high, rel=0.1)
+
+
 def test_everything_fits_the_screen(
     desk: Callable[..., httpx.Client], visit: Callable[..., Any], cheque: bytes
 ) -> None:

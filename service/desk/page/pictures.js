@@ -28,7 +28,7 @@ export function show(item, field, page) {
     }
     const view = item.views?.[n];
     if (view && view.width === width && view.height === height) {
-      canvas.getContext("2d", { alpha: false }).drawImage(view, 0, 0);
+      prepared(canvas).drawImage(view, 0, 0);
     } else {
       draw(canvas, item);
     }
@@ -81,6 +81,7 @@ export function corners(box, bitmap, original) {
   return box.map(([x, y]) => [(x * width) / original[0], (y * height) / original[1]]);
 }
 
+// White, and without what was drawn before having left it turned or scaled.
 function prepared(canvas) {
   const pen = canvas.getContext("2d", { alpha: false });
   pen.setTransform(1, 0, 0, 1, 0, 0);

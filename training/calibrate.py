@@ -100,13 +100,12 @@ class Desk:
         if kind == "field":
             field = self._fields.make(seed)
             return self._outcome(job, field.hand, field.amount_minor, field.image)
-        hand, split = self._hand.write, "valid"
-        if kind == "scattered":
-            cheque = make_cheque(seed, hand=hand, split=split, layout=kind)
-        elif seed % REFUSED_EVERY == 0:
-            cheque = make_refused(seed, hand=hand, split=split)
+        hand = self._hand.write
+        if kind == "cheque" and seed % REFUSED_EVERY == 0:
+            cheque = make_refused(seed, hand=hand, split="valid")
         else:
-            cheque = make_cheque(seed, hand=hand, split=split)
+            layout = None if kind == "cheque" else kind
+            cheque = make_cheque(seed, hand=hand, layout=layout, split="valid")
         return self._outcome(job, not cheque.machine, cheque.amount_minor, cheque.image)
 
     def _outcome(

@@ -34,7 +34,8 @@ _MOST_COUNTED: Final = 3
 _PLACED: Final = 0.8
 # Nor has the swept network often a smaller share for an amount that is read rightly.
 _SAID: Final = 0.5
-# So many digits are seldom written without a separator; and from how many on each is one more.
+# So many digits or more are seldom written without a separator; of a long number every digit
+# beyond so many counts.
 _LONG: Final = 4
 _NUMBER: Final = 5
 

@@ -108,6 +108,16 @@ def _saved(page: Any, count: int) -> None:
     page.get_by_text(f"{count} keyed", exact=True).wait_for()
 
 
+@pytest.fixture
+def keying(desk: Callable[..., httpx.Client], visit: Callable[..., Any], cheque: bytes) -> Any:
+    """A page that shows a clerk the one cheque that waits."""
+    service = desk()
+    _submit(service, cheque, range(1, 2))
+    page = visit(service)
+    _shown(page)
+    return page
+
+
 def test_a_batch_is_completed_by_keyboard_alone(
     desk: Callable[..., httpx.Client], visit: Callable[..., Any], cheque: bytes
 ) -> None:
@@ -258,14 +268,8 @@ def test_axe_finds_nothing_serious(
     assert serious == []
 
 
-def test_nothing_is_left_of_a_cheque_that_was_not_drawn_ahead(
-    desk: Callable[..., httpx.Client], visit: Callable[..., Any], cheque: bytes
-) -> None:
-    service = desk()
-    _submit(service, cheque, range(1, 2))
-    page = visit(service)
-    _shown(page)
-    drawn = page.evaluate("""async () => {
+def test_nothing_is_left_of_a_cheque_that_was_not_drawn_ahead(keying: Any) -> None:
+    drawn = keying.evaluate("""async () => {
         const { prepare, show } = await import("/desk/static/pictures.js");
         const canvases = ["180px", "140px"].map((high) => {
             const canvas = document.createElement("canvas");
@@ -303,14 +307,8 @@ def test_nothing_is_left_of_a_cheque_that_was_not_drawn_ahead(
         assert one["share"] == pytest.approx(240 / 5 / high, rel=0.1)
 
 
-def test_everything_fits_the_screen(
-    desk: Callable[..., httpx.Client], visit: Callable[..., Any], cheque: bytes
-) -> None:
-    service = desk()
-    _submit(service, cheque, range(1, 2))
-    page = visit(service)
-    _shown(page)
-    wide, high = page.evaluate(
+def test_everything_fits_the_screen(keying: Any) -> None:
+    wide, high = keying.evaluate(
         "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
     )
     assert wide <= 1280

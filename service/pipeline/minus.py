@@ -54,6 +54,10 @@ _FROM_RULE: Final = 0.5
 _ONE_STROKE: Final = 0.25
 _STROKE_LONG: Final = 1.8
 _STROKES_APART: Final = 0.5
+# A negative amount of which the segments are so sure beside another one may be the right one.
+_SHARE: Final = 0.1
+# How far the dashes of a line are apart at most, as many times as they are long.
+_DASHES_APART: Final = 2.5
 # A dash before a currency sign is shorter than what is left of a line that leads there. How far
 # before the amount ink is looked at, so that none nearer is cut off.
 _SHORT: Final = 0.9
@@ -74,15 +78,29 @@ _TOGETHER: Final = 0.4
 _DEAREST: Final = 3.0
 
 
+def maybe_negative(found: Sequence[Interpretation], posteriors: Sequence[float]) -> bool:
+    """Whether the likeliest amount is negative, or a negative one has a share that counts.
+
+    found: readings of different amounts, the likeliest first; posteriors: of their amounts.
+    """
+    shares = zip(found, posteriors, strict=True)
+    return any(one.negative and (one is found[0] or share >= _SHARE) for one, share in shares)
+
+
 def leaves_out_minus(
-    reading: Interpretation, graph: SegmentationGraph, lattice: Lattice, labels: Sequence[str]
+    reading: Interpretation,
+    graph: SegmentationGraph,
+    lattice: Lattice,
+    labels: Sequence[str],
+    ink: InkImage,
 ) -> bool:
     """Whether stray ink before the amount could be the minus of a negative one.
 
     A short flat stroke is as likely a speck of the form's, and amounts are hardly ever negative, so
     that the cheapest path has it stray. But a negative amount that is accepted costs twice its
-    worth, a positive one that is rejected a glance. lattice: the recognition graph made of graph;
-    labels: the recognizer's, rubbish last.
+    worth, a positive one that is rejected a glance. The end of a line that leads there, dashed or
+    not, is none. lattice: the recognition graph made of graph; labels: the recognizer's, rubbish
+    last; ink: of the look, in whose pixels the graph's boxes are.
     """
     rubbish, minus = len(labels) - 1, labels.index(_MINUS)
     first = next((n for n, label in enumerate(reading.labels.tolist()) if label != rubbish), 0)
@@ -101,7 +119,26 @@ def leaves_out_minus(
         and x1 - x0 >= _FLAT * (y1 - y0)
         and left - x1 <= _NEAR * high
         and _LEVEL[0] <= level <= _LEVEL[1]
+        and not _ends_line(graph.boxes[row].astype(np.float64), ink, high)
     )
+
+
+def _ends_line(dash: NDArray[np.float64], ink: InkImage, size: float) -> bool:
+    """Whether a dash is the last of a dashed line, or what is left of a ruled one's end.
+
+    dash: f64 [4], in pixels of ink; size: of the amount's line, in the same pixels.
+    """
+    if _are_on_rules(dash[None], ink.rules, size)[0]:
+        return True
+    x0, y0, x1, y1 = dash.tolist()
+    reach = _DASHES_APART * (x1 - x0)
+    rows = slice(max(0, int(y0 - size / 2)), math.ceil(y1 + size / 2))
+    first = max(0, int(x0 - 2 * reach))
+    marks = _boxes(ink.ink[rows, first : round(x0)] > _SOLID, (first, rows.start))
+    wide, high = marks[:, 2] - marks[:, 0], marks[:, 3] - marks[:, 1]
+    off = np.abs((marks[:, 1] + marks[:, 3]) / 2 - (y0 + y1) / 2)
+    like = (wide >= _ALIKE * (x1 - x0)) & (wide >= _FLAT * high) & (high <= _THICK * size)
+    return bool((like & (off <= _ON_RULE * size) & (marks[:, 2] >= x0 - reach)).any())
 
 
 def stands_beside(
@@ -333,12 +370,19 @@ def _are_of_rules(
 
     rules: i32 [R, 5], as in InkImage; top, size: of the line, in the same pixels.
     """
+    low = _level(marks, top, size) > _LEVEL[1]
+    return np.asarray(_are_on_rules(marks, rules, size) & low)
+
+
+def _are_on_rules(
+    marks: NDArray[np.float64], rules: NDArray[np.int32], size: float
+) -> NDArray[np.bool_]:
+    """Which marks lie on a ruled line, or go on where one ends."""
     ruled = rules[rules[:, 4] == HORIZONTAL, :4].astype(np.float64)
     middle = (marks[:, 1] + marks[:, 3]) / 2
     off = np.abs(middle[:, None] - (ruled[:, 1] + ruled[:, 3]) / 2)
     apart = np.maximum(marks[:, :1] - ruled[:, 2], ruled[:, 0] - marks[:, 2:3])
-    near = (off <= _ON_RULE * size) & (apart <= _FROM_RULE * size)
-    return np.asarray(near.any(axis=1) & (_level(marks, top, size) > _LEVEL[1]))
+    return np.asarray(((off <= _ON_RULE * size) & (apart <= _FROM_RULE * size)).any(axis=1))
 
 
 def _level(marks: NDArray[np.float64], top: float, size: float) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.agreement import decided, pooled, read_as, said_of
 from service.pipeline.automaton import Grammar
+from service.pipeline.brackets import in_brackets
 from service.pipeline.card import Calibration
 from service.pipeline.cutlines import Polygon, polygon, polygons
 from service.pipeline.decision import DEFAULT_MAX_ERROR, Decision, calibrated, decide
@@ -277,6 +278,7 @@ class ChequeReader:
             struck = is_struck(sight.ink, read.boxes)
             if not wanted.field_only:
                 minus |= stands_beside(first, read.boxes, read.labels, sight.ink)
+                minus |= in_brackets(read.boxes, read.labels, sight.ink)
                 currency = currency or self._eye.currency_before(sight, read.boxes)
             sure = self._believed(means, first.amount_minor, signs, wanted)
             outlines = polygons(read.boxes, sight.to_original)

@@ -34,7 +34,7 @@ from service.pipeline.grammar import free_grammar, grammar_for
 from service.pipeline.image import ChequeImage
 from service.pipeline.ink import InkImage
 from service.pipeline.looks import Near
-from service.pipeline.minus import leaves_out_minus
+from service.pipeline.minus import leaves_out_minus, maybe_negative
 from service.pipeline.recognize import OnnxRecognizer, Recognizer
 from service.pipeline.search import (
     Interpretation,
@@ -142,7 +142,7 @@ class Seen:
     """A look at an image and what was found: readings of different amounts, the likeliest first.
 
     posteriors: of their amounts. minus: whether the likeliest one is negative, or leaves out a
-    stroke that could be a minus.
+    stroke that could be a minus, or a negative one may be meant.
     """
 
     sight: Sight
@@ -406,9 +406,9 @@ class Eye:
         found = best(sight.lattice, grammar, number, distinct="amount", within=_FAR)
         posteriors = self.posteriors_of(sight, grammar, [one.amount_minor for one in found])
         clock.lap("search")
-        minus = bool(found) and (
-            found[0].negative
-            or leaves_out_minus(found[0], sight.graph, sight.lattice, self.card.labels)
+        minus = maybe_negative(found, posteriors) or (
+            bool(found)
+            and leaves_out_minus(found[0], sight.graph, sight.lattice, self.card.labels, sight.ink)
         )
         return Seen(sight, tuple(found), posteriors, minus)
 

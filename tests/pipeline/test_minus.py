@@ -1,10 +1,18 @@
 """A stray stroke before the amount: a minus, or a speck of the form's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from service.pipeline.ink import HORIZONTAL, InkImage
-from service.pipeline.minus import leads, leaves_out_minus, stands_beside, trails
+from service.pipeline.minus import (
+    leads,
+    leaves_out_minus,
+    maybe_negative,
+    stands_beside,
+    trails,
+)
 from service.pipeline.search import Interpretation, Lattice
 from service.pipeline.segment import FEATURES, SegmentationGraph
 
@@ -17,9 +25,20 @@ def _read(
     stroke: tuple[float, ...] = STROKE,
     odds: tuple[float, ...] = (9.0, 7.0, 1.6, 4.0, 0.0),
     labels: tuple[int, ...] = (4, 1, 0),
+    marks: tuple[tuple[int, int, int, int], ...] = (),
+    rules: tuple[tuple[int, int, int, int], ...] = (),
 ) -> bool:
-    """Whether a reading of a stroke and two digits, these labels, leaves a minus out."""
-    boxes = np.array([stroke, *DIGITS], np.float32)
+    """Whether a reading of a stroke and two digits, these labels, leaves a minus out.
+
+    marks: other ink, x0, y0, x1, y1; rules: level lines that were taken out of it. All lie 100
+    pixels farther right, where there is room for them.
+    """
+    ink = np.zeros((100, 300), np.uint8)
+    for x0, y0, x1, y1 in (*marks, *(tuple(map(int, box)) for box in (stroke, *DIGITS))):
+        ink[y0:y1, 100 + x0 : 100 + x1] = 255
+    lines = [(100 + x0, y0, 100 + x1, y1, HORIZONTAL) for x0, y0, x1, y1 in rules]
+    image = InkImage(ink, ink > 0, np.array(lines, np.int32).reshape(-1, 5), ink)
+    boxes = np.array([stroke, *DIGITS], np.float32) + np.float32([100, 0, 100, 0])
     count = np.arange(3, dtype=np.int32)
     graph = SegmentationGraph(
         4, count, count + 1, count, np.zeros(3, np.float32), np.zeros(3, np.int32),
@@ -32,7 +51,7 @@ def _read(
     reading = Interpretation(
         count, np.array(labels, np.int32), np.zeros(3, np.uint8), 1000, None, False, "10", "10", 0.0
     )
-    return leaves_out_minus(reading, graph, lattice, LABELS)
+    return leaves_out_minus(reading, graph, lattice, LABELS, image)
 
 
 def test_a_flat_stroke_that_adjoins_the_amount_may_be_its_minus() -> None:
@@ -57,6 +76,26 @@ def test_what_is_read_is_not_left_out() -> None:
     assert not _read(labels=(2, 1, 0))
     assert not _read(labels=(1, 1, 0))
     assert not _read(labels=(4, 4, 4))
+
+
+def test_nor_is_the_end_of_a_line_that_leads_there() -> None:
+    dashes = tuple((10 - 30 * n, 28, 24 - 30 * n, 32) for n in range(1, 4))
+    assert not _read(marks=dashes)
+    assert not _read(marks=dashes[:1])
+    assert _read(marks=dashes[2:])  # too far off
+    assert _read(marks=tuple((x0, y0 - 14, x1, y1 - 14) for x0, y0, x1, y1 in dashes))
+    assert not _read(rules=((-90, 28, 6, 31),))
+    assert _read(rules=((-90, 48, 6, 51),))
+    assert _read(rules=((-90, 28, -40, 31),))
+
+
+def test_a_negative_amount_that_has_a_share_may_be_meant() -> None:
+    one, other = _reading("500"), replace(_reading("-500"), negative=True)
+    assert maybe_negative([one, other], [0.8, 0.15])
+    assert not maybe_negative([one, other], [0.9, 0.05])
+    assert maybe_negative([other, one], [0.04, 0.03])
+    assert not maybe_negative([one, one], [0.6, 0.4])
+    assert not maybe_negative([], [])
 
 
 READ = [(300 + 32 * n, 80, 24, 40) for n in range(5)]

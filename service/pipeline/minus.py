@@ -78,19 +78,45 @@ _TOGETHER: Final = 0.4
 _DEAREST: Final = 3.0
 
 
-def maybe_negative(found: Sequence[Interpretation], posteriors: Sequence[float]) -> bool:
+def maybe_negative(
+    found: Sequence[Interpretation],
+    posteriors: Sequence[float],
+    graph: SegmentationGraph,
+    labels: Sequence[str],
+    ink: InkImage,
+) -> bool:
     """Whether the likeliest amount is negative, or a negative one has a share that counts.
 
-    found: readings of different amounts, the likeliest first; posteriors: of their amounts.
+    It does not where the likeliest one is filled with stars, of which a small one may be a dash, or
+    where its dash is the end of a line that leads there. found: readings of different amounts, the
+    likeliest first; posteriors: of their amounts; the others as in `leaves_out_minus`.
     """
-    shares = zip(found, posteriors, strict=True)
-    return any(one.negative and (one is found[0] or share >= _SHARE) for one, share in shares)
+    if not found or found[0].text.startswith("*"):
+        return bool(found) and found[0].negative
+    return any(
+        one.negative
+        and (one is found[0] or share >= _SHARE)
+        and not _dash_ends_line(one, graph, labels, ink)
+        for one, share in zip(found, posteriors, strict=True)
+    )
+
+
+def _dash_ends_line(
+    one: Interpretation, graph: SegmentationGraph, labels: Sequence[str], ink: InkImage
+) -> bool:
+    """Whether the dash that makes an amount negative is the end of a line that leads there."""
+    dashes = np.flatnonzero(one.labels == labels.index(_MINUS))
+    if not len(dashes):
+        return False
+    rows = graph.segment[one.arcs[dashes[0] :]]
+    boxes = graph.boxes[rows[rows >= 0]].astype(np.float64)
+    return len(boxes) > 1 and _ends_line(boxes[0], ink, boxes[1, 3] - boxes[1, 1])
 
 
 def leaves_out_minus(
     reading: Interpretation,
-    graph: SegmentationGraph,
     lattice: Lattice,
+    graph: SegmentationGraph,
     labels: Sequence[str],
     ink: InkImage,
 ) -> bool:
@@ -288,13 +314,15 @@ def _has_one_stroke(box: NDArray[np.float64], ink: InkImage, top: float, size: f
 
 def _has_letter(boxes: NDArray[np.float32], labels: Sequence[str], first: int, size: float) -> bool:
     """Whether a symbol from the first on was read as a point, and is as high as a letter, or as
-    "#", and is as wide as two.
+    "#", and is as wide as two, where no filler opens the line.
 
     boxes: f32 [S, 4] of the symbols, labels: those symbols; size: the line's, in the same pixels.
     """
     wide, high = (boxes[first:, 2:] - boxes[first:, :2]).T.tolist()
+    filled = labels[0] in "*#"
     return any(
-        (label == "." and tall >= _LETTER[0] * size) or (label == "#" and long >= _TWO * tall)
+        (label == "." and tall >= _LETTER[0] * size)
+        or (label == "#" and not filled and long >= _TWO * tall)
         for label, long, tall in zip(labels[first:], wide, high, strict=True)
     )
 

@@ -406,9 +406,9 @@ class Eye:
         found = best(sight.lattice, grammar, number, distinct="amount", within=_FAR)
         posteriors = self.posteriors_of(sight, grammar, [one.amount_minor for one in found])
         clock.lap("search")
-        minus = maybe_negative(found, posteriors) or (
-            bool(found)
-            and leaves_out_minus(found[0], sight.graph, sight.lattice, self.card.labels, sight.ink)
+        seen = sight.graph, self.card.labels, sight.ink
+        minus = maybe_negative(found, posteriors, *seen) or (
+            bool(found) and leaves_out_minus(found[0], sight.lattice, *seen)
         )
         return Seen(sight, tuple(found), posteriors, minus)
 

@@ -1,7 +1,5 @@
 """A stray stroke before the amount: a minus, or a speck of the form's."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -21,14 +19,14 @@ STROKE = (10.0, 28.0, 24.0, 32.0)
 DIGITS = ((30.0, 10.0, 50.0, 50.0), (55.0, 10.0, 75.0, 50.0))
 
 
-def _read(
-    stroke: tuple[float, ...] = STROKE,
-    odds: tuple[float, ...] = (9.0, 7.0, 1.6, 4.0, 0.0),
-    labels: tuple[int, ...] = (4, 1, 0),
-    marks: tuple[tuple[int, int, int, int], ...] = (),
-    rules: tuple[tuple[int, int, int, int], ...] = (),
-) -> bool:
-    """Whether a reading of a stroke and two digits, these labels, leaves a minus out.
+DASHES = tuple((10 - 30 * n, 28, 24 - 30 * n, 32) for n in range(1, 4))
+Mark = tuple[int, int, int, int]
+
+
+def _seen(
+    stroke: tuple[float, ...] = STROKE, marks: tuple[Mark, ...] = (), rules: tuple[Mark, ...] = ()
+) -> tuple[SegmentationGraph, InkImage]:
+    """A stroke and two digits, a segment each, and the ink they are in.
 
     marks: other ink, x0, y0, x1, y1; rules: level lines that were taken out of it. All lie 100
     pixels farther right, where there is room for them.
@@ -37,21 +35,39 @@ def _read(
     for x0, y0, x1, y1 in (*marks, *(tuple(map(int, box)) for box in (stroke, *DIGITS))):
         ink[y0:y1, 100 + x0 : 100 + x1] = 255
     lines = [(100 + x0, y0, 100 + x1, y1, HORIZONTAL) for x0, y0, x1, y1 in rules]
-    image = InkImage(ink, ink > 0, np.array(lines, np.int32).reshape(-1, 5), ink)
-    boxes = np.array([stroke, *DIGITS], np.float32) + np.float32([100, 0, 100, 0])
+    boxes = np.array([stroke, *DIGITS], np.float32) + np.array([100, 0, 100, 0], np.float32)
     count = np.arange(3, dtype=np.int32)
     graph = SegmentationGraph(
         4, count, count + 1, count, np.zeros(3, np.float32), np.zeros(3, np.int32),
         np.zeros((3, 32, 32), np.uint8), boxes, np.zeros((3, len(FEATURES)), np.float32),
     )  # fmt: skip
+    return graph, InkImage(ink, ink > 0, np.array(lines, np.int32).reshape(-1, 5), ink)
+
+
+def _read(
+    stroke: tuple[float, ...] = STROKE,
+    odds: tuple[float, ...] = (9.0, 7.0, 1.6, 4.0, 0.0),
+    labels: tuple[int, ...] = (4, 1, 0),
+    marks: tuple[Mark, ...] = (),
+    rules: tuple[Mark, ...] = (),
+) -> bool:
+    """Whether a reading of a stroke and two digits, these labels, leaves a minus out."""
+    graph, image = _seen(stroke, marks, rules)
+    count = np.arange(3, dtype=np.int32)
     lattice = Lattice(
         4, count, count + 1, count, np.zeros(3), np.zeros(3, np.int32),
         np.array([odds, (9, -5, 9, 9, 0), (-5, 9, 9, 9, 0)], np.float64),
     )  # fmt: skip
-    reading = Interpretation(
-        count, np.array(labels, np.int32), np.zeros(3, np.uint8), 1000, None, False, "10", "10", 0.0
+    return leaves_out_minus(_path(labels), lattice, graph, LABELS, image)
+
+
+def _path(labels: tuple[int, ...], text: str = "10", *, negative: bool = False) -> Interpretation:
+    """A reading of the three segments."""
+    count = np.arange(3, dtype=np.int32)
+    symbols = np.array(labels, np.int32)
+    return Interpretation(
+        count, symbols, np.zeros(3, np.uint8), 1000, None, negative, text, "10", 0.0
     )
-    return leaves_out_minus(reading, graph, lattice, LABELS, image)
 
 
 def test_a_flat_stroke_that_adjoins_the_amount_may_be_its_minus() -> None:
@@ -79,23 +95,40 @@ def test_what_is_read_is_not_left_out() -> None:
 
 
 def test_nor_is_the_end_of_a_line_that_leads_there() -> None:
-    dashes = tuple((10 - 30 * n, 28, 24 - 30 * n, 32) for n in range(1, 4))
-    assert not _read(marks=dashes)
-    assert not _read(marks=dashes[:1])
-    assert _read(marks=dashes[2:])  # too far off
-    assert _read(marks=tuple((x0, y0 - 14, x1, y1 - 14) for x0, y0, x1, y1 in dashes))
+    assert not _read(marks=DASHES)
+    assert not _read(marks=DASHES[:1])
+    assert _read(marks=DASHES[2:])  # too far off
+    assert _read(marks=tuple((x0, y0 - 14, x1, y1 - 14) for x0, y0, x1, y1 in DASHES))
     assert not _read(rules=((-90, 28, 6, 31),))
     assert _read(rules=((-90, 48, 6, 51),))
     assert _read(rules=((-90, 28, -40, 31),))
 
 
-def test_a_negative_amount_that_has_a_share_may_be_meant() -> None:
-    one, other = _reading("500"), replace(_reading("-500"), negative=True)
-    assert maybe_negative([one, other], [0.8, 0.15])
-    assert not maybe_negative([one, other], [0.9, 0.05])
-    assert maybe_negative([other, one], [0.04, 0.03])
-    assert not maybe_negative([one, one], [0.6, 0.4])
-    assert not maybe_negative([], [])
+@pytest.mark.parametrize(
+    ("shares", "negative"),
+    [((0.8, 0.15), True), ((0.9, 0.05), False)],
+)
+def test_a_negative_amount_that_has_a_share_may_be_meant(
+    shares: tuple[float, float], negative: bool
+) -> None:
+    graph, ink = _seen()
+    one, other = _path((4, 1, 0)), _path((2, 1, 0), "-10", negative=True)
+    assert maybe_negative([one, other], shares, graph, LABELS, ink) == negative
+    assert maybe_negative([other, one], shares, graph, LABELS, ink)
+    assert not maybe_negative([one, one], shares, graph, LABELS, ink)
+    assert not maybe_negative([], [], graph, LABELS, ink)
+
+
+def test_none_is_where_its_dash_is_the_end_of_a_line_or_a_star() -> None:
+    graph, ink = _seen(marks=DASHES)
+    one, other = _path((4, 1, 0)), _path((2, 1, 0), "-10", negative=True)
+    assert not maybe_negative([one, other], [0.6, 0.4], graph, LABELS, ink)
+    assert not maybe_negative([other, one], [0.6, 0.4], graph, LABELS, ink)
+    graph, ink = _seen()
+    filled = _path((2, 1, 0), "*10")
+    assert not maybe_negative([filled, other], [0.6, 0.4], graph, LABELS, ink)
+    bracketed = _path((3, 1, 0), "(10)", negative=True)
+    assert maybe_negative([bracketed], [1.0], graph, LABELS, ink)
 
 
 READ = [(300 + 32 * n, 80, 24, 40) for n in range(5)]
@@ -295,6 +328,8 @@ def test_so_are_two_letters_that_were_read_as_one_filler() -> None:
     figures = [*READ[:3], (391, 112, 5, 8), *[(x + 4, y, w, h) for x, y, w, h in READ[3:]]]
     assert _beside([], "500.00#", [*figures, (END + 30, 80, 52, 40)])
     assert not _beside([], "500.00#", [*figures, (END + 30, 80, 40, 40)])
+    filler = (SIGN[0], 80, 40, 40)
+    assert not _beside([], "#500.00#", [filler, *figures, (END + 30, 80, 52, 40)])
     assert not _beside([], "500.00=", [*figures, (END + 30, 90, 52, 20)])
 
 

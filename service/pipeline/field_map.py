@@ -32,7 +32,7 @@ LAYERS: Final = 4
 """Ink, darkness, and where on the page a pixel is: from the left, from above."""
 
 NETWORK: Final = Path(__file__).parent / "field_map.onnx"
-SHA256: Final = "7d4a5657bdcd8f05434af9783354c90f2537ff309b36b4f5673a315b39c986a3"
+SHA256: Final = "b9b4fad0e5210ae960f0ad4c2906caf84c0066670424d0cf19c33fc87425532d"
 
 _AREA: Final = 400 * 176
 _MOST: Final = 800

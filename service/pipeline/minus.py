@@ -56,6 +56,8 @@ _STROKE_LONG: Final = 1.8
 _STROKES_APART: Final = 0.5
 # A negative amount of which the segments are so sure beside another one may be the right one.
 _SHARE: Final = 0.1
+# A dash, with what of the next figure it touches, is no higher, in heights of that.
+_NO_SIGN: Final = 0.5
 # How far the dashes of a line are apart at most, as many times as they are long.
 _DASHES_APART: Final = 2.5
 # A dash before a currency sign is shorter than what is left of a line that leads there. How far
@@ -88,29 +90,32 @@ def maybe_negative(
     """Whether the likeliest amount is negative, or a negative one has a share that counts.
 
     It does not where the likeliest one is filled with stars, of which a small one may be a dash, or
-    where its dash is the end of a line that leads there. found: readings of different amounts, the
-    likeliest first; posteriors: of their amounts; the others as in `leaves_out_minus`.
+    where its dash is as high as a sign, or the end of a line that leads there. found: readings of different
+    amounts, the likeliest first; posteriors: of their amounts; the others as in `leaves_out_minus`.
     """
     if not found or found[0].text.startswith("*"):
         return bool(found) and found[0].negative
     return any(
         one.negative
         and (one is found[0] or share >= _SHARE)
-        and not _dash_ends_line(one, graph, labels, ink)
+        and _has_dash(one, graph, labels, ink)
         for one, share in zip(found, posteriors, strict=True)
     )
 
 
-def _dash_ends_line(
+def _has_dash(
     one: Interpretation, graph: SegmentationGraph, labels: Sequence[str], ink: InkImage
 ) -> bool:
-    """Whether the dash that makes an amount negative is the end of a line that leads there."""
+    """Whether what makes an amount negative is a low stroke of its own, or brackets."""
     dashes = np.flatnonzero(one.labels == labels.index(_MINUS))
     if not len(dashes):
-        return False
+        return True
     rows = graph.segment[one.arcs[dashes[0] :]]
-    boxes = graph.boxes[rows[rows >= 0]].astype(np.float64)
-    return len(boxes) > 1 and _ends_line(boxes[0], ink, boxes[1, 3] - boxes[1, 1])
+    dash, *after = graph.boxes[rows[rows >= 0]].astype(np.float64)
+    if not after:
+        return True
+    size = after[0][3] - after[0][1]
+    return bool(dash[3] - dash[1] <= _NO_SIGN * size and not _ends_line(dash, ink, size))
 
 
 def leaves_out_minus(

@@ -45,7 +45,7 @@ _SURELY_UPRIGHT = 0.5
 # Where the field map holds it for less likely that an amount is written, there is none; where it
 # does not hold it for likelier than not, none is accepted.
 _NOWHERE = 0.3
-_SOMEWHERE = 0.5
+_SOMEWHERE = 0.35
 # So many of these fill the line of an amount.
 _FILLERS = "*#"
 _FILLED = 2

@@ -42,10 +42,8 @@ _LOOKED_AT = 10
 # no reading.
 _UPRIGHT = 0.89
 _SURELY_UPRIGHT = 0.5
-# Where the field map holds it for less likely that an amount is written, there is none; where it
-# does not hold it for likelier than not, none is accepted.
-_NOWHERE = 0.3
-_SOMEWHERE = 0.35
+# Where the field map holds it for less likely that an amount is written, there is none.
+_NOWHERE = 0.35
 # So many of these fill the line of an amount.
 _FILLERS = "*#"
 _FILLED = 2
@@ -293,7 +291,7 @@ class ChequeReader:
             blank=len(sight.graph.crops) == 0,
             other_paper=other,
             struck=struck,
-            placed=place >= _SOMEWHERE,
+            placed=place >= _NOWHERE,
         )
         reading = Reading(
             amount_minor=amount,

@@ -28,7 +28,7 @@ _FARTHER: Final = 1.5
 _LEANS: Final = (-0.12, -0.08, -0.04, 0.0, 0.04, 0.08, 0.12)
 # It is inked along so much of the amount, with its ends left out, and no gap in it is longer than
 # this, in heights.
-_INKED: Final = 0.93
+_INKED: Final = 0.9
 _GAP: Final = 0.25
 _ENDS: Final = 0.3
 _FEWEST: Final = 3

@@ -41,7 +41,7 @@ _LOOKED_AT = 10
 # page may lie on its head. The choice is made on posteriors, so that another calibration changes
 # no reading.
 _UPRIGHT = 0.89
-_SURELY_UPRIGHT = 0.5
+_SURELY_UPRIGHT = 0.95
 # Where the field map holds it for less likely that an amount is written, there is none.
 _NOWHERE = 0.35
 # So many of these fill the line of an amount.

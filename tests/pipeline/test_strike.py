@@ -43,6 +43,16 @@ def test_a_line_through_all_of_it_strikes_it_out(left: int, right: int) -> None:
     assert _is_struck(page, BOXES)
 
 
+@pytest.mark.parametrize(("bend", "struck"), [(8, True), (17, True), (30, False)])
+def test_so_does_one_that_is_a_little_bent(bend: int, struck: bool) -> None:
+    page = _amount()
+    along = np.linspace(-1, 1, 60)
+    x = (LEFT + RIGHT) / 2 + along * (RIGHT - LEFT) / 2
+    y = 62 + bend * (0.5 - along**2)
+    cv2.polylines(page, [np.rint(np.column_stack([x, y])).astype(np.int32)], False, 255, 3)
+    assert _is_struck(page, BOXES) == struck
+
+
 def test_nor_is_a_line_forgotten_that_was_taken_for_a_ruled_one() -> None:
     ink, darkness = _amount(), _amount() // 2
     cv2.line(darkness, (LEFT, 65), (RIGHT, 65), 120, 3)

@@ -198,15 +198,15 @@ def decide(
 ) -> tuple[Decision, str | None]:
     """Accept, or say why not, so that at most max_error of what is accepted is wrong.
 
-    negative: the amount was written as a negative one. blank: the image holds no ink at all.
-    other_paper: the page is no cheque. struck: a line runs through the amount. placed: it stands
-    where a cheque's amount may.
+    negative: the amount was written as a negative one, or may have been. blank: the image holds no
+    ink at all. other_paper: the page is no cheque. struck: a line runs through the amount. placed:
+    it stands where a cheque's amount may.
     """
     if blank:
         return "reject", UNREADABLE
     if amount_minor is None:
         return "reject", NO_AMOUNT
-    if negative:
+    if negative or amount_minor < 0:
         return "reject", NEGATIVE
     if other_paper:
         return "reject", NO_CHEQUE

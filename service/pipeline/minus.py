@@ -90,15 +90,14 @@ def maybe_negative(
     """Whether the likeliest amount is negative, or a negative one has a share that counts.
 
     It does not where the likeliest one is filled with stars, of which a small one may be a dash, or
-    where its dash is as high as a sign, or the end of a line that leads there. found: readings of different
-    amounts, the likeliest first; posteriors: of their amounts; the others as in `leaves_out_minus`.
+    where its dash is as high as a sign, or the end of a line that leads there. found: readings of
+    different amounts, the likeliest first; posteriors: of their amounts; the others as in
+    `leaves_out_minus`.
     """
     if not found or found[0].text.startswith("*"):
         return bool(found) and found[0].negative
     return any(
-        one.negative
-        and (one is found[0] or share >= _SHARE)
-        and _has_dash(one, graph, labels, ink)
+        one.negative and (one is found[0] or share >= _SHARE) and _has_dash(one, graph, labels, ink)
         for one, share in zip(found, posteriors, strict=True)
     )
 
@@ -324,7 +323,7 @@ def _has_letter(boxes: NDArray[np.float32], labels: Sequence[str], first: int, s
     boxes: f32 [S, 4] of the symbols, labels: those symbols; size: the line's, in the same pixels.
     """
     wide, high = (boxes[first:, 2:] - boxes[first:, :2]).T.tolist()
-    filled = labels[0] in "*#"
+    filled = labels[0] in ("*", "#")
     return any(
         (label == "." and tall >= _LETTER[0] * size)
         or (label == "#" and not filled and long >= _TWO * tall)

@@ -74,6 +74,8 @@ CERTAIN = counted((5.0, 400, 0), (2.0, 600, 90))
         (1000, 0.985, False, False, ("reject", "low_confidence")),
         (0, 0.999, False, False, ("reject", "zero_amount")),
         (-1000, 0.999, True, False, ("reject", "negative_amount")),
+        (-1000, 0.999, False, False, ("reject", "negative_amount")),
+        (1000, 0.999, True, False, ("reject", "negative_amount")),
         (None, 0.0, False, False, ("reject", "no_amount_found")),
         (None, 0.0, False, True, ("reject", "unreadable_image")),
     ],

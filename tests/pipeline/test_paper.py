@@ -228,8 +228,11 @@ def test_where_the_map_sees_no_amount_none_is_accepted(monkeypatch: pytest.Monke
     assert reading.signs[SIGNS.index("unplaced")] == 1.0
 
 
-@pytest.mark.parametrize(("probability", "reason"), [(0.45, "no_amount_found"), (0.55, None)])
-def test_none_is_accepted_where_the_map_does_not_hold_it_for_likelier_than_not(
+@pytest.mark.parametrize(
+    ("probability", "reason"),
+    [(0.3, "no_amount_found"), (0.4, "low_confidence"), (0.45, None)],
+)
+def test_none_is_accepted_at_an_unlikely_place_and_others_hang_on_their_confidence(
     monkeypatch: pytest.MonkeyPatch, probability: float, reason: str | None
 ) -> None:
     places = FieldMap.places

@@ -71,7 +71,11 @@ def _ends(
     boxes: NDArray[np.float32], labels: Sequence[str]
 ) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
     """Beyond which x the middle of a bracket is, and from where it is near, on the left and, both
-    negative, on the right: of the figures' end and, where that is a 1, of the next figure's."""
+    negative, on the right: of the figures' end and, where that is a 1, of the next figure's.
+
+    boxes: f32 [F, 4] of the figures, two at least, in pixels, in which the ends are too; labels:
+    the figures.
+    """
     left = [(float(boxes[0, 0]), float(boxes[0, 0]))]
     right = [(-float(boxes[-1, 2]), -float(boxes[-1, 2]))]
     if labels[0] == "1":
@@ -87,27 +91,29 @@ def _most_bowed(
     middle: float,
     size: float,
 ) -> NDArray[np.float64]:
-    """How far the marks beside the figures are bowed outwards at most, f64 [2], left and right.
+    """How far the marks beside the figures are bowed outwards at most, f64 [2], left and right, in
+    their own heights.
 
-    solid: bool [H, W]; middle, size: of the figures, in its pixels.
+    solid: bool [H, W]; ends: as in `_ends`; middle, size: y of the figures' middle and their
+    height; all in its pixels.
     """
     most = np.zeros(2)
     for x0, x1, mark in _strokes(solid, middle, size):
-        bow = _bow(mark)
         for side, (sign, start) in enumerate(((1, x1), (-1, -x0))):
             centre = sign * (x0 + x1) / 2
-            near = any(
+            if any(
                 centre < beyond and _NEAR[0] * size <= edge - start <= _NEAR[1] * size
                 for beyond, edge in ends[side]
-            )
-            most[side] = max(most[side], -sign * bow if near else 0.0)
+            ):
+                most[side] = max(most[side], -sign * _bow(mark))
     return most
 
 
 def _strokes(
     solid: NDArray[np.bool_], middle: float, size: float
 ) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
-    """The marks as high and as narrow as a bracket: from which x to which, and their pixels."""
+    """The marks as high and as narrow as a bracket: from which x to which, and their pixels, bool
+    [h, w]; the arguments are those of `_most_bowed`."""
     count, owner, found, _ = cv2.connectedComponentsWithStats(solid.astype(np.uint8))
     for number in range(1, count):
         x, y, wide, high, _ = found[number].tolist()

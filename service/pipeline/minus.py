@@ -97,15 +97,18 @@ def maybe_negative(
     if not found or found[0].text.startswith("*"):
         return bool(found) and found[0].negative
     return any(
-        one.negative and (one is found[0] or share >= _SHARE) and _has_dash(one, graph, labels, ink)
+        one.negative and (one is found[0] or share >= _SHARE) and _is_meant(one, graph, labels, ink)
         for one, share in zip(found, posteriors, strict=True)
     )
 
 
-def _has_dash(
+def _is_meant(
     one: Interpretation, graph: SegmentationGraph, labels: Sequence[str], ink: InkImage
 ) -> bool:
-    """Whether what makes an amount negative is a low stroke of its own, or brackets."""
+    """Whether what makes a reading negative is brackets, or a dash that is low and ends no line.
+
+    The arguments are those of `leaves_out_minus`.
+    """
     dashes = np.flatnonzero(one.labels == labels.index(_MINUS))
     if not len(dashes):
         return True

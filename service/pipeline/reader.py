@@ -275,8 +275,8 @@ class ChequeReader:
             minus = any(trails(one) or leads(one) for one in (first, *_said(looks, amount)))
             struck = is_struck(sight.ink, read.boxes)
             if not wanted.field_only:
-                minus |= stands_beside(first, read.boxes, read.labels, sight.ink)
-                minus |= in_brackets(read.boxes, read.labels, sight.ink)
+                seen = read.boxes, read.labels, sight.ink
+                minus = minus or stands_beside(first, *seen) or in_brackets(*seen)
                 currency = currency or self._eye.currency_before(sight, read.boxes)
             sure = self._believed(means, first.amount_minor, signs, wanted)
             outlines = polygons(read.boxes, sight.to_original)

@@ -229,12 +229,24 @@ def _take_out(
             counted = count_under(darkness, lines, wanted)
             usual = percentile_of_counts(counted, 60) * _OVER_LINE
             erase_lines(darkness, lines, wanted, counts, usual=usual, reach=thickest + 3)
-    boxes = level.boxes[kept[0]], upright.boxes[kept[1]]
+    boxes = tuple(
+        lines.boxes[wanted & _fill_their_box(lines, thickest)]
+        for lines, wanted in zip((level, upright), kept, strict=True)
+    )
     rules = np.empty((len(boxes[0]) + len(boxes[1]), 5), np.int32)
     rules[: len(boxes[0]), :4], rules[: len(boxes[0]), 4] = boxes[0], HORIZONTAL
     rules[len(boxes[0]) :, :4] = boxes[1][:, [1, 0, 3, 2]]
     rules[len(boxes[0]) :, 4] = VERTICAL
     return rules
+
+
+def _fill_their_box(lines: Lines, thickest: int) -> NDArray[np.bool_]:
+    """Which lines are no thicker, with what is joined to them, than their lean explains; bool [L].
+
+    The sides of a double frame may be one line with a bar of it, and its box is the whole page.
+    """
+    _, _, wide, high, _, _ = lines.stats.T
+    return np.asarray(high <= thickest + _MOST_LEAN * wide + 2 * _OFF_LINE)
 
 
 def _length(line: int, parts: int) -> Length:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.card import Placement
 from service.pipeline.field import Box, FieldCandidate
+from service.pipeline.frame import without_frame
 from service.pipeline.ink import InkImage
 from service.pipeline.native.cutting import (
     Cuts,
@@ -121,17 +122,19 @@ class Line:
 def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Line | None:
     """Bring a zone to characters of 40 px on a level line; None where it holds no ink.
 
-    Size is normalised once for the whole zone, so that a comma stays small (section IV-D). What
-    begins beyond the line, or at the zone's edge and ends before the line, is not of this line: a
-    comma or the tail of a digit reaches down to 0.8 of the size below the middle. Nor is a long
-    level stroke beneath taller characters, with what stands below it: the bar and the hundred of a
-    fraction, or the line under the cents. Strokes printed in stripes or by pins are closed. Neither
-    the side of a box nor a tall sign before the characters tells their size.
+    Size is normalised once for the whole zone, so that a comma stays small (section IV-D). What is
+    left of a frame is taken out first. What begins beyond the line, or at the zone's edge and ends
+    before the line, is not of this line: a comma or the tail of a digit reaches down to 0.8 of the
+    size below the middle. Nor is a long level stroke beneath taller characters, with what stands
+    below it: the bar and the hundred of a fraction, or the line under the cents. Strokes printed in
+    stripes or by pins are closed. Neither the side of a box nor a tall sign before the characters
+    tells their size.
     """
     x0, y0, x1, y1 = box
     zone = ink[y0:y1, x0:x1]
     if zone.size == 0:
         return None
+    zone = without_frame(zone)
     frame = line_frame(zone)
     if frame is None:
         return None

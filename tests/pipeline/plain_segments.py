@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from service.pipeline.card import Placement
 from service.pipeline.components import connected_components
 from service.pipeline.field import FieldCandidate
+from service.pipeline.frame import without_frame
 from service.pipeline.ink import InkImage
 from service.pipeline.native.cutting import Cuts, crops
 from service.pipeline.segment import (
@@ -88,6 +89,7 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     zone = ink[y0:y1, x0:x1]
     if zone.size == 0:
         return None
+    zone = without_frame(zone)
     mask = (zone > 0).astype(np.uint8)
     _, stats, middles = connected_components(mask)
     if len(stats) == 1:

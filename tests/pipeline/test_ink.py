@@ -206,3 +206,21 @@ def test_turned_ink_is_turned_as_a_whole() -> None:
     over = found.turned()
     for name in ("ink", "mask", "darkness"):
         assert (getattr(over, name) == getattr(found, name)[::-1, ::-1]).all()
+
+
+@pytest.mark.parametrize(
+    ("outer", "gap", "degrees"), [((5, 1), 4, 0.0), ((7, 4), 7, 0.4), ((5, 3), 7, 0.8)]
+)
+def test_the_rules_of_a_double_frame_are_no_larger_than_its_sides(
+    outer: tuple[int, int], gap: int, degrees: float
+) -> None:
+    page = paper(274, 598)
+    inset, thick = outer
+    for at, wide, level in ((inset, thick, 40), (inset + gap, 1, 120)):
+        cv2.rectangle(page, (at, at), (597 - at, 273 - at), level, wide)
+    turn = cv2.getRotationMatrix2D((299, 137), degrees, 1.0)
+    turned = cv2.warpAffine(page, turn, (598, 274), borderValue=(210,))
+    rules = extract_ink(np.asarray(cv2.GaussianBlur(turned, (0, 0), 0.7), np.uint8)).rules
+    assert len(rules) > 0
+    sides = rules[:, 2:4] - rules[:, :2]
+    assert sides.min(axis=1).max() <= 30

@@ -117,10 +117,15 @@ def _loss(z: torch.Tensor, wanted: torch.Tensor, of_page: torch.Tensor, pages: i
 
 
 def scaled(weights: Floats, seen: Iterable[Seen]) -> Floats:
-    """The weights with scale and bias under which chosen candidates' probabilities hold."""
+    """The weights with scale and bias under which the probabilities of the runs chosen hold.
+
+    The field map's places have none of these weights, and are left out.
+    """
     odds, right = [], []
     for one in seen:
         for candidate in locate_fields(one.sought.image, one.ink, weights=weights, most=_MOST):
+            if not candidate.features.any():
+                continue
             odds.append(float(candidate.features @ weights))
             right.append(is_field(candidate.zones, one.sought, one.text))
     z = torch.tensor(odds, dtype=torch.float64)

@@ -31,6 +31,7 @@ _VARIANT_MARGIN = 2.5
 _MOST_VARIANTS = 2
 _THROUGH = 0.6
 _AT_RULE = 2
+_LOW = 0.17
 _MARGIN = 4.0
 _MOST_SPLIT = 2
 APART_CENTS_PENALTY = 0.7
@@ -269,7 +270,7 @@ def choose(
     for index, box, penalty in cheap:
         if kept and penalty > kept[0][1] + _MARGIN:
             break
-        if _repeats(box, penalty, kept) or any(_same(box, one) for one in known):
+        if _repeats(box, penalty, kept) or any(_same(box, o) or _is_low(box, o) for o in known):
             continue
         kept.append((box, penalty))
         zone = places.zone(index)
@@ -304,6 +305,12 @@ def _same(a: Box, b: Box) -> bool:
     near = _SAME_END * min(a[3] - a[1], b[3] - b[1])
     shared, smaller = _overlap(a, b)
     return shared > _VARIANT * smaller and abs(a[0] - b[0]) < near and abs(a[2] - b[2]) < near
+
+
+def _is_low(box: Box, place: Box) -> bool:
+    """Whether a box is a row within a place that is much lower: the dashes under its figures."""
+    shared, smaller = _overlap(box, place)
+    return shared > _VARIANT * smaller and box[3] - box[1] < _LOW * (place[3] - place[1])
 
 
 def _overlap(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:

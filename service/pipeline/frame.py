@@ -28,13 +28,19 @@ _THICK: Final = 0.2
 _CORNER: Final = 0.12
 _REACH: Final = 0.1
 _LEAST_THICK: Final = 3.0
-_LEVEL_LEAN: Final = 0.08
-_UPRIGHT_LEAN: Final = 0.12
+_LEAN: Final = 0.1
 _OFF: Final = 1.5
+# An upright side by itself is so many times as tall as all else in the zone, and so near its end,
+# in heights.
+_TALLER: Final = 1.5
+_AT_END: Final = 0.3
+# Rows with fewer pixels of ink hold a speck.
+_FEWEST: Final = 3
 
 
 def without_frame(zone: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A zone's ink, u8 [H, W], without level sides of a frame and upright ones that meet them.
+    """A zone's ink, u8 [H, W], without level sides of a frame and upright ones that meet them, or
+    that are taller than all else at its ends.
 
     The same array where there are none. What of a stroke is within a side is lost, but where it
     goes on beyond it. Source: section X takes preprocessing for granted; the rule is that of `ink`.
@@ -42,45 +48,56 @@ def without_frame(zone: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = zone.shape
     if height < _HIGH or width < _WIDE * height:
         return zone
-    level = _sides(zone, _lengths(width, _LEVEL), _none_of(height), _LEVEL_LEAN)[0]
-    if not len(level.stats):
-        return zone
-    left, top, long, thick, _, _ = level.stats.T
-    middle = top + thick / 2
-    outer = (middle < _OUTER * height) | (middle > (1 - _OUTER) * height)
-    if not outer.any():
-        return zone
-    found = np.array(zone, order="C")
-    _erase(found, level, outer)
-    upright = _sides(found, _none_of(width), _lengths(height, _UPRIGHT), _UPRIGHT_LEAN)[1]
-    ends = np.concatenate([left[outer], (left + long)[outer]])
-    first, wide = upright.stats[:, 1], upright.stats[:, 3]
-    near = _CORNER * height
-    meets = (ends >= (first - near)[:, None]) & (ends <= (first + wide + near)[:, None])
-    _erase(found, upright, meets.any(axis=1))
-    return found
-
-
-def _sides(
-    zone: NDArray[np.uint8], level: Length, upright: Length, lean: float
-) -> tuple[Lines, Lines]:
-    thickness = max(_LEAST_THICK, _THICK * zone.shape[0])
-    return find_lines(
-        np.ascontiguousarray(zone), _SOLID, level, upright,
-        thickness=thickness, slope=lean, off=_OFF,
+    level, upright = find_lines(
+        np.ascontiguousarray(zone), _SOLID, _lengths(width, _LEVEL), _lengths(height, _UPRIGHT),
+        thickness=max(_LEAST_THICK, _THICK * height), slope=_LEAN, off=_OFF,
     )  # fmt: skip
+    if not len(level.stats) and not len(upright.stats):
+        return zone
+    outer = _are_outer(level, height)
+    found = _erased(zone, level, outer)
+    return _erased(
+        found, upright, _meet(upright, level, outer, height) | _stand_out(upright, found)
+    )
 
 
 def _lengths(side: int, shares: tuple[float, float]) -> Length:
     return Length(int(shares[0] * side), max(6, int(shares[1] * side)))
 
 
-def _none_of(side: int) -> Length:
-    """Longer than any line can be."""
-    return Length(side + 1, side + 1)
+def _are_outer(level: Lines, height: int) -> NDArray[np.bool_]:
+    """Which level lines lie above or below figures in a zone so high, px; bool [L]."""
+    _, top, _, thick, _, _ = level.stats.T
+    middle = top + thick / 2
+    return np.asarray((middle < _OUTER * height) | (middle > (1 - _OUTER) * height))
 
 
-def _erase(zone: NDArray[np.uint8], lines: Lines, wanted: NDArray[np.bool_]) -> None:
-    if wanted.any():
-        reach = max(3, round(_REACH * zone.shape[0]))
-        erase_lines(zone, lines, wanted, np.zeros(256, np.int64), usual=255.0, reach=reach)
+def _meet(upright: Lines, level: Lines, outer: NDArray[np.bool_], height: int) -> NDArray[np.bool_]:
+    """Which upright lines are at an end of one of the outer level ones, bool [L]; bool [U]."""
+    left, _, long, _, _, _ = level.stats[outer].T
+    ends, near = np.concatenate([left, left + long]), _CORNER * height
+    _, first, _, thick, _, _ = upright.stats[:, :, None].transpose(1, 0, 2)
+    return np.asarray(((ends >= first - near) & (ends <= first + thick + near)).any(axis=1))
+
+
+def _stand_out(upright: Lines, zone: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which upright lines at the ends of a zone, u8 [H, W], are taller than all else; bool [U]."""
+    height, width = zone.shape
+    near = _AT_END * height
+    wanted = np.zeros(len(upright.stats), np.bool_)
+    for number, (_, x, long, thick, _, _) in enumerate(upright.stats.tolist()):
+        if x <= near or x + thick >= width - near:
+            beside = np.concatenate([zone[:, : max(x - 1, 0)], zone[:, x + thick + 1 :]], axis=1)
+            rows = np.flatnonzero((beside > _SOLID).sum(axis=1) >= _FEWEST)
+            wanted[number] = len(rows) > 0 and long >= _TALLER * (rows[-1] - rows[0] + 1)
+    return wanted
+
+
+def _erased(zone: NDArray[np.uint8], lines: Lines, wanted: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A zone without the wanted lines, bool [L]; the same array where none is."""
+    if not wanted.any():
+        return zone
+    found = np.array(zone, order="C")
+    reach = max(3, round(_REACH * len(zone)))
+    erase_lines(found, lines, wanted, np.zeros(256, np.int64), usual=255.0, reach=reach)
+    return found

@@ -100,6 +100,20 @@ def test_extents_that_differ_by_a_digit_are_both_candidates() -> None:
     assert chosen == [(510, 26, 612, 48), (478, 26, 612, 48)]
 
 
+def test_a_row_of_dashes_within_a_place_is_no_candidate() -> None:
+    nobody = Marks(np.zeros((0, 4), np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32))
+    figures, dashes = (540, 105, 700, 130), (500, 148, 680, 154)
+    boxes = np.array([dashes, figures], np.int32)
+    blank = np.zeros((300, 800), np.uint8)
+    ink = InkImage(blank, blank > 0, NO_RULES, blank)
+    places = Places(boxes, np.zeros((2, len(FEATURES)), np.float32), nobody, ink, boxes[:0])
+    penalties = np.array([0.4, 0.6], np.float32)
+    place = (498, 100, 750, 157)
+    chosen = [one.zones[0].box[1] for one in choose(places, penalties, 4, [place])]
+    assert chosen == [104]
+    assert len(choose(places, penalties, 4)) == 2
+
+
 def test_candidates_are_cheapest_first_few_and_inside_the_page() -> None:
     page, _ = _us_cheque()
     candidates = _locate(page)

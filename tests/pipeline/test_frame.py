@@ -79,3 +79,16 @@ def test_neither_a_one_nor_a_bracket_is_the_side_of_a_frame() -> None:
 def test_a_narrow_zone_has_no_frame() -> None:
     zone = framed(figures())[:, :120]
     assert without_frame(zone) is zone
+
+
+@pytest.mark.parametrize("column", [2, 292])
+def test_a_side_that_is_taller_than_the_figures_goes_alone(column: int) -> None:
+    zone = np.zeros((90, 300), np.uint8)
+    cv2.putText(zone, "930.03", (60, 66), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 255, 5)
+    framed = zone.copy()
+    framed[2:88, column : column + 4] = 255
+    np.testing.assert_array_equal(without_frame(framed), zone)
+    # What is as tall as the figures is one of them.
+    framed[:30, column : column + 4] = 0
+    framed[70:, column : column + 4] = 0
+    assert without_frame(framed) is framed

@@ -2,6 +2,7 @@
 
 import re
 import struct
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
@@ -159,18 +160,34 @@ def is_cash_letter(head: bytes) -> bool:
 
 
 def framing_of(head: bytes) -> Framing:
-    """How the records at the beginning of a file are told apart; raises InputError."""
-    best: tuple[int, Framing] = (0, "none")
-    for framing, (length, pattern) in PREFIXES.items():
-        good = 0
-        for found in pattern.finditer(head):
-            type_, _ = STARTS[head[found.end() : found.end() + 2]]
-            good += length(head, found.start()) == FIXED.get(type_, -1)
-        best = max(best, (good, framing), key=lambda one: one[0])
-    shapes = sum(1 for _ in SHAPE.finditer(head))
-    if best[0] == 0 and shapes == 0:
+    """How the records at the beginning of a file are told apart; raises InputError.
+
+    By prefixes where at least half of all that looks like a record has one that says the record's
+    length. What looks like one within such a record is none: numbers in its fields, its image.
+    """
+    shapes = [found.start() for found in SHAPE.finditer(head)]
+    records, framing = max(
+        ((_prefixed(head, *PREFIXES[name]), name) for name in PREFIXES),
+        key=lambda one: len(one[0]),
+    )
+    if not records and not shapes:
         raise InputError("not_a_cash_letter", "the file holds no record of X9.37 or X9.100-187")
-    return best[1] if 2 * best[0] >= shapes else "none"
+    begins = [begin for begin, _ in records]
+    ends = [0, *(end for _, end in records)]
+    outside = sum(at >= ends[bisect_left(begins, at)] for at in shapes)
+    return framing if 2 * len(records) >= outside else "none"
+
+
+def _prefixed(
+    head: bytes, length: Callable[[bytes, int], int], pattern: re.Pattern[bytes]
+) -> list[tuple[int, int]]:
+    """Where the records begin and end whose prefix says the length they have, in order."""
+    found = []
+    for prefix in pattern.finditer(head):
+        at, size = prefix.end(), length(head, prefix.start())
+        if own_size(*STARTS[head[at : at + 2]], head, at) == size:
+            found.append((at, at + size))
+    return found
 
 
 def encoding_of(head: bytes) -> Encoding:

@@ -67,8 +67,9 @@ def test_feet_of_zeros_in_a_row_are_none_of_a_frame() -> None:
     assert without_frame(zone) is zone
 
 
-def test_neither_a_one_nor_a_bracket_is_the_side_of_a_frame() -> None:
-    zone = figures("1850.1")
+@pytest.mark.parametrize("text", ["1850.1", "(850)"])
+def test_neither_a_one_nor_a_bracket_is_the_side_of_a_frame(text: str) -> None:
+    zone = figures(text)
     assert without_frame(zone) is zone
     with_side = zone.copy()
     with_side[80:84, 2:298] = 255

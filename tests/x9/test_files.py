@@ -8,7 +8,7 @@ import pytest
 from service.errors import InputError
 from service.x9.layout import LAYOUTS, Standard, checks, layout_of
 from service.x9.letter import CashLetterFile
-from service.x9.record import Encoding, Record
+from service.x9.record import TO_EBCDIC, Encoding, Record
 from service.x9.shapes import Framing, is_cash_letter
 from service.x9.writer import Writer, encoded, read_back
 from tests.x9.made import EVERY, Made, every_record, made, padded, tiff
@@ -53,6 +53,25 @@ def test_files_are_read_as_they_were_written(
         writer.copy(record)
     assert copied.getvalue() == data
     assert is_cash_letter(data[:128])
+
+
+@pytest.mark.parametrize("framing", ["big-endian", "little-endian", "descriptor"])
+@pytest.mark.parametrize("encoding", ["ebcdic", "ascii"])
+def test_what_looks_like_records_within_a_record_is_none(
+    framing: Framing, encoding: Encoding
+) -> None:
+    like = ("25" + 15 * "0" + " " + "12345678").encode()
+    like = like.translate(TO_EBCDIC) if encoding == "ebcdic" else like
+    items = [Made(100 + n, padded(200) + 40 * like, padded(300)) for n in range(5)]
+    data = made(items, framing=framing, encoding=encoding)
+    letter = CashLetterFile(io.BytesIO(data))
+    found = list(letter.items())
+    assert letter.report.framing == framing
+    assert [item.amount_minor for item in found] == [item.amount for item in items]
+    for item, wanted in zip(found, items, strict=True):
+        view = item.view("front")
+        assert view is not None
+        assert data[view.start : view.start + view.size] == wanted.front
 
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\n"])

@@ -31,6 +31,7 @@ _VARIANT_MARGIN = 2.5
 _MOST_VARIANTS = 2
 _THROUGH = 0.6
 _AT_RULE = 2
+# A row of dashes is so much lower than the place they are in, in heights of that.
 _LOW = 0.17
 _MARGIN = 4.0
 _MOST_SPLIT = 2
@@ -270,7 +271,7 @@ def choose(
     for index, box, penalty in cheap:
         if kept and penalty > kept[0][1] + _MARGIN:
             break
-        if _repeats(box, penalty, kept) or any(_same(box, o) or _is_low(box, o) for o in known):
+        if _repeats(box, penalty, kept) or _is_known(box, known):
             continue
         kept.append((box, penalty))
         zone = places.zone(index)
@@ -298,6 +299,11 @@ def _repeats(box: Box, penalty: float, kept: list[tuple[Box, float]]) -> bool:
         if variants > _MOST_VARIANTS or penalty > cheaper + _VARIANT_MARGIN:
             return True
     return False
+
+
+def _is_known(box: Box, known: Sequence[Box]) -> bool:
+    """Whether a run is at one of the known places, or a low row within one."""
+    return any(_same(box, place) or _is_low(box, place) for place in known)
 
 
 def _same(a: Box, b: Box) -> bool:

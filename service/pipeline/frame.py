@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.native.inking import Length, Lines, erase_lines, find_lines
 
-# What is ink for certain.
+# What is ink for certain, of 255.
 _SOLID: Final = 60.0
 # A zone is so much wider than high, and so many pixels high, that its frame can be told.
 _WIDE: Final = 1.5
@@ -27,9 +27,13 @@ _OUTER: Final = 0.3
 _THICK: Final = 0.2
 _CORNER: Final = 0.12
 _REACH: Final = 0.1
+# In pixels: how thick a side may be in any zone, how long its stretches and how far ink goes on are
+# at least, and how far off a straight line it may be. And how much it leans at most.
 _LEAST_THICK: Final = 3.0
-_LEAN: Final = 0.1
+_LEAST_STRETCH: Final = 6
+_LEAST_REACH: Final = 3
 _OFF: Final = 1.5
+_LEAN: Final = 0.1
 # An upright side by itself is so many times as tall as all else in the zone, and so near its end,
 # in heights.
 _TALLER: Final = 1.5
@@ -39,11 +43,12 @@ _FEWEST: Final = 3
 
 
 def without_frame(zone: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A zone's ink, u8 [H, W], without level sides of a frame and upright ones that meet them, or
-    that are taller than all else at its ends.
+    """A zone's ink without level sides of a frame and upright ones that meet them, or that are
+    taller than all else at its ends.
 
-    The same array where there are none. What of a stroke is within a side is lost, but where it
-    goes on beyond it. Source: section X takes preprocessing for granted; the rule is that of `ink`.
+    zone: u8 [H, W], 255 the darkest. Returns the same array where there are none, else another.
+    What of a stroke is within a side is lost, but where it goes on beyond it. Source: section X
+    takes preprocessing for granted; the rule is that of `ink`.
     """
     height, width = zone.shape
     if height < _HIGH or width < _WIDE * height:
@@ -62,7 +67,8 @@ def without_frame(zone: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _lengths(side: int, shares: tuple[float, float]) -> Length:
-    return Length(int(shares[0] * side), max(6, int(shares[1] * side)))
+    """Of lines and of their stretches, as shares of a side of the zone, px."""
+    return Length(int(shares[0] * side), max(_LEAST_STRETCH, int(shares[1] * side)))
 
 
 def _are_outer(level: Lines, height: int) -> NDArray[np.bool_]:
@@ -73,10 +79,11 @@ def _are_outer(level: Lines, height: int) -> NDArray[np.bool_]:
 
 
 def _meet(upright: Lines, level: Lines, outer: NDArray[np.bool_], height: int) -> NDArray[np.bool_]:
-    """Which upright lines are at an end of one of the outer level ones, bool [L]; bool [U]."""
+    """Which upright lines are at an end of one of the outer level ones, bool [L], in a zone so
+    high, px; bool [U]."""
     left, _, long, _, _, _ = level.stats[outer].T
     ends, near = np.concatenate([left, left + long]), _CORNER * height
-    _, first, _, thick, _, _ = upright.stats[:, :, None].transpose(1, 0, 2)
+    first, thick = upright.stats[:, 1:2], upright.stats[:, 3:4]
     return np.asarray(((ends >= first - near) & (ends <= first + thick + near)).any(axis=1))
 
 
@@ -94,10 +101,10 @@ def _stand_out(upright: Lines, zone: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _erased(zone: NDArray[np.uint8], lines: Lines, wanted: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """A zone without the wanted lines, bool [L]; the same array where none is."""
+    """A zone, u8 [H, W], without the wanted lines, bool [L]; the same array where none is."""
     if not wanted.any():
         return zone
     found = np.array(zone, order="C")
-    reach = max(3, round(_REACH * len(zone)))
+    reach = max(_LEAST_REACH, round(_REACH * len(zone)))
     erase_lines(found, lines, wanted, np.zeros(256, np.int64), usual=255.0, reach=reach)
     return found

@@ -88,25 +88,27 @@ def test_amount_right_of_the_payee_is_a_candidate(amount: str) -> None:
     assert _found(_locate(page), box)
 
 
-def test_extents_that_differ_by_a_digit_are_both_candidates() -> None:
+def _places_of(*runs: Box) -> Places:
+    """Runs of a page without ink."""
+    boxes = np.array(runs, np.int32)
     nobody = Marks(np.zeros((0, 4), np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32))
-    short, long, hardly = (511, 27, 611, 47), (479, 27, 611, 47), (509, 27, 613, 47)
-    boxes = np.array([short, long, hardly], np.int32)
     blank = np.zeros((300, 800), np.uint8)
     ink = InkImage(blank, blank > 0, NO_RULES, blank)
-    places = Places(boxes, np.zeros((3, len(FEATURES)), np.float32), nobody, ink, boxes[:0])
+    features = np.zeros((len(runs), len(FEATURES)), np.float32)
+    return Places(boxes, features, nobody, ink, boxes[:0])
+
+
+def test_extents_that_differ_by_a_digit_are_both_candidates() -> None:
+    short, long, hardly = (511, 27, 611, 47), (479, 27, 611, 47), (509, 27, 613, 47)
+    places = _places_of(short, long, hardly)
     penalties = np.array([0.4, 0.6, 0.5], np.float32)
     chosen = [one.zones[0].box for one in choose(places, penalties, 4)]
     assert chosen == [(510, 26, 612, 48), (478, 26, 612, 48)]
 
 
 def test_a_row_of_dashes_within_a_place_is_no_candidate() -> None:
-    nobody = Marks(np.zeros((0, 4), np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32))
     figures, dashes = (540, 105, 700, 130), (500, 148, 680, 154)
-    boxes = np.array([dashes, figures], np.int32)
-    blank = np.zeros((300, 800), np.uint8)
-    ink = InkImage(blank, blank > 0, NO_RULES, blank)
-    places = Places(boxes, np.zeros((2, len(FEATURES)), np.float32), nobody, ink, boxes[:0])
+    places = _places_of(dashes, figures)
     penalties = np.array([0.4, 0.6], np.float32)
     place = (498, 100, 750, 157)
     chosen = [one.zones[0].box[1] for one in choose(places, penalties, 4, [place])]

@@ -18,9 +18,14 @@ _RING_CONTRAST: Final = 10.0
 _MIN_AREA: Final = 0.10
 _MAX_AREA: Final = 0.80
 _ASPECT: Final = (1.55, 3.7)
+# How much brighter than the table paper is, in levels or as a share of its own brightness, in the
+# shade; how much darker; along how much of its sides together, and of each; how much is all.
 _BRIGHTER: Final = 16.0
+_BRIGHTER_SHARE: Final = 0.08
 _DARKER: Final = 7.0
-_SIDE_SHARE: Final = 0.8
+_SIDES_SHARE: Final = 0.85
+_SIDE_SHARE: Final = 0.6
+_WHOLE_SIDE: Final = 0.8
 _ALONG: Final = (0.06, 0.94)
 _APART: Final = 0.3
 _AGREE: Final = 0.4
@@ -29,6 +34,16 @@ _ROUGH_REACH: Final = 7.0
 _FINE_REACH: Final = 2.5
 _TILT: Final = 0.025
 _PAGE_ASPECT: Final = (1.6, 3.6)
+# What counts for an edge, as a share of the brightness, along how much of a side; how much of the
+# contrast of print a stroke has; how much of it may be outside, per area; what is too little to
+# tell; how far beyond the edge is cut; what is too dark to tell shares of.
+_EDGE: Final = 0.02
+_EDGE_SHARE: Final = 0.7
+_OF_PRINT: Final = 0.5
+_LEFT_OUT: Final = 0.03
+_LEAST_SEEN: Final = 200
+_GROWN: Final = 1.02
+_DIM: Final = 20.0
 _PRINT_CONTRAST: Final = 14.0
 _PRINT_PAD: Final = 0.02
 
@@ -55,21 +70,80 @@ def find_border(grey: _Bytes) -> _Floats | None:
     be worth a cut.
     """
     factor = -(-max(grey.shape) // _SMALL)
-    if not _has_surroundings(grey, factor):
+    shaped = _PAGE_ASPECT[0] <= max(grey.shape) / min(grey.shape) <= _PAGE_ASPECT[1]
+    if shaped and not _has_surroundings(grey, factor):
         return None
-    smooth = np.asarray(cv2.GaussianBlur(shrink(grey, factor), (0, 0), 1.2), np.uint8)
+    small = shrink(grey, factor)
+    smooth = np.asarray(cv2.GaussianBlur(small, (0, 0), 1.2), np.uint8)
+    quads = _candidates(smooth)
     best: _Quad | None = None
     best_margin = 0.0
-    for quad in _candidates(smooth):
+    for quad in quads:
         margin = _margin(smooth, quad)
         if margin > best_margin:
             best, best_margin = quad, margin
     if best is None:
-        return None
+        return _around_print(small, smooth, quads, factor)
     corners = _refine(smooth, best.corners, best.bright, _ROUGH_REACH)
     corners = _refine(grey, (corners + 0.5) * factor - 0.5, best.bright, _FINE_REACH * factor)
     corners = _landscape_order(corners)
     return corners if _is_cheque(corners, grey.shape) else None
+
+
+def _around_print(
+    small: _Bytes, smooth: _Bytes, quads: Sequence[_Quad], factor: int
+) -> _Floats | None:
+    """The largest quadrilateral with an edge all around that holds all print, in pixels of the
+    picture; None where there is none.
+
+    Paper on something as bright as itself shows its edge, or its printed frame, and no more.
+    """
+    strokes = _strokes(small)
+    best: _Floats | None = None
+    largest = 0.0
+    for corners in (quad.corners for quad in quads):
+        area = float(cv2.contourArea(corners.astype(np.float32)))
+        if (
+            area > largest
+            and _is_cheque(_landscape_order(corners), small.shape)
+            and _has_edges(smooth, corners)
+            and _holds(strokes, corners)
+        ):
+            best, largest = corners, area
+    if best is None:
+        return None
+    middle = best.mean(axis=0)
+    return _landscape_order((middle + _GROWN * (best - middle) + 0.5) * factor - 0.5)
+
+
+def _strokes(small: _Bytes) -> NDArray[np.float32]:
+    """How much darker each pixel is than what lies around it, as a share of that; f32 [H, W]."""
+    hat = cv2.morphologyEx(small, cv2.MORPH_BLACKHAT, np.ones((7, 7), np.uint8))
+    around = cv2.blur(small.astype(np.float32), (15, 15))
+    return np.asarray(hat / np.maximum(around, _DIM), np.float32)
+
+
+def _has_edges(smooth: _Bytes, corners: _Floats) -> bool:
+    """Whether brightness changes near most points of each side that is seen."""
+    across = np.stack(
+        [cv2.blur(side, (1, 5)) for side in _profiles(smooth, corners, np.arange(-4.0, 5.0), 40)]
+    )
+    change = np.abs(np.diff(across, axis=2)).max(axis=2) / np.maximum(across.mean(axis=2), _DIM)
+    seen = ~_open_sides(corners, smooth.shape, 0.012 * max(smooth.shape))
+    return bool((np.mean(change > _EDGE, axis=1)[seen] >= _EDGE_SHARE).all())
+
+
+def _holds(strokes: NDArray[np.float32], corners: _Floats) -> bool:
+    """Whether hardly any of a picture's strokes are outside of a quadrilateral."""
+    whole = np.zeros(strokes.shape, np.uint8)
+    cv2.fillPoly(whole, [np.round(corners).astype(np.int32)], (1,))
+    rim = np.ones((9, 9), np.uint8)
+    inside = strokes[cv2.erode(whole, rim) > 0]
+    outside = strokes[cv2.dilate(whole, rim) == 0]
+    if len(inside) < _LEAST_SEEN or len(outside) < _LEAST_SEEN:
+        return False
+    print_ = _OF_PRINT * np.percentile(inside, 97)
+    return float((outside > print_).mean()) <= _LEFT_OUT * float((inside > print_).mean())
 
 
 def find_print(grey: _Bytes) -> tuple[int, int, int, int] | None:
@@ -218,13 +292,16 @@ def _margin(smooth: _Bytes, quad: _Quad) -> float:
     outside = np.stack([cv2.blur(side, (1, 7)) for side in outside])
     outside = outside.max(axis=2) if quad.bright else outside[:, :, :2].mean(axis=2)
     step = inside - outside if quad.bright else outside - inside
-    least = _BRIGHTER if quad.bright else _DARKER
+    least = np.minimum(_BRIGHTER, _BRIGHTER_SHARE * inside) if quad.bright else _DARKER
     closed = ~_open_sides(quad.corners, smooth.shape, near)
-    if closed.sum() < 2 or (np.mean(step[closed] > least, axis=1) < _SIDE_SHARE).any():
+    if closed.sum() < 2:
+        return 0.0
+    shares = np.mean(step > least, axis=1)[closed]
+    if shares.min() < _SIDE_SHARE or shares.mean() < _SIDES_SHARE:
         return 0.0
     weakest = float(np.median(step[closed], axis=1).min())
-    # Sides that are seen beat sides that are taken from the picture's edge.
-    return weakest + 256.0 * float(closed.sum())
+    # Sides that are seen beat sides that are taken from the picture's edge, and whole ones parts.
+    return weakest + 256.0 * (float(closed.sum()) + min(float(shares.min()), _WHOLE_SIDE))
 
 
 def _refine(grey: _Bytes, corners: _Floats, bright: bool, reach: float) -> _Floats:

@@ -17,15 +17,22 @@ from service.pipeline.ink import HORIZONTAL, VERTICAL
 from service.pipeline.levels import median_of_few, percentile_of_few
 
 # What is written and printed on a cheque, even on one photographed at an angle or on a larger
-# sheet, is wider, in its heights; so much of it, in per cent at each end, may be stray.
-_NARROWEST: Final = 1.5
+# sheet, is wider, in its heights, the second on a page that is no wider than high. So much of it,
+# in per cent at each end, may be stray. A word has so many marks: what a table shows beside a
+# photographed cheque has fewer.
+_NARROWEST: Final = (1.3, 1.5)
 _STRAY: Final = 2
+_WORD: Final = 3
 # A form's print and what fills it in are more marks than this: 76 at least of 1,250 cheques.
 _FEWEST: Final = 30
-# The amount's characters are taller than a usual word, in heights of that.
+# The amount's characters are taller than a usual word, in heights of that, or at least so tall
+# where the page has other marks than those of its text: of few pixels small print is lost.
 _LEAST: Final = 1.1
-# More marks as high as the amount than a cheque has.
+_LEAST_OF_ALL: Final = 0.7
+# Marks of text are as high as the amount, of a page of text they are such a share. More than so
+# many no cheque has.
 _OF_TEXT: Final = (0.5, 1.5)
+_TEXT: Final = 0.86
 _MUCH: Final = 250
 # Rows of a list beside the amount's own, and cells of a grid with its own.
 _ROWS: Final = 3
@@ -64,22 +71,32 @@ def is_other_paper(
     """
     if len(places.marks.boxes) < _FEWEST:
         return True
-    x0, y0 = (percentile_of_few(side, _STRAY) for side in places.words[:, :2].T)
-    x1, y1 = (percentile_of_few(side, 100 - _STRAY) for side in places.words[:, 2:].T)
-    if x1 - x0 < _NARROWEST * (y1 - y0):
+    if is_narrow(places):
         return True
     size = line_of(amount)[0]
     usual = median_of_few(places.words[:, 3] - places.words[:, 1])
     cells = cells_with(amount, rules)
     high = places.marks.boxes[:, 3] - places.marks.boxes[:, 1]
     text = int(((high > _OF_TEXT[0] * size) & (high < _OF_TEXT[1] * size)).sum())
+    least = _LEAST if text > _TEXT * len(high) else _LEAST_OF_ALL
     # Small figures in a box of their own are a cheque's all the same, unless there is much text.
     return (
-        (not filled and size < _LEAST * usual and (cells != 1 or text > _MUCH))
+        (not filled and size < least * usual and (cells != 1 or text > _MUCH))
         or rows_beside(amount, places) >= _ROWS
         or entries_above(amount, places) >= _ROWS
         or cells >= _CELLS
     )
+
+
+def is_narrow(places: Places) -> bool:
+    """Whether what is written on a page, words of some marks, is too narrow for a cheque."""
+    words = places.words[_marks_of_words(places) >= _WORD]
+    if not len(words):
+        return True
+    x0, y0 = (percentile_of_few(side, _STRAY) for side in words[:, :2].T)
+    x1, y1 = (percentile_of_few(side, 100 - _STRAY) for side in words[:, 2:].T)
+    height, width = places.ink.ink.shape
+    return x1 - x0 < _NARROWEST[width <= height] * (y1 - y0)
 
 
 def rows_beside(amount: NDArray[np.floating], places: Places) -> int:
@@ -115,8 +132,7 @@ def _figures_at_its_end(
     """
     size, _, _ = line_of(amount)
     end = float(amount[:, 2].max())
-    held = places.marks.word[places.marks.word >= 0]
-    count = np.bincount(held, minlength=len(places.words))
+    count = _marks_of_words(places)
     upper, right, lower = places.words[:, 1:].T.astype(np.float64)
     alike = (
         (count >= _FIGURES)
@@ -125,6 +141,12 @@ def _figures_at_its_end(
         & (np.abs(right - end) < _END * size)
     )
     return upper[alike], lower[alike]
+
+
+def _marks_of_words(places: Places) -> NDArray[np.int64]:
+    """How many marks each word of a page has, i64 [W]."""
+    held = places.marks.word[places.marks.word >= 0]
+    return np.bincount(held, minlength=len(places.words))
 
 
 def cells_with(amount: NDArray[np.floating], rules: NDArray[np.int32]) -> int:

@@ -178,6 +178,35 @@ def test_a_tinted_cheque_on_a_white_scanner_bed_is_cut_out() -> None:
     assert worst_marker(cheque, mapped(matrix, MARKERS)) < 1.5
 
 
+@pytest.mark.parametrize("angle", [-3.0, 0.0, 8.0])
+def test_a_framed_cheque_on_something_as_bright_as_itself_is_cut_out(angle: float) -> None:
+    size = (1900, 1425)
+    image = draw_cheque(235, 4, inset=4)
+    matrix = place(image, angle, scale=1.1, persp=0.05, size=size)
+    light = np.linspace(1.0, 0.8, size[0], dtype=np.float32)
+    table = np.full((size[1], size[0]), 235, np.uint8)
+    cheque = load_cheque(encode(np.asarray(lay(image, matrix, table) * light, np.uint8)))
+    assert corner_error(cheque, matrix) < 50
+    assert worst_marker(cheque, mapped(matrix, MARKERS)) < 1.5
+
+
+def test_a_frame_with_print_outside_is_not_taken_for_the_cheque() -> None:
+    page = np.full((900, 1200), 235, np.uint8)
+    cv2.rectangle(page, (150, 250), (1050, 650), 40, 4)
+    for y in (100, 170, 330, 430, 530, 760, 830):
+        cv2.putText(page, "One thousand two hundred", (200, y), 0, 1.5, 30, 3, cv2.LINE_AA)
+    assert load_cheque(encode(page)).grey.shape == page.shape
+
+
+def test_a_cheque_in_the_dark_is_cut_out() -> None:
+    size = (1900, 1425)
+    image = draw_cheque(150)
+    matrix = place(image, 2.0, scale=1.1, size=size)
+    picture = lay(image, matrix, wood(size, 90)) * 0.22
+    cheque = load_cheque(encode(np.asarray(picture, np.uint8)))
+    assert corner_error(cheque, matrix) < 20
+
+
 def test_a_large_blank_page_is_cut_down_to_its_print() -> None:
     page = np.full((2200, 1700), 255, np.uint8)
     page[300 : 300 + HEIGHT, 200 : 200 + WIDTH] = draw_cheque(255, 2)

@@ -128,6 +128,57 @@ def test_an_amount_with_hardly_anything_beside_it_is_no_cheque() -> None:
     assert not is_other_paper(amount, places, none)
 
 
+def test_what_a_table_shows_around_a_cheque_makes_it_no_narrower() -> None:
+    page = _sheet(1200, 900)
+    page[180:720] = _cheque()
+    wide, high = cv2.getTextSize(AMOUNT, FONT, 1.3, 2)[0]
+    amount = np.array([[905, 380 - high, 905 + wide, 380]], np.float32)
+    for n in range(60):
+        x, y = 20 + 97 * n % 1160, (20 if n % 2 else 750) + 31 * n % 120
+        cv2.circle(page, (x, y), 4, 0, -1)
+    places, none = find_places(extract_ink(page)), np.zeros((0, 5), np.int32)
+    assert places is not None
+    assert not is_other_paper(amount, places, none)
+
+
+def test_a_page_that_is_no_wider_than_high_has_to_be_written_wider() -> None:
+    def seen(height: int) -> bool:
+        page = _sheet(800, height)
+        for row in range(6):
+            _print(page, "pay to the order of", 60, 80 + 80 * row, 0.6)
+            _print(page, "one of these", 520, 80 + 80 * row, 0.6)
+        _print(page, AMOUNT, 300, 330, 1.3)
+        wide, high = cv2.getTextSize(AMOUNT, FONT, 1.3, 2)[0]
+        amount = np.array([[300, 330 - high, 300 + wide, 330]], np.float32)
+        places, none = find_places(extract_ink(page)), np.zeros((0, 5), np.int32)
+        assert places is not None
+        return is_other_paper(amount, places, none)
+
+    assert not seen(600)
+    assert seen(900)
+
+
+def test_an_amount_as_high_as_the_words_is_a_text_s_only_on_a_page_of_text() -> None:
+    page = _sheet(1200, 540)
+    for row in range(5):
+        _print(page, "one thousand two hundred", 60, 60 + 100 * row, 1.3)
+    _print(page, AMOUNT, 800, 260, 1.3)
+    wide = cv2.getTextSize(AMOUNT, FONT, 1.3, 2)[0][0]
+    amount, none = np.array([[800, 232, 800 + wide, 260]], np.float32), np.zeros((0, 5), np.int32)
+
+    def seen() -> bool:
+        places = find_places(extract_ink(page))
+        assert places is not None
+        return is_other_paper(amount, places, none)
+
+    assert seen()
+    # Small print, as it is left in a picture of few pixels.
+    for n in range(40):
+        x, y = 700 + 10 * (n % 8), 330 + 30 * (n // 8)
+        cv2.line(page, (x, y), (x + 4, y), 0, 3)
+    assert not seen()
+
+
 @pytest.mark.parametrize(
     ("rows", "entries"),
     [

@@ -58,6 +58,8 @@ _STROKES_APART: Final = 0.5
 _SHARE: Final = 0.1
 # A dash, with what of the next figure it touches, is no higher, in heights of that.
 _NO_SIGN: Final = 0.5
+# Where its middle is within the line, in heights.
+_WITHIN: Final = (0.12, 0.86)
 # How far the dashes of a line are apart at most, as many times as they are long.
 _DASHES_APART: Final = 2.5
 # A dash before a currency sign is shorter than what is left of a line that leads there. How far
@@ -66,6 +68,11 @@ _SHORT: Final = 0.9
 _AROUND: Final = 6.0
 # Of a row of fillers one is at least so many times as long as another.
 _ALIKE: Final = 0.4
+# With so many marks above or below that are nearly as large, and no larger than this, so near, in
+# heights, a dash is a speck.
+_FEW: Final = 3
+_SMALL: Final = 0.6
+_NEAR_ALIKE: Final = 2.0
 _CENTS = re.compile(r"[., ]\d\d$")
 _CENTS_THEN = re.compile(r"[., ]\d\d ?\D{1,3}$")
 # Height and width of a letter, the width of two in their own height, how far it may be off the
@@ -105,7 +112,8 @@ def maybe_negative(
 def _is_meant(
     one: Interpretation, graph: SegmentationGraph, labels: Sequence[str], ink: InkImage
 ) -> bool:
-    """Whether what makes a reading negative is brackets, or a dash that is low and ends no line.
+    """Whether what makes a reading negative is brackets, or a dash within the line, low, that ends
+    no line before it.
 
     The arguments are those of `leaves_out_minus`.
     """
@@ -113,11 +121,14 @@ def _is_meant(
     if not len(dashes):
         return True
     rows = graph.segment[one.arcs[dashes[0] :]]
-    dash, *after = graph.boxes[rows[rows >= 0]].astype(np.float64)
-    if not after:
+    boxes = graph.boxes[rows[rows >= 0]]
+    if len(boxes) < 2:
         return True
-    size = after[0][3] - after[0][1]
-    return bool(dash[3] - dash[1] <= _NO_SIGN * size and not _ends_line(dash, ink, size))
+    dash, following = boxes[0].astype(np.float64), boxes[1]
+    high = float(following[3] - following[1])
+    size, top, _ = line_of(boxes[1:])
+    within = _WITHIN[0] <= _level(dash[None], top, size)[0] <= _WITHIN[1]
+    return bool(within and dash[3] - dash[1] <= _NO_SIGN * high and not _ends_line(dash, ink, high))
 
 
 def leaves_out_minus(
@@ -202,7 +213,7 @@ def stands_beside(
     boxes[first, 0] = _without_dash(boxes[first], ink, top, size)
     left, right = float(boxes[first, 0]), float(boxes[:, 2].max())
     marks = _marks(ink, boxes, (left - _AROUND * size, right + _AROUND * size), top, size)
-    marks = marks[~_are_of_rules(marks, ink.rules, top, size)]
+    marks = marks[~_are_of_rules(marks, ink.rules, top, size) & ~_are_of_pattern(marks, size)]
     dashes = marks[_are_dashes(marks, top, size)]
     others = marks[marks[:, 3] - marks[:, 1] >= _THICK * size]
     sign = max((n for n in range(first) if labels[n] in _SIGNS), default=0)
@@ -407,6 +418,19 @@ def _are_of_rules(
     """
     low = _level(marks, top, size) > _LEVEL[1]
     return np.asarray(_are_on_rules(marks, rules, size) & low)
+
+
+def _are_of_pattern(marks: NDArray[np.float64], size: float) -> NDArray[np.bool_]:
+    """Which marks have others nearly as large above or below: specks, or parts of a background.
+
+    marks: f64 [M, 4]; size: of the line, in the same pixels.
+    """
+    across, down = ((marks[:, :2] + marks[:, 2:]) / 2).T
+    large = (marks[:, 2:] - marks[:, :2]).max(axis=1, initial=0.0)
+    near = np.abs(across[:, None] - across) <= _NEAR_ALIKE * size
+    apart = np.abs(down[:, None] - down) > _ON_RULE * size
+    alike = (large >= _ALIKE * large[:, None]) & (large <= _SMALL * size)
+    return np.asarray((near & apart & alike).sum(axis=1) >= _FEW)
 
 
 def _are_on_rules(

@@ -119,6 +119,17 @@ def test_a_negative_amount_that_has_a_share_may_be_meant(
     assert not maybe_negative([], [], graph, LABELS, ink)
 
 
+@pytest.mark.parametrize(
+    ("top", "meant"), [(10, False), (14, True), (28, True), (42, True), (46, False)]
+)
+def test_nor_is_one_where_the_dash_is_at_the_top_or_the_feet_of_the_line(
+    top: int, meant: bool
+) -> None:
+    graph, ink = _seen((10, top, 24, top + 4))
+    one = _path((2, 1, 0), "-10", negative=True)
+    assert maybe_negative([one], [1.0], graph, LABELS, ink) == meant
+
+
 def test_none_is_where_its_dash_is_the_end_of_a_line_or_a_star() -> None:
     graph, ink = _seen(marks=DASHES)
     one, other = _path((4, 1, 0)), _path((2, 1, 0), "-10", negative=True)
@@ -225,6 +236,16 @@ def test_a_dotted_line_that_leads_to_a_dash_makes_it_no_filler() -> None:
     assert _beside([(250, 98, 24, 5), *dots])
     fillers = [(80 + 24 * n, 98, 12, 5) for n in range(6)]
     assert not _beside([(250, 98, 24, 5), *fillers])
+
+
+def test_a_dash_among_specks_above_and_below_is_one_of_them() -> None:
+    dash = (250, 98, 24, 5)
+    above = [(220 + 24 * n, 76 + 3 * (n % 2), 14, 5) for n in range(3)]
+    assert not _beside([dash, *above])
+    assert not _beside([dash, above[0], *[(x, y + 46, w, h) for x, y, w, h in above[1:]]])
+    assert _beside([dash, *above[:2]])
+    assert _beside([dash, *[(x, y, 6, 5) for x, y, _, _ in above]])  # too small
+    assert _beside([dash, *[(x - 120, y, w, h) for x, y, w, h in above]])  # too far
 
 
 def test_and_one_right_before_a_currency_sign_but_not_the_end_of_a_line_there() -> None:

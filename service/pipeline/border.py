@@ -30,6 +30,7 @@ _ALONG: Final = (0.06, 0.94)
 _APART: Final = 0.3
 _AGREE: Final = 0.4
 _STEEP: Final = 0.45
+_FAR_REACHES: Final = (12.0, 7.0)
 _ROUGH_REACH: Final = 7.0
 _FINE_REACH: Final = 2.5
 _TILT: Final = 0.025
@@ -76,12 +77,7 @@ def find_border(grey: _Bytes) -> _Floats | None:
     small = shrink(grey, factor)
     smooth = np.asarray(cv2.GaussianBlur(small, (0, 0), 1.2), np.uint8)
     quads = _candidates(smooth)
-    best: _Quad | None = None
-    best_margin = 0.0
-    for quad in quads:
-        margin = _margin(smooth, quad)
-        if margin > best_margin:
-            best, best_margin = quad, margin
+    best = _clearest(smooth, quads) or _clearest(smooth, _moved(smooth, quads))
     if best is None:
         return _around_print(small, smooth, quads, factor)
     corners = _refine(smooth, best.corners, best.bright, _ROUGH_REACH)
@@ -274,6 +270,28 @@ def _open_sides(corners: _Floats, shape: tuple[int, ...], near: float) -> NDArra
     low = (starts < near) & (ends < near)
     high = (starts > limits - near) & (ends > limits - near)
     return np.asarray((low | high).any(axis=1))
+
+
+def _clearest(smooth: _Bytes, quads: Sequence[_Quad]) -> _Quad | None:
+    """The quadrilateral whose paper differs most clearly from what lies outside."""
+    margins = [_margin(smooth, quad) for quad in quads]
+    best = int(np.argmax(margins)) if margins else 0
+    return quads[best] if margins and margins[best] > 0 else None
+
+
+def _moved(smooth: _Bytes, quads: Sequence[_Quad]) -> list[_Quad]:
+    """The quadrilaterals like a cheque, their sides moved to the steepest step near them.
+
+    Where the paper is curved or a shadow crosses a corner, none that a region fills lies well.
+    """
+    moved = []
+    for quad in quads:
+        if _is_cheque(_landscape_order(quad.corners), smooth.shape):
+            corners = quad.corners
+            for reach in _FAR_REACHES:
+                corners = _refine(smooth, corners, quad.bright, reach)
+            moved.append(_Quad(corners, quad.bright))
+    return moved
 
 
 def _margin(smooth: _Bytes, quad: _Quad) -> float:

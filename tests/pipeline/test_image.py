@@ -207,6 +207,21 @@ def test_a_cheque_in_the_dark_is_cut_out() -> None:
     assert corner_error(cheque, matrix) < 20
 
 
+@pytest.mark.parametrize("angle", [-6.0, 2.0])
+def test_a_cheque_that_is_curved_and_half_in_the_shade_is_cut_out(angle: float) -> None:
+    size = (1900, 1425)
+    image = draw_cheque(220)
+    matrix = place(image, angle, scale=1.2, persp=0.05, size=size)
+    picture = lay(image, matrix, wood(size, 120)).astype(np.float32)
+    picture[:, 700:] *= 0.65
+    across, down = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in size))
+    bend = np.float32(22)
+    moved = np.asarray(down + bend * np.sin(across / 250), np.float32)
+    picture = np.asarray(cv2.remap(picture, across, moved, cv2.INTER_LINEAR), np.float32)
+    cheque = load_cheque(encode(np.asarray(picture, np.uint8)))
+    assert corner_error(cheque, matrix) < 4 * bend
+
+
 def test_a_large_blank_page_is_cut_down_to_its_print() -> None:
     page = np.full((2200, 1700), 255, np.uint8)
     page[300 : 300 + HEIGHT, 200 : 200 + WIDTH] = draw_cheque(255, 2)

@@ -161,11 +161,12 @@ def _reach(stats: NDArray[np.int32]) -> tuple[int, int]:
     """How far apart, across and down, parts of a stroke are that is printed in stripes or by pins;
     0 where strokes are whole."""
     _, top, wide, high, area = stats.T
-    flat = 2 * wide >= 3 * high
-    if len(stats) >= 8 and 5 * int(area[flat].sum()) >= 3 * int(area.sum()):
-        return 0, 2 * int(high.sum()) // len(stats)
     extent = (top + high).max() - top.min()
-    small = 3 * np.maximum(wide, high) <= extent
+    low = 3 * high <= extent
+    flat = low & (2 * wide >= 3 * high)
+    if low.sum() >= 8 and 5 * int(area[flat].sum()) >= 3 * int(area.sum()):
+        return 0, 2 * int(high[low].sum()) // int(low.sum())
+    small = (3 * np.maximum(wide, high) <= extent) & (9 * area >= 5 * wide * high)
     middles = (top + high / 2)[small]
     if (
         small.sum() >= 16

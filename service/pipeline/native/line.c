@@ -9,9 +9,9 @@
 static const double WHOLE = 0.5;
 /* Stripes are so many halves of their height wide, and no further apart than so many of it. */
 enum { STRIPE_WIDTH = 3, STRIPE_GAP = 2, FEWEST_STRIPES = 8 };
-/* So many times a dot is at least in the height of what there is, a usual one, and at most the
- * deviation of their middles; joined, parts are so much taller. */
-enum { DOT = 3, USUAL_DOT = 5, SPREAD = 6, FEWEST_DOTS = 16, JOINED = 2 };
+/* So many times a dot or stripe is at least in the height of what there is, a usual one, and at most the
+ * deviation of their middles; so many ninths of its box it fills; joined, parts are so much taller. */
+enum { DOT = 3, USUAL_DOT = 5, SPREAD = 6, FEWEST_DOTS = 16, FILLED = 5, JOINED = 2 };
 /* So many stars, alike in height and nearly square, fill a line whose figures, so many at least, are
  * so much taller. */
 enum { FEWEST_STARS = 4, FEWEST_FIGURES = 2 };
@@ -71,20 +71,27 @@ static double weighted_mean(const double *values, const double *weights, int64_t
     return summed(scratch, count) / summed(weights, count);
 }
 
-/* How far apart the stripes are that protectors print characters in; 0 where there are none. */
+/* How far apart the stripes are that protectors print characters in; 0 where there are none. A frame is
+ * wide as well, but too high for one. */
 static int64_t striped(const Component *parts, int64_t count)
 {
-    int64_t flat = 0, sum = 0, all = 0;
+    int64_t flat = 0, sum = 0, all = 0, low = 0, top = parts[0].y0, bottom = parts[0].y1;
+    for (int64_t i = 1; i < count; i++) {
+        top = parts[i].y0 < top ? parts[i].y0 : top;
+        bottom = parts[i].y1 > bottom ? parts[i].y1 : bottom;
+    }
     for (int64_t i = 0; i < count; i++) {
         int64_t wide = parts[i].x1 - parts[i].x0, high = parts[i].y1 - parts[i].y0;
         all += parts[i].area;
+        if (DOT * high > bottom - top) continue;
         sum += high;
+        low++;
         if (2 * wide >= STRIPE_WIDTH * high) flat += parts[i].area;
     }
-    return count >= FEWEST_STRIPES && 5 * flat >= 3 * all ? STRIPE_GAP * sum / count : 0;
+    return low >= FEWEST_STRIPES && 5 * flat >= 3 * all ? STRIPE_GAP * sum / low : 0;
 }
 
-/* How high small components are on average, no larger than a third of all they cover is high, and
+/* How high small full components are on average, no larger than a third of all they cover is high, and
  * mostly a fifth, as a printer's pins leave them; 0 where too little is of such, or all in one row:
  * stars. */
 static int64_t dotted(const Component *parts, int64_t count)
@@ -99,6 +106,7 @@ static int64_t dotted(const Component *parts, int64_t count)
         int64_t wide = parts[i].x1 - parts[i].x0, high = parts[i].y1 - parts[i].y0;
         all += parts[i].area;
         if (DOT * (wide > high ? wide : high) > bottom - top) continue;
+        if (9 * parts[i].area < FILLED * wide * high) continue;
         double middle = 0.5 * (double)(parts[i].y0 + parts[i].y1);
         small += parts[i].area;
         sum += high;

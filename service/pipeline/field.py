@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.cents import marks_near, split_apart_cents, split_cents_cell
+from service.pipeline.crop import line_within
 from service.pipeline.field_features import FEATURES, field_penalties
 from service.pipeline.field_map import SeenPlace, Sides, field_map
 from service.pipeline.image import ChequeImage
@@ -113,22 +114,22 @@ def locate_fields(
     """Candidate fields of a cheque, the cheapest first, at most `most` of them.
 
     ink: of the same frame as image. field_only: the image is the cropped amount already; then the
-    whole of it is one candidate without penalty, beside a second one where its cents stand apart.
+    whole of it is one candidate without penalty, another is the amount's line where the crop shows
+    much around it, and so are both where their cents stand apart.
     weights: f32 [len(FEATURES)], in place of WEIGHTS: a candidate's penalty is
     -log sigmoid(weights . features), cents apart add a fixed one.
     Returns an empty list where there is no ink. Source: section X, "field location".
     """
     height, width = image.grey.shape
     if field_only:
-        marks = find_marks(ink.mask, page=False)
-        whole = FieldCandidate(
-            (Zone("amount", (0, 0, width, height)),), 0.0, np.zeros(len(FEATURES), np.float32)
-        )
-        return (
-            [whole, *_with_cents_apart(whole, marks, ink.rules, (width, height))][:most]
-            if ink.mask.any()
-            else []
-        )
+        if not ink.mask.any():
+            return []
+        marks, none = find_marks(ink.mask, page=False), np.zeros(len(FEATURES), np.float32)
+        line = line_within(ink)
+        boxes = [(0, 0, width, height), *([] if line is None else [line])]
+        whole = [FieldCandidate((Zone("amount", box),), 0.0, none) for box in boxes]
+        apart = [_with_cents_apart(one, marks, ink.rules, (width, height)) for one in whole]
+        return [one for own, two in zip(whole, apart, strict=True) for one in (own, *two)][:most]
     places = find_places(ink)
     return [] if places is None else fields_of(places, ink.rules, most, weights)
 

@@ -317,6 +317,41 @@ def refuse(
 
 
 @app.command()
+def robustness(
+    images: Annotated[Path, typer.Option(help="Folder with images and truth.csv.")],
+    model: Model = MODEL,
+    truth: Annotated[
+        Path | None, typer.Option(help="Their true amounts. [default: truth.csv in that folder]")
+    ] = None,
+    field_only: Annotated[
+        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
+    ] = False,
+    photographs: Annotated[
+        int, typer.Option(help="Pictures of each cheque on a table.", min=1)
+    ] = 10,
+    seed: Seed = 0,
+) -> None:
+    """Read a folder of images changed: turned, smaller, blurred, photographed on a table."""
+    from service.calibration import load_sample
+    from training.robustness import measure
+
+    table = Table("", "images", "right %", "accepted %", "wrong", "rejected for")
+    with explained(), progress_bars() as bar:
+        task = bar.add_task("reading", total=None)
+        for one in measure(
+            model, load_sample(truth or images, images), field_only=field_only,
+            photographs=photographs, seed=seed,
+            progress=lambda name: bar.update(task, description=name),
+        ):  # fmt: skip
+            reasons = ", ".join(f"{name} {n}" for name, n in one.reasons.most_common(3))
+            table.add_row(
+                one.change, str(one.images), f"{100 * one.right / one.images:.1f}",
+                f"{100 * one.accepted / one.images:.1f}", str(one.wrong), reasons,
+            )  # fmt: skip
+    console.print(table)
+
+
+@app.command()
 def accepted(
     model: Model = MODEL,
     fields: Annotated[int, typer.Option(help="Synthetic fields to read.", min=0)] = 0,

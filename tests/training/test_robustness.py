@@ -1,0 +1,105 @@
+"""Images changed, and how readings of a folder hold up."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from service.calibration import load_sample
+from service.errors import InputError
+from training import changes, robustness
+from training.__main__ import app
+from training.changes import CHANGES, on_a_table
+from training.robustness import PHOTOGRAPHED, HeldUp, measure
+
+MODEL = Path("models/amounts/1")
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+@pytest.fixture(autouse=True)
+def _small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "_WIDTHS", (1100,))
+
+
+@pytest.fixture(scope="module")
+def cheque() -> NDArray[np.uint8]:
+    page = cv2.imread(str(SAMPLES / "us-personal-03.jpg"), cv2.IMREAD_GRAYSCALE)
+    assert page is not None
+    return np.asarray(page, np.uint8)
+
+
+@pytest.mark.parametrize("name", list(CHANGES))
+def test_every_change_gives_a_grey_image_and_the_same_one_again(
+    name: str, cheque: NDArray[np.uint8]
+) -> None:
+    one, other = (CHANGES[name](np.random.default_rng(3), cheque) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+    assert one.dtype == np.uint8
+    assert one.ndim == 2
+    assert np.array_equal(one, cheque) == (name == "as they are")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_photograph_shows_the_whole_cheque_on_a_table(
+    seed: int, cheque: NDArray[np.uint8]
+) -> None:
+    light, dark = (
+        on_a_table(np.random.default_rng(seed), np.full_like(cheque, level)).astype(int)
+        for level in (255, 0)
+    )
+    assert min(light.shape) * 4 == max(light.shape) * 3
+    paper = np.abs(light - dark) > 25
+    assert 0.1 < paper.mean() < 0.9
+    edges = np.concatenate([paper[:3].ravel(), paper[-3:].ravel(), paper[:, :3].ravel()])
+    assert edges.mean() < 0.05
+    other = on_a_table(np.random.default_rng(seed + 1), cheque)
+    assert not np.array_equal(on_a_table(np.random.default_rng(seed), cheque), other)
+
+
+def _folder(to: Path, *labels: tuple[str, str]) -> Path:
+    for file, _ in labels:
+        shutil.copy(SAMPLES / file, to)
+    lines = ["file,amount_minor", *(f"{file},{label}" for file, label in labels)]
+    (to / "truth.csv").write_text("\n".join(lines) + "\n")
+    return to
+
+
+def test_what_becomes_of_images_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = _folder(
+        tmp_path, ("us-personal-03.jpg", "7500"), ("us-negative-01.png", "104521"),
+        ("us-blank-01.jpg", ""),
+    )  # fmt: skip
+    kept = {"as they are": CHANGES["as they are"], "gone": lambda _, image: image[:9, :9]}
+    monkeypatch.setattr(robustness, "CHANGES", kept)
+    named: list[str] = []
+    found = list(measure(MODEL, load_sample(folder), photographs=2, progress=named.append))
+    assert named == ["as they are", "gone", PHOTOGRAPHED]
+    assert found[0] == HeldUp("as they are", 2, 1, 1, 0, Counter(negative_amount=1))
+    assert found[1] == HeldUp("gone", 2, 0, 0, 0, Counter(too_small=2))
+    assert (found[2].images, found[2].wrong) == (4, 0)
+    assert found[2].accepted + found[2].reasons.total() == 4
+    cropped = measure(MODEL, load_sample(folder), field_only=True)
+    assert [one.change for one in cropped] == ["as they are", "gone"]
+
+
+def test_what_is_no_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"none")
+    (tmp_path / "truth.csv").write_text("file,amount_minor\na.png,100\n")
+    with pytest.raises(InputError, match=r"a\.png"):
+        next(measure(MODEL, load_sample(tmp_path)))
+
+
+def test_the_command_prints_a_row_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = _folder(tmp_path, ("us-personal-03.jpg", "7500"))
+    monkeypatch.setattr(robustness, "CHANGES", {"as they are": CHANGES["as they are"]})
+    given = ["robustness", "--images", str(folder), "--photographs", "1", "--model", str(MODEL)]
+    result = CliRunner().invoke(app, given)
+    assert result.exit_code == 0, result.output
+    assert "as they are" in result.output
+    assert PHOTOGRAPHED in result.output
+    assert "100.0" in result.output

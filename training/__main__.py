@@ -17,12 +17,14 @@ from training.console import (
     MODEL,
     RUNS,
     Data,
+    FieldOnly,
     Fonts,
     Model,
     Runs,
     Samples,
     Seed,
     Threads,
+    Truth,
     console,
     explained,
     progress_bars,
@@ -186,12 +188,8 @@ def evaluate(
     images: Annotated[
         Path | None, typer.Option(help="Read a folder of images instead of single characters.")
     ] = None,
-    truth: Annotated[
-        Path | None, typer.Option(help="Their true amounts. [default: truth.csv in that folder]")
-    ] = None,
-    field_only: Annotated[
-        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
-    ] = False,
+    truth: Truth = None,
+    field_only: FieldOnly = False,
 ) -> None:
     """Measure a model: single characters and rubbish, or readings of a folder of images."""
     from training import reports
@@ -320,12 +318,8 @@ def refuse(
 def robustness(
     images: Annotated[Path, typer.Option(help="Folder with images and truth.csv.")],
     model: Model = MODEL,
-    truth: Annotated[
-        Path | None, typer.Option(help="Their true amounts. [default: truth.csv in that folder]")
-    ] = None,
-    field_only: Annotated[
-        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
-    ] = False,
+    truth: Truth = None,
+    field_only: FieldOnly = False,
     photographs: Annotated[
         int, typer.Option(help="Pictures of each cheque on a table.", min=1)
     ] = 10,

@@ -12,10 +12,12 @@ from training.console import (
     MODEL,
     RUNS,
     Data,
+    FieldOnly,
     Fonts,
     Model,
     Runs,
     Seed,
+    Truth,
     console,
     explained,
     progress_bars,
@@ -101,17 +103,12 @@ def tune(
 
 def adapt(
     images: Annotated[Path, typer.Option(help="Folder of the bank's own cheques.")],
-    truth: Annotated[
-        Path | None,
-        typer.Option(help="csv with file and amount_minor or digits. [default: truth.csv there]"),
-    ] = None,
+    truth: Truth = None,
     model: Model = MODEL,
     to: Annotated[
         Path | None, typer.Option(help="Folder of the version to write. [default: the next one]")
     ] = None,
-    field_only: Annotated[
-        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
-    ] = False,
+    field_only: FieldOnly = False,
     passes: Annotated[int, typer.Option(help="Passes over the images, at most.", min=1)] = 32,
     parts: Annotated[
         int, typer.Option(help="Chains to tune, each to all parts but one.", min=2, max=10)
@@ -210,9 +207,7 @@ def ablate(
     images: Annotated[
         Path | None, typer.Option(help="Folder with truth.csv to test on as well.")
     ] = None,
-    field_only: Annotated[
-        bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
-    ] = False,
+    field_only: FieldOnly = False,
     samples: Annotated[int, typer.Option(help="Amounts that each variant sees.", min=1)] = 6_400,
     characters: Annotated[
         Path, typer.Option(help="Folder of the training crops that pretrain made.")

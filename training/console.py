@@ -36,6 +36,13 @@ Threads = Annotated[
 Samples = Annotated[
     int | None, typer.Option(help="Crops to see, in place of the recipe's number.", min=1)
 ]
+Truth = Annotated[
+    Path | None,
+    typer.Option(help="csv with file and amount_minor or digits. [default: truth.csv there]"),
+]
+FieldOnly = Annotated[
+    bool, typer.Option("--field-only", help="The images are cropped courtesy amounts.")
+]
 Model = Annotated[Path, typer.Option(help="Folder of model.onnx and card.json.")]
 
 RUNS = Path("runs")

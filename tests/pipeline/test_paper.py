@@ -88,6 +88,20 @@ def _receipt() -> Grey:
     return page
 
 
+def _box(x: int, baseline: int, scale: float) -> tuple[int, int, int, int]:
+    """The box of the amount printed there."""
+    wide, high = cv2.getTextSize(AMOUNT, FONT, scale, 2)[0]
+    return x, baseline - high, x + wide, baseline
+
+
+def _is_other(page: Grey, box: tuple[int, int, int, int], *, filled: bool = False) -> bool:
+    """Whether a page with an amount in a box, and no ruled lines, is taken for another paper."""
+    places = find_places(extract_ink(page))
+    assert places is not None
+    amount, none = np.array([box], np.float32), np.zeros((0, 5), np.int32)
+    return is_other_paper(amount, places, none, filled=filled)
+
+
 PAPERS = {"letter": _letter, "list": _list, "slip": _slip, "receipt": _receipt}
 
 
@@ -116,46 +130,31 @@ def test_an_amount_with_hardly_anything_beside_it_is_no_cheque() -> None:
     page = _sheet(1200, 540)
     _print(page, "MAIN STREET", 100, 400, 1.5)
     _print(page, AMOUNT, 700, 275, 2.5)
-    wide, high = cv2.getTextSize(AMOUNT, FONT, 2.5, 2)[0]
-    amount = np.array([[700, 275 - high, 700 + wide, 275]], np.float32)
-    places, none = find_places(extract_ink(page)), np.zeros((0, 5), np.int32)
-    assert places is not None
-    assert is_other_paper(amount, places, none)
+    assert _is_other(page, _box(700, 275, 2.5))
     for row in range(4):
         _print(page, "pay to the order of", 100, 50 + 30 * row, 0.6)
-    places = find_places(extract_ink(page))
-    assert places is not None
-    assert not is_other_paper(amount, places, none)
+    assert not _is_other(page, _box(700, 275, 2.5))
 
 
 def test_what_a_table_shows_around_a_cheque_makes_it_no_narrower() -> None:
     page = _sheet(1200, 900)
     page[180:720] = _cheque()
-    wide, high = cv2.getTextSize(AMOUNT, FONT, 1.3, 2)[0]
-    amount = np.array([[905, 380 - high, 905 + wide, 380]], np.float32)
     for n in range(60):
         x, y = 20 + 97 * n % 1160, (20 if n % 2 else 750) + 31 * n % 120
         cv2.circle(page, (x, y), 4, 0, -1)
-    places, none = find_places(extract_ink(page)), np.zeros((0, 5), np.int32)
-    assert places is not None
-    assert not is_other_paper(amount, places, none)
+    assert not _is_other(page, _box(905, 380, 1.3))
 
 
-def test_a_page_that_is_no_wider_than_high_has_to_be_written_wider() -> None:
-    def seen(height: int) -> bool:
-        page = _sheet(800, height)
-        for row in range(6):
-            _print(page, "pay to the order of", 60, 80 + 80 * row, 0.6)
-            _print(page, "one of these", 520, 80 + 80 * row, 0.6)
-        _print(page, AMOUNT, 300, 330, 1.3)
-        wide, high = cv2.getTextSize(AMOUNT, FONT, 1.3, 2)[0]
-        amount = np.array([[300, 330 - high, 300 + wide, 330]], np.float32)
-        places, none = find_places(extract_ink(page)), np.zeros((0, 5), np.int32)
-        assert places is not None
-        return is_other_paper(amount, places, none)
-
-    assert not seen(600)
-    assert seen(900)
+@pytest.mark.parametrize(("height", "other"), [(600, False), (900, True)])
+def test_a_page_that_is_no_wider_than_high_has_to_be_written_wider(
+    height: int, other: bool
+) -> None:
+    page = _sheet(800, height)
+    for row in range(6):
+        _print(page, "pay to the order of", 60, 80 + 80 * row, 0.6)
+        _print(page, "one of these", 520, 80 + 80 * row, 0.6)
+    _print(page, AMOUNT, 300, 330, 1.3)
+    assert _is_other(page, _box(300, 330, 1.3)) == other
 
 
 def test_an_amount_as_high_as_the_words_is_a_text_s_only_on_a_page_of_text() -> None:
@@ -163,20 +162,14 @@ def test_an_amount_as_high_as_the_words_is_a_text_s_only_on_a_page_of_text() -> 
     for row in range(5):
         _print(page, "one thousand two hundred", 60, 60 + 100 * row, 1.3)
     _print(page, AMOUNT, 800, 260, 1.3)
-    wide = cv2.getTextSize(AMOUNT, FONT, 1.3, 2)[0][0]
-    amount, none = np.array([[800, 232, 800 + wide, 260]], np.float32), np.zeros((0, 5), np.int32)
-
-    def seen() -> bool:
-        places = find_places(extract_ink(page))
-        assert places is not None
-        return is_other_paper(amount, places, none)
-
-    assert seen()
+    left, _, right, bottom = _box(800, 260, 1.3)
+    figures = (left, bottom - 28, right, bottom)
+    assert _is_other(page, figures)
     # Small print, as it is left in a picture of few pixels.
     for n in range(40):
         x, y = 700 + 10 * (n % 8), 330 + 30 * (n // 8)
         cv2.line(page, (x, y), (x + 4, y), 0, 3)
-    assert not seen()
+    assert not _is_other(page, figures)
 
 
 @pytest.mark.parametrize(
@@ -217,13 +210,10 @@ def test_a_line_that_is_filled_with_stars_may_be_as_small_as_other_print() -> No
             1.0,
         )
     page[230:300] = 255
-    wide = cv2.getTextSize(AMOUNT, FONT, 0.6, 2)[0][0]
     _print(page, AMOUNT, 700, 275, 0.6)
-    amount = np.array([[700, 260, 700 + wide, 276]], np.float32)
-    places, none = find_places(extract_ink(page)), np.zeros((0, 5), np.int32)
-    assert places is not None
-    assert is_other_paper(amount, places, none)
-    assert not is_other_paper(amount, places, none, filled=True)
+    left, _, right, _ = _box(700, 275, 0.6)
+    assert _is_other(page, (left, 260, right, 276))
+    assert not _is_other(page, (left, 260, right, 276), filled=True)
 
 
 def test_a_cropped_amount_has_no_page_to_judge(reader: ChequeReader) -> None:

@@ -138,8 +138,8 @@ def _holds(strokes: NDArray[np.float32], corners: _Floats) -> bool:
     outside = strokes[cv2.dilate(whole, rim) == 0]
     if len(inside) < _LEAST_SEEN or len(outside) < _LEAST_SEEN:
         return False
-    print_ = _OF_PRINT * np.percentile(inside, 97)
-    return float((outside > print_).mean()) <= _LEFT_OUT * float((inside > print_).mean())
+    least = _OF_PRINT * np.percentile(inside, 97)
+    return float((outside > least).mean()) <= _LEFT_OUT * float((inside > least).mean())
 
 
 def find_print(grey: _Bytes) -> tuple[int, int, int, int] | None:

@@ -42,7 +42,7 @@ _CROWD: Final = 2
 _SPECK: Final = 0.1
 _FILLED = re.compile(r"[-=*#/x]$")
 _TRAILS = re.compile(r"(\D*[|])?[^-=*#x+|]*[., ]\d\d ?-")
-_LEADS = re.compile(r"[^-=*#x+\d]*-[^-=\d]*\d[^-=]*")
+_LEADS = re.compile(r"[^-=*#x+\d]*-[^-=\d]*(\d[^-=]*|[$£€₹][^-=\d]*\d[^-=]*-)")
 _SIGNS: Final = frozenset("$£€₹")
 # The side of a box may be read as a bar.
 _OPENING: Final = _SIGNS | frozenset("RS.=|")
@@ -475,6 +475,8 @@ def trails(reading: Interpretation) -> bool:
 
 
 def leads(reading: Interpretation) -> bool:
-    """Whether a lone dash was read before an amount, though as a filler: these are alike at both
-    ends."""
+    """Whether a lone dash was read before an amount, though as a filler.
+
+    Those are alike at both ends, but none stands before a currency sign.
+    """
     return _LEADS.fullmatch(reading.text) is not None

@@ -44,8 +44,9 @@ _FILLED = re.compile(r"[-=*#/x]$")
 _TRAILS = re.compile(r"(\D*[|])?[^-=*#x+|]*[., ]\d\d ?-")
 _LEADS = re.compile(r"[^-=*#x+\d]*-[^-=\d]*(\d[^-=]*|[$£€₹][^-=\d]*\d[^-=]*-)")
 _SIGNS: Final = frozenset("$£€₹")
+_OF_SIGNS: Final = _SIGNS | frozenset("RS")
 # The side of a box may be read as a bar.
-_OPENING: Final = _SIGNS | frozenset("RS.=|")
+_OPENING: Final = _OF_SIGNS | frozenset(".=|")
 # How far off a ruled line, and beyond its end, what is left of it may be, in heights.
 _ON_RULE: Final = 0.15
 _FROM_RULE: Final = 0.5
@@ -216,7 +217,7 @@ def stands_beside(
     marks = marks[~_are_of_rules(marks, ink.rules, top, size) & ~_are_of_pattern(marks, size)]
     dashes = marks[_are_dashes(marks, top, size)]
     others = marks[marks[:, 3] - marks[:, 1] >= _THICK * size]
-    sign = max((n for n in range(first) if labels[n] in _SIGNS), default=0)
+    sign = max((n for n in range(first) if labels[n] in _OF_SIGNS), default=0)
     if not _OPENING.issuperset(labels[sign:first]):
         # Fillers: a dash may be one of them, but not before their sign.
         return labels[0] in _SIGNS and _before_sign(dashes, others, boxes[:first], size, _SPACE)

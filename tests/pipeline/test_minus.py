@@ -335,6 +335,7 @@ def test_fillers_may_stand_between_the_sign_of_a_currency_and_the_figures() -> N
     letters = [(150, 80, 24, 40), (190, 80, 24, 40)]
     dash = (END + 8, 98, 24, 5)
     assert _beside([dash], "#*$500.00", [*letters, SIGN, *READ])
+    assert _beside([dash], "#RS500.00", [*letters, SIGN, *READ])
 
 
 def test_a_letter_that_was_read_as_a_point_is_credit_or_debit() -> None:

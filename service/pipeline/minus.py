@@ -214,7 +214,7 @@ def stands_beside(
     boxes[first, 0] = _without_dash(boxes[first], ink, top, size)
     left, right = float(boxes[first, 0]), float(boxes[:, 2].max())
     marks = _marks(ink, boxes, (left - _AROUND * size, right + _AROUND * size), top, size)
-    marks = marks[~_are_of_rules(marks, ink.rules, top, size) & ~_are_of_pattern(marks, size)]
+    marks = marks[~_are_of_rules(marks, ink.rules, top, size) & ~_are_of_pattern(marks, top, size)]
     dashes = marks[_are_dashes(marks, top, size)]
     others = marks[marks[:, 3] - marks[:, 1] >= _THICK * size]
     sign = max((n for n in range(first) if labels[n] in _OF_SIGNS), default=0)
@@ -421,16 +421,18 @@ def _are_of_rules(
     return np.asarray(_are_on_rules(marks, rules, size) & low)
 
 
-def _are_of_pattern(marks: NDArray[np.float64], size: float) -> NDArray[np.bool_]:
+def _are_of_pattern(marks: NDArray[np.float64], top: float, size: float) -> NDArray[np.bool_]:
     """Which marks have others nearly as large above or below: specks, or parts of a background.
 
-    marks: f64 [M, 4]; size: of the line, in the same pixels.
+    What is at the feet of the line, where a dashed line may run, is none. marks: f64 [M, 4]; top,
+    size: of the line, in the same pixels.
     """
     across, down = ((marks[:, :2] + marks[:, 2:]) / 2).T
     large = (marks[:, 2:] - marks[:, :2]).max(axis=1, initial=0.0)
     near = np.abs(across[:, None] - across) <= _NEAR_ALIKE * size
     apart = np.abs(down[:, None] - down) > _ON_RULE * size
     alike = (large >= _ALIKE * large[:, None]) & (large <= _SMALL * size)
+    alike &= _level(marks, top, size) <= _LEVEL[1]
     return np.asarray((near & apart & alike).sum(axis=1) >= _FEW)
 
 

@@ -242,7 +242,8 @@ def test_a_dash_among_specks_above_and_below_is_one_of_them() -> None:
     dash = (250, 98, 24, 5)
     above = [(220 + 24 * n, 76 + 3 * (n % 2), 14, 5) for n in range(3)]
     assert not _beside([dash, *above])
-    assert not _beside([dash, above[0], *[(x, y + 46, w, h) for x, y, w, h in above[1:]]])
+    assert not _beside([dash, above[0], *[(x, y + 35, w, h) for x, y, w, h in above[1:]]])
+    assert _beside([dash, *[(x, y + 50, w, h) for x, y, w, h in above]])  # a line at the feet
     assert _beside([dash, *above[:2]])
     assert _beside([dash, *[(x, y, 6, 5) for x, y, _, _ in above]])  # too small
     assert _beside([dash, *[(x - 120, y, w, h) for x, y, w, h in above]])  # too far

@@ -70,10 +70,11 @@ _AROUND: Final = 6.0
 # Of a row of fillers one is at least so many times as long as another.
 _ALIKE: Final = 0.4
 # With so many marks above or below that are nearly as large, and no larger than this, so near, in
-# heights, a dash is a speck.
+# heights, a dash is a speck; of so many at most.
 _FEW: Final = 3
 _SMALL: Final = 0.6
 _NEAR_ALIKE: Final = 2.0
+_MOST: Final = 500
 _CENTS = re.compile(r"[., ]\d\d$")
 _CENTS_THEN = re.compile(r"[., ]\d\d ?\D{1,3}$")
 # Height and width of a letter, the width of two in their own height, how far it may be off the
@@ -422,18 +423,26 @@ def _are_of_rules(
 
 
 def _are_of_pattern(marks: NDArray[np.float64], top: float, size: float) -> NDArray[np.bool_]:
-    """Which marks have others nearly as large above or below: specks, or parts of a background.
+    """Which flat marks have others nearly as large above or below: specks, parts of a background.
 
-    What is at the feet of the line, where a dashed line may run, is none. marks: f64 [M, 4]; top,
-    size: of the line, in the same pixels.
+    What is at the feet of the line, where a dashed line may run, is none. Of very many marks only
+    the largest are looked at: a dash has few like it. marks: f64 [M, 4]; top, size: of the line, in
+    the same pixels.
     """
+    wide, high = (marks[:, 2:] - marks[:, :2]).T
+    large = np.maximum(wide, high)
+    order = np.argsort(-large, kind="stable")
+    flat = order[(wide >= _FLAT * high)[order]]
+    alike = (large <= _SMALL * size) & (_level(marks, top, size) <= _LEVEL[1])
+    others = order[alike[order]][:_MOST]
     across, down = ((marks[:, :2] + marks[:, 2:]) / 2).T
-    large = (marks[:, 2:] - marks[:, :2]).max(axis=1, initial=0.0)
-    near = np.abs(across[:, None] - across) <= _NEAR_ALIKE * size
-    apart = np.abs(down[:, None] - down) > _ON_RULE * size
-    alike = (large >= _ALIKE * large[:, None]) & (large <= _SMALL * size)
-    alike &= _level(marks, top, size) <= _LEVEL[1]
-    return np.asarray((near & apart & alike).sum(axis=1) >= _FEW)
+    found = np.zeros(len(marks), np.bool_)
+    found[flat[_MOST:]] = True
+    own = flat[:_MOST, None]
+    near = np.abs(across[own] - across[others]) <= _NEAR_ALIKE * size
+    apart = np.abs(down[own] - down[others]) > _ON_RULE * size
+    found[own[:, 0]] = (near & apart & (large[others] >= _ALIKE * large[own])).sum(axis=1) >= _FEW
+    return found
 
 
 def _are_on_rules(

@@ -249,6 +249,15 @@ def test_a_dash_among_specks_above_and_below_is_one_of_them() -> None:
     assert _beside([dash, *[(x - 120, y, w, h) for x, y, w, h in above]])  # too far
 
 
+def test_a_dash_is_told_from_thousands_of_specks_that_are_smaller() -> None:
+    dash = (250, 98, 24, 5)
+    specks = [(x, y, 2, 1) for x in range(40, 860, 4) for y in range(64, 136, 3)]
+    free = [one for one in specks if not (240 < one[0] < 560 and 76 < one[1] < 124)]
+    assert len(free) > 3000
+    assert _beside([dash, *free])
+    assert not _beside([(250, 98, 3, 1), *free])
+
+
 def test_and_one_right_before_a_currency_sign_but_not_the_end_of_a_line_there() -> None:
     near, line = (200, 98, 24, 5), (185, 98, 40, 5)
     assert _beside([near], "$50000", [SIGN, *READ])

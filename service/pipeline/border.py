@@ -26,6 +26,7 @@ _DARKER: Final = 7.0
 _SIDES_SHARE: Final = 0.85
 _SIDE_SHARE: Final = 0.6
 _WHOLE_SIDE: Final = 0.8
+_AT_EDGE: Final = 0.012
 _ALONG: Final = (0.06, 0.94)
 _APART: Final = 0.3
 _AGREE: Final = 0.4
@@ -120,17 +121,23 @@ def _strokes(small: _Bytes) -> NDArray[np.float32]:
 
 
 def _has_edges(smooth: _Bytes, corners: _Floats) -> bool:
-    """Whether brightness changes near most points of each side that is seen."""
+    """Whether brightness changes near most points of each side that is seen.
+
+    smooth: u8 [H, W]; corners: f64 [4, 2] in its pixels.
+    """
     across = np.stack(
         [cv2.blur(side, (1, 5)) for side in _profiles(smooth, corners, np.arange(-4.0, 5.0), 40)]
     )
     change = np.abs(np.diff(across, axis=2)).max(axis=2) / np.maximum(across.mean(axis=2), _DIM)
-    seen = ~_open_sides(corners, smooth.shape, 0.012 * max(smooth.shape))
+    seen = ~_open_sides(corners, smooth.shape)
     return bool((np.mean(change > _EDGE, axis=1)[seen] >= _EDGE_SHARE).all())
 
 
 def _holds(strokes: NDArray[np.float32], corners: _Floats) -> bool:
-    """Whether hardly any of a picture's strokes are outside of a quadrilateral."""
+    """Whether hardly any of a picture's strokes are outside of a quadrilateral.
+
+    strokes: f32 [H, W] as of `_strokes`; corners: f64 [4, 2] in its pixels.
+    """
     whole = np.zeros(strokes.shape, np.uint8)
     cv2.fillPoly(whole, [np.round(corners).astype(np.int32)], (1,))
     rim = np.ones((9, 9), np.uint8)
@@ -263,9 +270,10 @@ def _profiles(grey: _Bytes, corners: _Floats, offsets: _Floats, count: int) -> N
     return np.asarray(values, np.float32).reshape(4, count, len(offsets))
 
 
-def _open_sides(corners: _Floats, shape: tuple[int, ...], near: float) -> NDArray[np.bool_]:
+def _open_sides(corners: _Floats, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Which sides run along the picture's own edge, so that nothing is seen outside them."""
     starts, ends, _ = _sides(corners)
+    near = _AT_EDGE * max(shape)
     limits = np.array([shape[1] - 1, shape[0] - 1], np.float64)
     low = (starts < near) & (ends < near)
     high = (starts > limits - near) & (ends > limits - near)
@@ -302,7 +310,6 @@ def _margin(smooth: _Bytes, quad: _Quad) -> float:
     """
     if not _is_cheque(_landscape_order(quad.corners), smooth.shape):
         return 0.0
-    near = 0.012 * max(smooth.shape)
     depth = np.array([3.0, 6.0, 9.0, 13.0])
     inside = _profiles(smooth, quad.corners, -depth, 40).max(axis=2)
     outside = _profiles(smooth, quad.corners, depth, 40)
@@ -311,7 +318,7 @@ def _margin(smooth: _Bytes, quad: _Quad) -> float:
     outside = outside.max(axis=2) if quad.bright else outside[:, :, :2].mean(axis=2)
     step = inside - outside if quad.bright else outside - inside
     least = np.minimum(_BRIGHTER, _BRIGHTER_SHARE * inside) if quad.bright else _DARKER
-    closed = ~_open_sides(quad.corners, smooth.shape, near)
+    closed = ~_open_sides(quad.corners, smooth.shape)
     if closed.sum() < 2:
         return 0.0
     shares = np.mean(step > least, axis=1)[closed]
@@ -341,7 +348,7 @@ def _refine(grey: _Bytes, corners: _Floats, bright: bool, reach: float) -> _Floa
     steps = steps.reshape(profiles.shape) * (-1 if bright else 1)
     steps[:, :, :width] = steps[:, :, len(offsets) - width :] = 0
     starts, ends, normals = _sides(corners)
-    fixed = _open_sides(corners, grey.shape, 0.012 * max(grey.shape))
+    fixed = _open_sides(corners, grey.shape)
     lines = []
     for side in range(4):
         a, b = starts[side], ends[side]

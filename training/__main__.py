@@ -42,6 +42,8 @@ app = typer.Typer(
 )
 
 
+# Files that are named in a table's cell.
+_NAMED = 3
 Readers = Annotated[int, typer.Option(help="Processes that read.", min=1)]
 
 
@@ -320,21 +322,22 @@ def robustness(
     model: Model = MODEL,
     truth: Truth = None,
     field_only: FieldOnly = False,
-    photographs: Annotated[
-        int, typer.Option(help="Pictures of each cheque on a table.", min=1)
+    pictures: Annotated[
+        int, typer.Option(help="Pictures of each cheque on a table, or with a streak.", min=1)
     ] = 10,
     seed: Seed = 0,
 ) -> None:
-    """Read a folder of images changed: turned, smaller, blurred, photographed on a table."""
+    """Read a folder of images changed (turned, smaller, blurred, on a table), then spoiled."""
     from service.calibration import load_sample
-    from training.robustness import measure
+    from training.robustness import measure, measure_spoiled
 
+    sample = load_sample(truth or images, images)
+    spoiled = Table("accepted as they are, spoiled", "images", "accepted", "rejected for")
     table = Table("", "images", "right %", "accepted %", "wrong", "rejected for")
     with explained(), progress_bars() as bar:
         task = bar.add_task("reading", total=None)
         for one in measure(
-            model, load_sample(truth or images, images), field_only=field_only,
-            photographs=photographs, seed=seed,
+            model, sample, field_only=field_only, pictures=pictures, seed=seed,
             progress=lambda name: bar.update(task, description=name),
         ):  # fmt: skip
             reasons = ", ".join(f"{name} {n}" for name, n in one.reasons.most_common(3))
@@ -342,7 +345,15 @@ def robustness(
                 one.change, str(one.images), f"{100 * one.right / one.images:.1f}",
                 f"{100 * one.accepted / one.images:.1f}", str(one.wrong), reasons,
             )  # fmt: skip
+        for spoilt in measure_spoiled(
+            model, sample, field_only=field_only, seed=seed,
+            progress=lambda name: bar.update(task, description=name),
+        ):  # fmt: skip
+            reasons = ", ".join(f"{name} {n}" for name, n in spoilt.reasons.most_common(3))
+            still = ", ".join((str(len(spoilt.accepted)), *spoilt.accepted[:_NAMED]))
+            spoiled.add_row(spoilt.how, str(spoilt.images), still, reasons)
     console.print(table)
+    console.print(spoiled)
 
 
 @app.command()

@@ -116,6 +116,16 @@ def _grain(rng: np.random.Generator, height: int, width: int, blur: float) -> ND
     return np.asarray(tiled[:height, :width], np.float32)
 
 
+def _streaked(rng: np.random.Generator, cheque: Grey) -> Grey:
+    """A cheque with the streak of a speck of dust on a scanner's sensor, along or down it."""
+    turned = bool(rng.random() < 0.5)
+    rows = (cheque.T if turned else cheque).copy()
+    at, width = int(rng.uniform(0.08, 0.9) * len(rows)), int(rng.integers(1, 4))
+    level = rng.uniform(0, 0.6) * np.median(rows)
+    rows[at : at + width] = np.minimum(rows[at : at + width], level)
+    return np.ascontiguousarray(rows.T if turned else rows)
+
+
 def _viewpoint(
     rng: np.random.Generator, shape: tuple[int, ...], size: tuple[int, int]
 ) -> NDArray[np.float64]:
@@ -184,3 +194,9 @@ CHANGES: Final[dict[str, Change]] = {
     "black and white by means": _by_means,
 }
 """What is done to an image, by its name."""
+
+PAGE_CHANGES: Final[dict[str, Change]] = {
+    "with a scanner's streak": _streaked,
+    "photographed on a table": on_a_table,
+}
+"""What is done to a whole cheque besides, as often as is asked."""

@@ -10,12 +10,13 @@ import numpy as np
 
 from service.calibration import Sample
 from service.errors import InputError
-from service.pipeline.reader import ChequeReader
-from training.changes import CHANGES, Change, on_a_table
+from service.pipeline.reader import ChequeReader, Reading
+from training.changes import CHANGES, PAGE_CHANGES, Change
 from training.encode import OWN_LIMITS, png
 from training.readings import judge
+from training.spoiled import MINUS, SPOILED, SPOILED_PAGES, Box, Grey, with_room
 
-PHOTOGRAPHED = "photographed on a table"
+_FILLERS = frozenset("-=*#x+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +40,29 @@ def measure(
     sample: Sample,
     *,
     field_only: bool = False,
-    photographs: int = 10,
+    pictures: int = 10,
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[HeldUp]:
-    """Read the images of a sample with every change, and whole ones so often as photographed.
+    """Read the images of a sample with every change, whole ones in so many pictures of some.
 
     Those whose label is empty must not be accepted and are left out. Raises InputError for an image
     that OpenCV cannot decode.
     """
     reader = ChequeReader(model, OWN_LIMITS)
+    images = _labelled(sample)
     changes: dict[str, list[Change]] = {name: [one] for name, one in CHANGES.items()}
     if not field_only:
-        changes[PHOTOGRAPHED] = [on_a_table] * photographs
-    labelled = {file: label for file, label in sample.labels.items() if label}
+        changes |= {name: [one] * pictures for name, one in PAGE_CHANGES.items()}
     for name, variants in changes.items():
         progress(name)
         judged, reasons = [], Counter[str]()
-        for number, (file, label) in enumerate(labelled.items()):
-            image = cv2.imread(str(sample.folder / file), cv2.IMREAD_GRAYSCALE)
-            if image is None:
-                raise InputError("corrupt_image", f"{file} is no image that can be changed")
+        for number, (file, label) in enumerate(images.items()):
+            image = _image(sample.folder / file)
             for variant, change in enumerate(variants):
                 rng = np.random.default_rng([seed, number, variant])
                 try:
-                    data = png(change(rng, np.asarray(image, np.uint8)))
-                    reading = reader.read(data, field_only=field_only)
+                    reading = reader.read(png(change(rng, image)), field_only=field_only)
                     reason = reading.reject_reason
                 except InputError as error:
                     reading, reason = None, error.code
@@ -75,3 +73,78 @@ def measure(
         wrong = sum(not one.correct for one in accepted)
         right = sum(one.correct for one in judged)
         yield HeldUp(name, len(judged), right, len(accepted), wrong, reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoilt:
+    """What became of the images that are accepted as they are, spoiled in one way.
+
+    images: how many; accepted: the files that still are; reasons: as in HeldUp.
+    """
+
+    how: str
+    images: int
+    accepted: tuple[str, ...]
+    reasons: Counter[str]
+
+
+def measure_spoiled(
+    model: Path,
+    sample: Sample,
+    *,
+    field_only: bool = False,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Iterator[Spoilt]:
+    """Read the images of a sample that are accepted, spoiled in every way: none may be any more.
+
+    A cropped amount gets room at its sides first. One with fillers gets no minus, as that would be
+    one of them. Raises as measure does.
+    """
+    reader = ChequeReader(model, OWN_LIMITS)
+    progress("as they are")
+    accepted = list(_accepted(reader, sample, field_only=field_only))
+    kinds = SPOILED if field_only else {**SPOILED, **SPOILED_PAGES}
+    for name, spoil in kinds.items():
+        progress(name)
+        still, reasons, count = [], Counter[str](), 0
+        for number, (file, image, box, text) in enumerate(accepted):
+            if name == MINUS and _FILLERS.intersection(text):
+                continue
+            count += 1
+            rng = np.random.default_rng([seed, number])
+            reading = reader.read(png(spoil(rng, image, box)), field_only=field_only)
+            if reading.reject_reason:
+                reasons[reading.reject_reason] += 1
+            else:
+                still.append(file)
+        yield Spoilt(name, count, tuple(still), reasons)
+
+
+def _accepted(
+    reader: ChequeReader, sample: Sample, *, field_only: bool
+) -> Iterator[tuple[str, Grey, Box, str]]:
+    """The images that are accepted: file, image, the amount's box and text."""
+    for file in _labelled(sample):
+        image = _image(sample.folder / file)
+        if field_only:
+            image = with_room(image)
+        reading = reader.read(png(image), field_only=field_only)
+        if reading.decision == "accept" and reading.field_box is not None:
+            yield file, image, _box_of(reading), reading.text or ""
+
+
+def _box_of(reading: Reading) -> Box:
+    x, y = np.reshape(np.array(reading.field_box, np.float64), (-1, 2)).T
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
+def _labelled(sample: Sample) -> dict[str, str]:
+    return {file: label for file, label in sample.labels.items() if label}
+
+
+def _image(path: Path) -> Grey:
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise InputError("corrupt_image", f"{path.name} is no image that can be changed")
+    return np.asarray(image, np.uint8)

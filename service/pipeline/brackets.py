@@ -4,6 +4,7 @@ A bracket reads as a 1 or as the side of a box, and where it is taken for neithe
 But it is a thin stroke as high as the figures that is bowed outwards, which no 1 and no side is.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -34,6 +35,15 @@ _BOTH: Final = 0.06
 _END: Final = 0.15
 _MIDDLE: Final = (0.3, 0.7)
 _FEWEST_ROWS: Final = 6
+_HALF = re.compile(r"[^()\d]*1[^()]*\)[^()\d]*|[^()\d]*\([^()]*1[^()\d]*")
+
+
+def reads_as_half(text: str) -> bool:
+    """Whether one bracket was read and the other one may be the 1 at the other end of an amount.
+
+    text: as read. A bracket by itself may be the side of a box.
+    """
+    return _HALF.fullmatch(text) is not None
 
 
 def in_brackets(boxes: NDArray[np.float32], labels: Sequence[str], ink: InkImage) -> bool:

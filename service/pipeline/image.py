@@ -13,6 +13,7 @@ from service.pipeline.container import ImageLimits
 from service.pipeline.decode import Page, decode_page, scaling, shrink
 from service.pipeline.levels import percentile
 from service.pipeline.skew import estimate_skew
+from service.pipeline.streaks import without_streaks
 
 __all__ = ["ChequeImage", "ImageLimits", "load_cheque"]
 
@@ -101,14 +102,14 @@ def load_cheque(
     data: the file. field_only: the picture is the cropped courtesy amount, which is only scaled
     (deskewing would take the writer's slant for skew) and turned dark on light. A whole cheque on
     a table or a larger page is cut out and its perspective undone, then turned to landscape and
-    levelled. Raises InputError with a code: empty, too_large_bytes, unsupported_type,
-    unsupported_image, truncated_image, corrupt_image, too_many_pixels, too_small. Uneven light is
-    left to extract_ink.
+    levelled, without a scanner's streaks. Raises InputError with a code: empty, too_large_bytes,
+    unsupported_type, unsupported_image, truncated_image, corrupt_image, too_many_pixels, too_small.
+    Uneven light is left to extract_ink.
     """
     page = decode_page(
         data, limits, field_only=field_only, long_side=_DECODED_SIDE, height=_DECODED_HEIGHT
     )
-    view = _whole(page.grey)
+    view = _whole(page.grey if field_only else without_streaks(page.grey))
     if field_only:
         scale = min(1.0, FIELD_HEIGHT / view.size[1], FIELD_WIDTH / view.size[0])
         least = (_MIN_FIELD_SIDE, _MIN_FIELD_SIDE)

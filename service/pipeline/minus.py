@@ -43,6 +43,7 @@ _SPECK: Final = 0.1
 _FILLED = re.compile(r"[-=*#/x]$")
 _TRAILS = re.compile(r"(\D*[|])?[^-=*#x+|]*[., ]\d\d ?-")
 _LEADS = re.compile(r"[^-=*#x+\d]*-[^-=\d]*(\d[^-=]*|[$£€₹][^-=\d]*\d[^-=]*-)")
+_LEADS_TO_SIGN = re.compile(r"[-+]{1,2} ?[$£€₹][^-=*#x+]*")
 _SIGNS: Final = frozenset("$£€₹")
 _OF_SIGNS: Final = _SIGNS | frozenset("RS")
 # The side of a box may be read as a bar.
@@ -489,6 +490,7 @@ def trails(reading: Interpretation) -> bool:
 def leads(reading: Interpretation) -> bool:
     """Whether a lone dash was read before an amount, though as a filler.
 
-    Those are alike at both ends, but none stands before a currency sign.
+    Those are alike at both ends, but none stands before a currency sign. There a dash that a line
+    of the form crosses or runs beside is a plus, or two dashes.
     """
-    return _LEADS.fullmatch(reading.text) is not None
+    return any(one.fullmatch(reading.text) for one in (_LEADS, _LEADS_TO_SIGN))

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from service.pipeline.agreement import decided, pooled, read_as, said_of
 from service.pipeline.automaton import Grammar
-from service.pipeline.brackets import in_brackets
+from service.pipeline.brackets import in_brackets, reads_as_half
 from service.pipeline.card import Calibration
+from service.pipeline.crossed import is_crossed_out
 from service.pipeline.cutlines import Polygon, polygon, polygons
 from service.pipeline.decision import DEFAULT_MAX_ERROR, Decision, calibrated, decide
 from service.pipeline.doubts import measure_signs
@@ -272,11 +273,15 @@ class ChequeReader:
                 )
             said = said_of(looks, first.amount_minor)
             signs = measure_signs(first, read.boxes, sight.ink, place, said)
-            minus = any(trails(one) or leads(one) for one in (first, *_said(looks, amount)))
+            minus = any(
+                trails(one) or leads(one) or reads_as_half(one.text)
+                for one in (first, *_said(looks, amount))
+            )
             struck = is_struck(sight.ink, read.boxes)
             if not wanted.field_only:
                 seen = read.boxes, read.labels, sight.ink
                 minus = minus or stands_beside(first, *seen) or in_brackets(*seen)
+                struck = struck or is_crossed_out(page_seen.ink.ink)
                 currency = currency or self._eye.currency_before(sight, read.boxes)
             sure = self._believed(means, first.amount_minor, signs, wanted)
             outlines = polygons(read.boxes, sight.to_original)

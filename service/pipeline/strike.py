@@ -18,14 +18,15 @@ from service.pipeline.levels import percentile
 _SOLID: Final = 60
 # So dark, of what strokes are, is what was part of a stroke or of a line.
 _AS_DARK: Final = 0.6
-# A line is looked for in these rows of the amount, in its heights, leaning up to so much.
+# A line is looked for whose middle is in these rows of the amount, in its heights, and whose ends
+# are so far above or below that.
 _ROWS: Final = (0.22, 0.72)
 # Along the tops of the characters it goes on so far at either side, in heights; a form's line goes
 # on farther.
 _TOP_ROWS: Final = (0.0, 0.22)
 _ON: Final = 0.25
 _FARTHER: Final = 1.5
-_LEANS: Final = (-0.12, -0.08, -0.04, 0.0, 0.04, 0.08, 0.12)
+_RISES: Final = np.arange(-14, 15, 2)
 # It is inked along so much of the amount, with its ends left out, and no gap in it is longer than
 # this, in heights.
 _INKED: Final = 0.9
@@ -127,9 +128,9 @@ def _is_crossed(zone: NDArray[np.uint8], within: tuple[float, float]) -> bool:
         return False
     rows = np.arange(round(within[0] * _HEIGHT), round(within[1] * _HEIGHT))
     columns = np.arange(width)
-    shifts = np.rint(np.outer(_LEANS, columns - width / 2)).astype(np.int64)
+    shifts = np.rint(np.outer(_RISES, 2 * columns / width - 1)).astype(np.int64)
     at = np.clip(rows[:, None] + shifts[:, None], 0, _HEIGHT - 1)
-    along = solid.ravel()[at * width + columns]  # [leans, rows, columns]
+    along = solid.ravel()[at * width + columns]  # [rises, rows, columns]
     share = along.sum(axis=2, dtype=np.int32) / width
     return any(_longest_gap(one) <= _LONGEST for one in along[share >= _INKED])
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.pipeline.brackets import in_brackets
+from service.pipeline.brackets import in_brackets, reads_as_half
 from service.pipeline.ink import InkImage
 
 HIGH, WIDE, STEP = 40, 24, 32
@@ -88,3 +88,17 @@ def test_a_page_without_ink_has_none() -> None:
     blank = np.zeros((200, 400), np.uint8)
     page = InkImage(blank, blank > 0, np.zeros((0, 5), np.int32), blank)
     assert not in_brackets(_boxes(0, 4), list("2345"), page)
+
+
+@pytest.mark.parametrize(
+    ("text", "half"),
+    [
+        ("122.000.-)", True), ("$ 1500.00)", True), ("(22.001", True), ("$(500.01 ", True),
+        ("22.000)", False), ("(22.000", False), ("(122.001)", False), ("122.000", False),
+        ("1)22", False), ("***1,620.00***", False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_bracket_may_have_been_read_as_a_one_where_the_other_was_read(
+    text: str, half: bool
+) -> None:
+    assert reads_as_half(text) == half

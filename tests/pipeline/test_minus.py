@@ -396,6 +396,8 @@ def test_a_dash_after_cents_is_read_as_a_minus_where_no_other_filler_is(
         ("500.00", False), ("-500.00-", False), ("-500-00", False), ("=500.00=", False),
         ("*-500.00", False), ("5-00", False), ("$500.00", False), ("-$500.00-", True),
         ("- £ 500-", True), ("$-500.00-", False), ("-$500.00--", False),
+        ("+$300.00", True), ("--$500.00", True), ("-+ £ 500", True), ("+$300.00+", False),
+        ("++*$300.00", False), ("*$300.00", False), ("---$300.00", False), ("+300.00", False),
     ],
 )  # fmt: skip
 def test_a_dash_before_an_amount_is_a_minus_where_it_is_no_filler(

@@ -43,6 +43,18 @@ def test_a_line_through_all_of_it_strikes_it_out(left: int, right: int) -> None:
     assert _is_struck(page, BOXES)
 
 
+@pytest.mark.parametrize("count", [3, 4, 6])
+@pytest.mark.parametrize("rising", [False, True])
+def test_so_does_one_from_corner_to_corner(count: int, rising: bool) -> None:
+    page, boxes = _amount(), BOXES[:count]
+    left, right = LEFT, int(boxes[-1, 2]) + 8
+    page[:, right:] = 0
+    ends = (88, 42) if rising else (42, 88)
+    assert not _is_struck(page, boxes)
+    cv2.line(page, (left, ends[0]), (right, ends[1]), 255, 3)
+    assert _is_struck(page, boxes)
+
+
 @pytest.mark.parametrize(("bend", "struck"), [(8, True), (17, True), (30, False)])
 def test_so_does_one_that_is_a_little_bent(bend: int, struck: bool) -> None:
     page = _amount()

@@ -14,8 +14,9 @@ from service.calibration import load_sample
 from service.errors import InputError
 from training import changes, robustness
 from training.__main__ import app
-from training.changes import CHANGES, on_a_table
-from training.robustness import PHOTOGRAPHED, HeldUp, measure
+from training.changes import CHANGES, PAGE_CHANGES, on_a_table
+from training.robustness import HeldUp, Spoilt, measure, measure_spoiled
+from training.spoiled import SPOILED, SPOILED_PAGES, with_room
 
 MODEL = Path("models/amounts/1")
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -33,11 +34,12 @@ def cheque() -> NDArray[np.uint8]:
     return np.asarray(page, np.uint8)
 
 
-@pytest.mark.parametrize("name", list(CHANGES))
+@pytest.mark.parametrize("name", [*CHANGES, *PAGE_CHANGES])
 def test_every_change_gives_a_grey_image_and_the_same_one_again(
     name: str, cheque: NDArray[np.uint8]
 ) -> None:
-    one, other = (CHANGES[name](np.random.default_rng(3), cheque) for _ in range(2))
+    change = {**CHANGES, **PAGE_CHANGES}[name]
+    one, other = (change(np.random.default_rng(3), cheque) for _ in range(2))
     np.testing.assert_array_equal(one, other)
     assert one.dtype == np.uint8
     assert one.ndim == 2
@@ -77,12 +79,13 @@ def test_what_becomes_of_images_is_counted(tmp_path: Path, monkeypatch: pytest.M
     kept = {"as they are": CHANGES["as they are"], "gone": lambda _, image: image[:9, :9]}
     monkeypatch.setattr(robustness, "CHANGES", kept)
     named: list[str] = []
-    found = list(measure(MODEL, load_sample(folder), photographs=2, progress=named.append))
-    assert named == ["as they are", "gone", PHOTOGRAPHED]
+    found = list(measure(MODEL, load_sample(folder), pictures=2, progress=named.append))
+    assert named == ["as they are", "gone", *PAGE_CHANGES]
     assert found[0] == HeldUp("as they are", 2, 1, 1, 0, Counter(negative_amount=1))
     assert found[1] == HeldUp("gone", 2, 0, 0, 0, Counter(too_small=2))
-    assert (found[2].images, found[2].wrong) == (4, 0)
-    assert found[2].accepted + found[2].reasons.total() == 4
+    for one in found[2:]:
+        assert (one.images, one.wrong) == (4, 0)
+        assert one.accepted + one.reasons.total() == 4
     cropped = measure(MODEL, load_sample(folder), field_only=True)
     assert [one.change for one in cropped] == ["as they are", "gone"]
 
@@ -97,9 +100,48 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
 def test_the_command_prints_a_row_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _folder(tmp_path, ("us-personal-03.jpg", "7500"))
     monkeypatch.setattr(robustness, "CHANGES", {"as they are": CHANGES["as they are"]})
-    given = ["robustness", "--images", str(folder), "--photographs", "1", "--model", str(MODEL)]
+    given = ["robustness", "--images", str(folder), "--pictures", "1", "--model", str(MODEL)]
     result = CliRunner().invoke(app, given)
     assert result.exit_code == 0, result.output
     assert "as they are" in result.output
-    assert PHOTOGRAPHED in result.output
+    assert "table" in result.output
     assert "100.0" in result.output
+    assert "crossed out" in result.output
+
+
+@pytest.mark.parametrize("name", [*SPOILED, *SPOILED_PAGES])
+def test_what_is_spoiled_is_changed_and_the_same_again(
+    name: str, cheque: NDArray[np.uint8]
+) -> None:
+    box = (1030.0, 150.0, 1150.0, 190.0)
+    spoil = {**SPOILED, **SPOILED_PAGES}[name]
+    one, other = (spoil(np.random.default_rng(3), cheque, box) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+    assert one.shape == cheque.shape
+    assert one.dtype == np.uint8
+    changed = one != cheque
+    assert changed.any()
+    if name in SPOILED:
+        rows, columns = np.nonzero(changed)
+        assert rows.min() >= 140
+        assert rows.max() <= 200
+        assert columns.min() >= 990
+        assert columns.max() <= 1170
+
+
+def test_no_spoiled_cheque_is_accepted(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, ("us-personal-03.jpg", "7500"), ("us-negative-01.png", "104521"))
+    named: list[str] = []
+    found = list(measure_spoiled(MODEL, load_sample(folder), progress=named.append))
+    assert named == ["as they are", *SPOILED, *SPOILED_PAGES]
+    assert [one.how for one in found] == named[1:]
+    for one in found:
+        assert one == Spoilt(one.how, 1, (), one.reasons)
+        assert one.reasons.total() == 1
+
+
+def test_a_cropped_amount_gets_room_at_its_sides(cheque: NDArray[np.uint8]) -> None:
+    crop = cheque[150:190, 1030:1150]
+    wide = with_room(crop)
+    assert wide.shape == (40, 120 + 2 * 52)
+    np.testing.assert_array_equal(wide[:, 56:-56], crop[:, 4:-4])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -73,6 +74,8 @@ _SIGNATURES = words.listed(
 )
 _INK_SHARES = (0.27, 0.13, 0.2, 0.13, 0.1, 0.06, 0.06, 0.02, 0.02, 0.01)
 
+# How amounts are struck out: along, upwards, downwards, both, to and fro.
+_STRUCK = (0.6, 0.16, 0.04, 0.12, 0.08)
 _ATTEMPTS = 8
 _SCANS = 8
 _SCANNERS = ("dynamic", "dynamic", "wolf")
@@ -84,7 +87,7 @@ class Filling:
     """What is written on a form, and with what: the courtesy amount (None: left blank), the other
     slots' texts by name, the drawer's hand, whether a machine fills the form in (the signature is
     always by hand), its font, the ink, the height of the amount's digits in mm, what is written
-    before and after the amount to make it a negative one."""
+    before and after the amount to make it a negative one, what is struck out."""
 
     amount: WrittenAmount | None
     texts: dict[str, str]
@@ -94,7 +97,7 @@ class Filling:
     ink: Colour
     digits: float
     signed: bool = True
-    struck: bool = False
+    struck: Literal["", "amount", "cheque"] = ""
     around: tuple[str, str] = ("", "")
 
 
@@ -473,20 +476,43 @@ class _Filler:
             top = round(self.page.px(slot.y1) - 0.5 * (tall + rows))
         owner = np.where(layer.owner > 0, layer.owner + np.uint8(before), 0).astype(np.uint8)
         self.page.stain(layer.coverage, left, top, self.filling.ink, self._darkness(), owner)
-        if self.filling.struck:
+        if self.filling.struck == "amount":
             self._strike(left, top, columns, rows)
         return layer
 
     def _strike(self, left: int, top: int, columns: int, rows: int) -> None:
-        """Cross the amount out."""
-        scale = 1.0 / self.page.px(1.0)
-        strokes = []
-        for _ in range(int(self.rng.integers(1, 4))):
+        """Cross the amount out: along it, from corner to corner or to and fro."""
+        rng = self.rng
+        how = str(rng.choice(("along", "up", "down", "both", "zigzag"), p=_STRUCK))
+        up, down = ((ends + rng.uniform(-0.05, 0.1, 2)) for ends in ((0.9, 0.05), (0.05, 0.9)))
+        if how == "along":
             # Further down it would be a line under the amount: tails reach below the digits' feet.
-            ends = top + rows * self.rng.uniform(0.25, 0.6, 2)
-            x = np.linspace(left - 4, left + columns + 4, 20)
-            y = np.linspace(ends[0], ends[1], 20) + rows * 0.03 * np.sin(np.linspace(0, 9, 20))
-            strokes.append(np.stack([x, y], axis=1) * scale)
+            turns = [rng.uniform(0.25, 0.6, 2) for _ in range(int(rng.integers(1, 4)))]
+        elif how == "zigzag":
+            turns = [np.tile((0.1, 0.85), max(2, round(1.2 * columns / rows)))]
+        else:
+            turns = [line for line, other in ((up, "down"), (down, "up")) if how != other]
+        corner, size = np.array((left - 4.0, top)), np.array((columns + 8.0, rows))
+        self._cross_out([(corner, size, turn) for turn in turns])
+
+    def strike_all(self) -> None:
+        """Cross the whole cheque out: from corner to corner, once or twice."""
+        rng, size = self.rng, np.array((self.form.width, self.form.height)) * self.page.px(1.0)
+        turns = [np.array((1.0, 0.0)), np.array((0.0, 1.0))][: int(rng.integers(1, 3))]
+        lines = [
+            (size * rng.uniform(0.03, 0.1, 2), size * rng.uniform(0.8, 0.88, 2), turn)
+            for turn in turns
+        ]
+        self._cross_out(lines)
+
+    def _cross_out(self, lines: Sequence[tuple[NDArray[np.float64], ...]]) -> None:
+        """Draw lines from left to right, each with its corner, size and where it turns, of 1."""
+        strokes = []
+        for corner, size, turns in lines:
+            along = np.linspace(0, 1, 20 * (len(turns) - 1))
+            wave = 0.03 * np.sin(9 * along + self.rng.uniform(0, 6))
+            y = np.interp(along, np.linspace(0, 1, len(turns)), turns) + wave
+            strokes.append((corner + np.stack([along, y], axis=1) * size) / self.page.px(1.0))
         self.page.lines(strokes, self.filling.hand.pen * 1.2, self.filling.ink, 0.95)
 
 
@@ -522,6 +548,8 @@ def draw(
     filler = _Filler(rng, page, form, filling, writer)
     filler.lines()
     text, in_amount = filler.amount()
+    if filling.struck == "cheque":
+        filler.strike_all()
     count = len(text.replace(" ", ""))
     return Filled(page, text, in_amount, owner_boxes(page.owner, count))
 
@@ -773,7 +801,7 @@ def _for_kind(rng: np.random.Generator, filling: Filling, kind: str, form: Form)
     if kind == "negative" and filling.amount is not None:
         return _negative(rng, filling, filling.amount, form)
     if kind == "struck":
-        return replace(filling, struck=True)
+        return replace(filling, struck="cheque" if rng.random() < 0.2 else "amount")
     return filling
 
 

@@ -15,7 +15,9 @@ from training.synth import cheque as cheque_module
 from training.synth.amounts import WrittenAmount
 from training.synth.cheque import (
     KINDS,
+    _for_kind,
     _negative,
+    draw,
     enclosed,
     make_cheque,
     sample_filling,
@@ -142,6 +144,30 @@ def test_what_must_not_be_accepted_has_no_positive_amount(kind: str) -> None:
     if kind not in ("negative", "struck", "void"):
         assert made.text == ""
         assert made.amount_box is None
+
+
+def test_a_struck_out_cheque_is_crossed_over_its_amount_or_from_side_to_side() -> None:
+    whole = 0
+    write = cheque_module._printer("train").machine(np.random.default_rng(0), "$0123456789.,").write
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        form = sample_form(rng, "us-personal")
+        filling = sample_filling(rng, form)
+        struck = _for_kind(np.random.default_rng(seed), filling, "struck", form)
+        pages = [
+            draw(np.random.default_rng(7), form, one, 80.0, write).page.image.astype(int)
+            for one in (replace(filling, struck=""), struck)
+        ]
+        rows, columns = np.nonzero(np.abs(pages[0] - pages[1]).max(axis=2) > 60)
+        share = np.ptp(columns) / pages[0].shape[1]
+        if struck.struck == "cheque":
+            whole += 1
+            assert share > 0.7
+            assert np.ptp(rows) > 0.6 * pages[0].shape[0]
+        else:
+            assert struck.struck == "amount"
+            assert 0.02 < share < 0.6
+    assert 0 < whole < 12
 
 
 @pytest.mark.parametrize("layout", ["us-personal", "latin"])

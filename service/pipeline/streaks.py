@@ -1,0 +1,68 @@
+"""Streaks that a speck of dust on a scanner's sensor draws across a whole scan, taken out.
+
+One lies along a row or a column of the scan, from edge to edge, which no stroke and hardly a line
+of a form does. What it crosses is carried on from either side.
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.levels import percentile
+
+_Bytes = NDArray[np.uint8]
+
+# A scan is looked at in so many places along a streak, which is so much darker than what is beside
+# it, in grey levels, in this share of them. Nearer than this to an edge, of 1, are frames.
+_PLACES: Final = 32
+_DARKER: Final = 10
+_SHARE: Final = 0.92
+_SEEN: Final = 0.5
+_PAPER: Final = 40
+_FRAME: Final = 0.05
+# The widest, in pixels, and its soft edges.
+_WIDEST: Final = 6
+_EDGE: Final = 1
+# Of more than so many streaks all are the paper's pattern, or a table.
+_MOST: Final = 8
+
+
+def without_streaks(grey: _Bytes) -> _Bytes:
+    """A scan, u8 [H, W], ink dark on light, without dark streaks; itself where it has none."""
+    for turned in (False, True):
+        rows = grey.T if turned else grey
+        found = _streaks(rows)
+        if found:
+            rows = rows.copy()
+            for first, last in found:
+                _carry_on(rows, first, last)
+            grey = np.ascontiguousarray(rows.T if turned else rows)
+    return grey
+
+
+def _streaks(grey: _Bytes) -> list[tuple[int, int]]:
+    """The first and the last column of each upright streak with its edges."""
+    height, width = grey.shape
+    places = np.linspace(0, height - 1, _PLACES).astype(np.int64)
+    rows = np.ascontiguousarray(grey[places])
+    beside = cv2.morphologyEx(rows, cv2.MORPH_CLOSE, np.ones((1, _WIDEST + 1), np.uint8))
+    # Where a streak meets writing it is not told from that.
+    paper = beside >= percentile(rows, 50) - _PAPER
+    count = paper.sum(axis=0)
+    dark = (paper & (cv2.subtract(beside, rows) >= _DARKER)).sum(axis=0) >= _SHARE * count
+    dark &= count >= _SEEN * _PLACES
+    frame = max(round(_FRAME * width), _WIDEST)
+    dark[:frame] = dark[-frame:] = False
+    ends = np.flatnonzero(np.diff(dark.astype(np.int8))).reshape(-1, 2).tolist()
+    # The first end is the last column before a streak, the second its own last one.
+    streaks = [(before + 1 - _EDGE, last + _EDGE) for before, last in ends]
+    return streaks if len(streaks) <= _MOST else []
+
+
+def _carry_on(image: _Bytes, first: int, last: int) -> None:
+    """Draw columns from first to last anew between those on either side, in place."""
+    before, behind = (image[:, at].astype(np.float32) for at in (first - 1, last + 1))
+    share = np.arange(1, last - first + 2, dtype=np.float32) / (last - first + 2)
+    image[:, first : last + 1] = before[:, None] * (1 - share) + behind[:, None] * share

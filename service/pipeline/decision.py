@@ -199,8 +199,8 @@ def decide(
     """Accept, or say why not, so that at most max_error of what is accepted is wrong.
 
     negative: the amount was written as a negative one, or may have been. blank: the image holds no
-    ink at all. other_paper: the page is no cheque. struck: a line runs through the amount. placed:
-    it stands where a cheque's amount may.
+    ink at all. other_paper: the page is no cheque. struck: a line runs through the amount or across
+    the cheque. placed: it stands where a cheque's amount may.
     """
     if blank:
         return "reject", UNREADABLE

@@ -15,7 +15,8 @@ from service.pipeline.levels import percentile
 _Bytes = NDArray[np.uint8]
 
 # A scan is looked at in so many places along a streak, which is so much darker than what is beside
-# it, in grey levels, in this share of them. Nearer than this to an edge, of 1, are frames.
+# it, in grey levels, in this share of those where that is paper: no darker than so below the scan's
+# median, in so many at least. Nearer than this to an edge, of 1, are frames.
 _PLACES: Final = 32
 _DARKER: Final = 10
 _SHARE: Final = 0.92

@@ -331,11 +331,11 @@ def robustness(
     from service.calibration import load_sample
     from training.robustness import measure, measure_spoiled
 
-    sample = load_sample(truth or images, images)
     spoiled = Table("accepted as they are, spoiled", "images", "accepted", "rejected for")
     table = Table("", "images", "right %", "accepted %", "wrong", "rejected for")
     with explained(), progress_bars() as bar:
         task = bar.add_task("reading", total=None)
+        sample = load_sample(truth or images, images)
         for one in measure(
             model, sample, field_only=field_only, pictures=pictures, seed=seed,
             progress=lambda name: bar.update(task, description=name),

@@ -50,7 +50,7 @@ class AdaptPlan:
     parts: int = 4
     own: float = 0.6
     patience: int = 6
-    share: float = 0.125
+    share: float = 0.25
     workers: int = 2
     recipe: GlobalRecipe = RECIPE
 

@@ -306,7 +306,7 @@ def _taken(network: _Network, held: Mapping[str, Tensor]) -> _Network:
     """A network with the weights of an exported one; raises KeyError where one is missing.
 
     Export folds each batch norm into the layer before it. It stays there: the norm then adds the
-    bias alone.
+    bias alone, and nothing where that layer adds its own.
     """
     norms = {
         name: one
@@ -321,7 +321,7 @@ def _taken(network: _Network, held: Mapping[str, Tensor]) -> _Network:
         parts, place = name.rsplit(".", 1)
         before = f"{parts}.{int(place) - 1}"
         for bias in (f"{before}.weight_bias", f"{before}.bias"):
-            if bias in held:
+            if bias in held and bias not in state:
                 state[f"{name}.bias"] = held[bias]
         state[f"{name}.weight"] = torch.full_like(norm.weight, (1 + norm.eps) ** 0.5)
     network.load_state_dict(state)

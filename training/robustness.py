@@ -61,11 +61,7 @@ def measure(
             image = _image(sample.folder / file)
             for variant, change in enumerate(variants):
                 rng = np.random.default_rng([seed, number, variant])
-                try:
-                    reading = reader.read(png(change(rng, image)), field_only=field_only)
-                    reason = reading.reject_reason
-                except InputError as error:
-                    reading, reason = None, error.code
+                reading, reason = _read(reader, change(rng, image), field_only=field_only)
                 if reason:
                     reasons[reason] += 1
                 judged.append(judge(file, label, sample.key, reading))
@@ -113,9 +109,9 @@ def measure_spoiled(
                 continue
             count += 1
             rng = np.random.default_rng([seed, number])
-            reading = reader.read(png(spoil(rng, image, box)), field_only=field_only)
-            if reading.reject_reason:
-                reasons[reading.reject_reason] += 1
+            _, reason = _read(reader, spoil(rng, image, box), field_only=field_only)
+            if reason:
+                reasons[reason] += 1
             else:
                 still.append(file)
         yield Spoilt(name, count, tuple(still), reasons)
@@ -129,9 +125,20 @@ def _accepted(
         image = _image(sample.folder / file)
         if field_only:
             image = with_room(image)
-        reading = reader.read(png(image), field_only=field_only)
-        if reading.decision == "accept" and reading.field_box is not None:
+        reading, reason = _read(reader, image, field_only=field_only)
+        if reading is not None and reason is None and reading.field_box is not None:
             yield file, image, _box_of(reading), reading.text or ""
+
+
+def _read(
+    reader: ChequeReader, image: Grey, *, field_only: bool
+) -> tuple[Reading | None, str | None]:
+    """What is read, and why it is rejected, or the code of the error where it is no image."""
+    try:
+        reading = reader.read(png(image), field_only=field_only)
+    except InputError as error:
+        return None, error.code
+    return reading, reading.reject_reason
 
 
 def _box_of(reading: Reading) -> Box:

@@ -19,7 +19,7 @@ _SOLID: Final = 60
 # So dark, of what strokes are, is what was part of a stroke or of a line.
 _AS_DARK: Final = 0.6
 # A line is looked for whose middle is in these rows of the amount, in its heights, and whose ends
-# are so far above or below that.
+# are so many rows above or below that, of _HEIGHT.
 _ROWS: Final = (0.22, 0.72)
 # Along the tops of the characters it goes on so far at either side, in heights; a form's line goes
 # on farther.

@@ -87,7 +87,7 @@ def test_adaptation_reads_what_is_held_back_better() -> None:
     for own, was, other in zip(
         adapted.chain.parameters(), before.parameters(), whole.parameters(), strict=True
     ):
-        assert torch.allclose(own, 0.875 * was + 0.125 * other, atol=1e-4)
+        assert torch.allclose(own, 0.75 * was + 0.25 * other, atol=1e-4)
     assert not torch.equal(whole.weights.symbol, before.weights.symbol)
     assert "ranks only" in what_it_accepts(adapted, Path("models/amounts/2"))
     with pytest.raises(ValueError, match="too few"):

@@ -11,10 +11,10 @@ import numpy as np
 from service.calibration import Sample
 from service.errors import InputError
 from service.pipeline.reader import ChequeReader, Reading
-from training.changes import CHANGES, PAGE_CHANGES, Change
+from training.changes import CHANGES, PAGE_CHANGES, Change, Grey
 from training.encode import OWN_LIMITS, png
 from training.readings import judge
-from training.spoiled import MINUS, SPOILED, SPOILED_PAGES, Box, Grey, with_room
+from training.spoiled import MINUS, SPOILED, SPOILED_PAGES, Box, with_room
 
 _FILLERS = frozenset("-=*#x+")
 

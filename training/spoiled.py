@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Grey = NDArray[np.uint8]
+from training.changes import Grey
+
 Box = tuple[float, float, float, float]
 Spoil = Callable[[np.random.Generator, Grey, Box], Grey]
 _Points = NDArray[np.float64]
@@ -30,7 +31,7 @@ MINUS: Final = "a minus before it"
 
 
 def with_room(image: Grey) -> Grey:
-    """A cropped amount with paper at either side."""
+    """A cropped amount, u8 [H, W], with as much paper at either side as 1.3 of its height."""
     room = round(_ROOM * image.shape[0])
     level = int(np.percentile(image, 70))
     wide = np.pad(image, ((0, 0), (room, room)), constant_values=level)
@@ -144,7 +145,8 @@ SPOILED: Final[dict[str, Spoil]] = {
     MINUS: _with_minus,
     "in brackets": _in_brackets,
 }
-"""What is done to an amount, by its name."""
+"""What is done to an amount, by its name, in an image u8 [H, W] with the amount's box x0, y0, x1,
+y1 in its pixels."""
 
 SPOILED_PAGES: Final[dict[str, Spoil]] = {
     "cheque crossed out once": _page_crossed(((0.06, 0.9), (0.94, 0.12))),

@@ -44,7 +44,8 @@ def without_streaks(grey: _Bytes) -> _Bytes:
 
 
 def _streaks(grey: _Bytes) -> list[tuple[int, int]]:
-    """The first and the last column of each upright streak with its edges."""
+    """The first and the last column, in pixels, of each upright streak of a scan, u8 [H, W], with
+    its edges."""
     height, width = grey.shape
     places = np.linspace(0, height - 1, _PLACES).astype(np.int64)
     rows = np.ascontiguousarray(grey[places])
@@ -63,7 +64,7 @@ def _streaks(grey: _Bytes) -> list[tuple[int, int]]:
 
 
 def _carry_on(image: _Bytes, first: int, last: int) -> None:
-    """Draw columns from first to last anew between those on either side, in place."""
+    """Draw columns of an image, u8 [H, W], from first to last anew between those on either side."""
     before, behind = (image[:, at].astype(np.float32) for at in (first - 1, last + 1))
     share = np.arange(1, last - first + 2, dtype=np.float32) / (last - first + 2)
     image[:, first : last + 1] = before[:, None] * (1 - share) + behind[:, None] * share

@@ -12,7 +12,13 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from training import chain_commands, field_commands, letter_commands, swept_commands
+from training import (
+    centre_commands,
+    chain_commands,
+    field_commands,
+    letter_commands,
+    swept_commands,
+)
 from training.console import (
     MODEL,
     RUNS,
@@ -652,6 +658,7 @@ def _print_comparison(rows: list[dict[str, Any]]) -> None:
 app.command("x9")(letter_commands.x9)
 app.command("x9-fit")(letter_commands.x9_fit)
 app.command()(field_commands.field_map)
+app.command()(centre_commands.centres)
 app.command()(chain_commands.tune)
 app.command()(swept_commands.sweep)
 app.command()(swept_commands.gate)

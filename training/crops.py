@@ -51,9 +51,9 @@ def match_segments(
     Only ink that was extracted counts: ink lost before the cuts is not the segmentation's fault.
     """
     solid = zone.line.ink > _SOLID
-    pieces = zone.cuts.piece[solid].astype(np.int64)
+    pieces = zone.pieces.piece[solid].astype(np.int64)
     first, other = (one[solid].astype(np.int64) for one in line_truth(zone.line, owner, second))
-    table, shared = np.zeros((2, len(zone.cuts.boxes), count + 1), np.int64)
+    table, shared = np.zeros((2, len(zone.pieces.boxes), count + 1), np.int64)
     np.add.at(table, (pieces, first), 1)
     size = zone.members().astype(np.int64) @ table.sum(axis=1, keepdims=True)
     np.add.at(table, (pieces[other > 0], other[other > 0]), 1)

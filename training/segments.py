@@ -117,7 +117,7 @@ def _tolerant(
     best = 0.0
     tried = (truth.character == index) & (truth.iou >= _TRIED)
     for segment in np.flatnonzero(tried).tolist():
-        held = solid & zone.members()[segment][zone.cuts.piece]
+        held = solid & zone.members()[segment][zone.pieces.piece]
         both = int((held & own).sum())
         wrong = int((held & beyond).sum()) + int((own & ~shared & (_distance(held) > reach)).sum())
         best = max(best, both / max(both + wrong, 1))
@@ -151,9 +151,9 @@ def _cause(zone: ZoneSegments, owned: NDArray[np.uint8], index: int, truth: Segm
 def _exists(zone: ZoneSegments, own: NDArray[np.bool_]) -> bool:
     """Whether pieces that follow one another are the character, whatever was made of them."""
     solid = zone.line.ink > _SOLID
-    count = len(zone.cuts.boxes)
-    whole = np.bincount(zone.cuts.piece[solid], minlength=count)
-    inside = np.bincount(zone.cuts.piece[own], minlength=count)
+    count = len(zone.pieces.boxes)
+    whole = np.bincount(zone.pieces.piece[solid], minlength=count)
+    inside = np.bincount(zone.pieces.piece[own], minlength=count)
     before, gained = np.cumsum([0, *whole]), np.cumsum([0, *inside])
     held, size = gained[None, :] - gained[:, None], before[None, :] - before[:, None]
     return bool(((held > 0) & (held >= WANTED * (size + own.sum() - held))).any())
@@ -179,7 +179,7 @@ def _picture(
     truth[solid] = np.where(
         (owned[solid] > 0)[:, None], _COLOURS[(owned[solid].astype(int) - 1) % len(_COLOURS)], 0
     )
-    pieces[solid] = _COLOURS[zone.cuts.piece[solid] % len(_COLOURS)]
+    pieces[solid] = _COLOURS[zone.pieces.piece[solid] % len(_COLOURS)]
     return np.concatenate(
         [cv2.cvtColor(np.asarray(grey, np.uint8), cv2.COLOR_GRAY2RGB), truth, pieces]
     )

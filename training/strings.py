@@ -5,6 +5,7 @@ trained. Shards of them are kept, so that an interrupted run goes on.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from service.errors import InputError
 from service.pipeline.card import Placement
 from service.pipeline.container import ImageLimits
 from service.pipeline.field import locate_fields
@@ -143,8 +145,13 @@ def _start(sources: Sources, kind: Kind, split: Split) -> None:
 def _build(job: Job) -> int:
     path, number = job
     assert _maker is not None
-    made = [_maker(seed) for seed in range(number * SHARD, (number + 1) * SHARD)]
-    pack([sample for sample in made if sample is not None], path)
+    made: list[StringSample] = []
+    for seed in range(number * SHARD, (number + 1) * SHARD):
+        # The service refuses some pictures of odd shapes: there is nothing to learn from them.
+        with suppress(InputError):
+            sample = _maker(seed)
+            made += [] if sample is None else [sample]
+    pack(made, path)
     return number
 
 

@@ -65,7 +65,7 @@ def sign_before(
     zone = segment_zone(ink, (max(0, x0 - 1), max(0, y0 - 1), x1 + 1, y1 + 1), placement)
     if zone is None:
         return None
-    whole = (zone.first == 0) & (zone.last == len(zone.cuts.boxes))
+    whole = (zone.first == 0) & (zone.last == len(zone.pieces.boxes))
     penalties = recognizer.penalties(zone.crops[whole][:1])
     if not len(penalties):
         return None

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.native.cutting import Cuts
+from service.pipeline.native.cutting import Pieces
 from service.pipeline.segment import Line, SegmentationGraph, ZoneSegments
 
 # Corners of a box in the frame of the original image: 4 points x, y, clockwise from the top left.
@@ -48,17 +48,17 @@ def cut_lines(
     nodes = np.unique(np.concatenate([graph.src[own], graph.dst[own]])).tolist()
     near = [node for node in nodes if node not in far and 0 < node < graph.num_nodes - 1]
     lines = (
-        _line(zone.line, zone.cuts, piece, to_original)
+        _line(zone.line, zone.pieces, piece, to_original)
         for zone in zones
-        for piece in range(1, len(zone.cuts.boxes) + 1)
+        for piece in range(1, len(zone.pieces.boxes) + 1)
     )
     return dict(zip(near, lines, strict=False))
 
 
-def _line(line: Line, cuts: Cuts, piece: int, to_original: NDArray[np.float64]) -> Line2D:
+def _line(line: Line, pieces: Pieces, piece: int, to_original: NDArray[np.float64]) -> Line2D:
     """The left side of the pieces from `piece` on, row by row, without needless points."""
-    height, width = cuts.piece.shape
-    after = cuts.piece >= piece
+    height, width = pieces.piece.shape
+    after = pieces.piece >= piece
     columns = np.where(after.any(axis=1), after.argmax(axis=1), width)
     points = np.stack([columns - 0.5, np.arange(height, dtype=np.float64)], axis=1)
     few = cv2.approxPolyDP(points.astype(np.float32)[:, None], _TOLERANCE, False)[:, 0]

@@ -1,9 +1,10 @@
 """T_seg: heuristic over-segmentation of candidate fields into one segmentation graph a cheque.
 
-Source: sections IV-D and X. A cut is a path from the top of the field to its bottom that crosses as
-little ink as it can: where it runs through paper it deflects along the strokes, where it must cross
-it crosses the thinnest place. That one search covers gaps between components, projection and
-contour minima, slanted cuts and hit-and-deflect from above and from below.
+Source: sections IV-D, VII and X. A line is parted by what a small network says of the middle of the
+character that each of its pixels is of (`centres`): ink that points at one place is a piece. What
+touches or crosses is parted so however the strokes run, and what stands in pieces stays together.
+Neighbouring pieces are grouped in every way that could be a character: where the network parts too
+much the graph holds the whole as well.
 """
 
 from collections.abc import Sequence
@@ -14,17 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.card import Placement
+from service.pipeline.centres import CELL, UNIT, Centres, character_centres
 from service.pipeline.field import Box, FieldCandidate
 from service.pipeline.frame import without_frame
 from service.pipeline.ink import InkImage
 from service.pipeline.native.cutting import (
-    Cuts,
-    Cutting,
+    Gathering,
     Grouping,
     Neighbours,
+    Pieces,
     crops,
-    cut_line,
     erase_neighbours,
+    gather_pieces,
     group_pieces,
     line_frame,
     zone_arcs,
@@ -34,31 +36,15 @@ CROP = 32
 FEATURES = ("bias", "inner_gap", "cut_ink", "wide", "tall", "off_line", "pieces", "ink")
 
 LINE_SIZE = 40
-_LATERAL = 0.08
-_MID_ROWS = (-0.45, -0.2, 0.0, 0.2, 0.45)
 _SOLID = 60
-_DARK = 0.3
-_LEVEL_STEP = 1e-4
 _EDGE = 2.0
 _BAR_WIDTH = 0.9
 _BAR_HEIGHT = 0.35
 _BAR_LEAN = 0.25
 _BAR_COVER = 0.5
 _BAR_TALL = 0.3
-_PROMINENCE = 0.5
-_MAX_CUT_INK = 0.40
-_CUT_WIDTHS = (0.40, 0.41, 0.8, 1.0)
-_CUT_STROKES = (0.0, 1.6, 1.8, 2.4)
-_FREE = 1.0
-_DEEP_WIDTH = 0.9
-_DEEP_INK = 0.85
-_CONTOUR_WEIGHT = 0.35
-_CONTOUR_REACH = 0.35
-_LEAST_CLEAR = 0.003
-_LEAST_PIECE = 0.012
-_POINT = 0.45
-_POINT_BELOW = 0.12
-_MIN_CUT_GAP = 0.03
+_SLIVER = 0.012
+_MOST = 192
 _MAX_PIECES = 5
 _MAX_WIDTH = 1.6
 _MAX_APART_WIDTH = 1.1
@@ -79,7 +65,6 @@ _SPACE_RISES = (0.12, 0.40)
 _RISE_REACH = 1.0
 _RISE_HEIGHT = 0.35
 _JOINT_PENALTY = -1.0
-_MAX_CUTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,40 +157,35 @@ def normalise_line(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Li
     return Line(ink=line, centre=float(centre), to_working=back)
 
 
-def find_cuts(line: Line) -> Cuts | None:
-    """Cut a line into pieces, more than there are characters; None where it holds no ink.
+def find_pieces(line: Line) -> Pieces | None:
+    """Part a line into the ink of one character each, or less; None where it holds no ink.
 
-    Cuts lead through the minima of ink at several heights, past both sides of every component, and
-    from the valleys of the upper contour straight to the peaks of the lower one, where two round
-    characters touch, or straight up from a peak with no valley near. They may cross no ink in a
-    narrow component and two strokes in a wide one; the cheapest are kept, none that parts too
-    little from another. Slivers that a cut took off a stroke go back to it, and small low
-    components are pieces of their own.
+    What points at middles next to each other is one piece, so is each connected part of what the
+    network takes for no character's. Slivers go to what they touch most. Of very many pieces the
+    smallest go with those on their left.
     """
-    return cut_line(line.ink, _cutting(line.centre))
+    if not (line.ink > _SOLID).any():
+        return None
+    return gathered(line.ink, character_centres(line.ink, line.centre))
 
 
-def _cutting(centre: float) -> Cutting:
-    size, area = LINE_SIZE, LINE_SIZE**2
-    return Cutting(
-        centre=centre, size=size, lateral=_LATERAL, level_step=_LEVEL_STEP, prominence=_PROMINENCE,
-        free_ink=_FREE, most_ink=_MAX_CUT_INK * size, deep_width=_DEEP_WIDTH,
-        deep_ink=_DEEP_INK * size, contour_weight=_CONTOUR_WEIGHT,
-        contour_reach=_CONTOUR_REACH * size, dark=_DARK, clear=_LEAST_CLEAR * area,
-        gap=_MIN_CUT_GAP * size, piece=_LEAST_PIECE * area, sliver=_LEAST_PIECE * area,
-        point=_POINT * size, below=centre + _POINT_BELOW * size, reach=_RISE_REACH * size,
-        height=_RISE_HEIGHT * size, rows=_MID_ROWS, widths=_CUT_WIDTHS, strokes=_CUT_STROKES,
-        solid=_SOLID, most=_MAX_CUTS,
+def gathered(ink: NDArray[np.uint8], found: Centres) -> Pieces | None:
+    """The pieces of a line, u8 [H, W], with what the network says of it; see `find_pieces`."""
+    rules = Gathering(
+        size=LINE_SIZE, cell=CELL, unit=UNIT, sliver=_SLIVER * LINE_SIZE**2,
+        reach=_RISE_REACH * LINE_SIZE, height=_RISE_HEIGHT * LINE_SIZE, solid=_SOLID, most=_MOST,
+        top=found.top,
     )  # fmt: skip
+    return gather_pieces(ink, found.told, rules)
 
 
-def _space_penalties(cuts: Cuts) -> NDArray[np.float64]:
+def _space_penalties(pieces: Pieces) -> NDArray[np.float64]:
     """The penalty of SPACE at the cut before each piece, f64 [P]; NaN where nothing speaks for it.
 
     Either a wide gap does, or that what follows ends higher than what stands before.
     """
-    found = np.full(len(cuts.boxes), np.inf)
-    for measured, levels in ((cuts.gap, _SPACE_GAPS), (cuts.rise, _SPACE_RISES)):
+    found = np.full(len(pieces.boxes), np.inf)
+    for measured, levels in ((pieces.gap, _SPACE_GAPS), (pieces.rise, _SPACE_RISES)):
         own = np.interp(measured, levels, _SPACE_PENALTIES)
         found[1:] = np.minimum(found[1:], np.where(measured > levels[0], own, np.inf))
     found[np.isinf(found)] = np.nan
@@ -221,7 +201,7 @@ class ZoneSegments:
     """
 
     line: Line
-    cuts: Cuts
+    pieces: Pieces
     first: NDArray[np.int32]
     last: NDArray[np.int32]
     crops: NDArray[np.uint8]
@@ -230,11 +210,11 @@ class ZoneSegments:
 
     def members(self) -> NDArray[np.bool_]:
         """Which pieces each segment has; bool [S, P]."""
-        pieces = np.arange(len(self.cuts.boxes))
+        pieces = np.arange(len(self.pieces.boxes))
         return (pieces >= self.first[:, None]) & (pieces < self.last[:, None])
 
 
-def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
+def _segments(line: Line, pieces: Pieces, placement: Placement) -> ZoneSegments:
     """Every grouping of neighbouring pieces that could be one character.
 
     Those of few pieces that are narrow enough, apart only by small gaps; and, however wide it is
@@ -250,15 +230,15 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
         middle_width=_MIDDLE_WIDTH, middle_part=_MIDDLE_PART, wide_from=_WIDE, tall_from=_HIGH,
         to_working=tuple(line.to_working.ravel()), solid=_SOLID, most=_MAX_PIECES,
     )  # fmt: skip
-    found = group_pieces(line.ink, cuts, rules)
+    found = group_pieces(line.ink, pieces, rules)
     own = placement
     return ZoneSegments(
         line,
-        cuts,
+        pieces,
         found.first,
         found.last,
         crops(
-            line.ink, cuts.piece, found.first, found.last, found.bounds, size=LINE_SIZE,
+            line.ink, pieces.piece, found.first, found.last, found.bounds, size=LINE_SIZE,
             centre=line.centre,
             placement=(own.normal, own.largest, own.size_damping, own.offset_damping),
         ),
@@ -312,7 +292,7 @@ class _Builder:
                 entry = (self.nodes, 0.0)
                 self.nodes += 1
             arcs, self.nodes, leaving = zone_arcs(
-                _space_penalties(zone.cuts), zone.first, zone.last, row=self.rows, entry=entry,
+                _space_penalties(zone.pieces), zone.first, zone.last, row=self.rows, entry=entry,
                 end=number == len(zones) - 1, nodes=self.nodes,
             )  # fmt: skip
             self._add(arcs, field)
@@ -404,7 +384,7 @@ def segment_zone(
     line = normalise_line(ink, box)
     if line is None:
         return None
-    cuts = find_cuts(line)
-    if cuts is None:
+    pieces = find_pieces(line)
+    if pieces is None:
         return None
-    return _segments(line, cuts, placement)
+    return _segments(line, pieces, placement)

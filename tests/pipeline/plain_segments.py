@@ -1,9 +1,6 @@
 """Over-segmentation as numpy has it, step by step: what the compiled one is tested against.
 
-Source: sections IV-D and X. A cut is a path from the top of the field to its bottom that crosses as
-little ink as it can: where it runs through paper it deflects along the strokes, where it must cross
-it crosses the thinnest place. That one search covers gaps between components, projection and
-contour minima, slanted cuts and hit-and-deflect from above and from below.
+Source: sections IV-D, VII and X.
 """
 
 from collections.abc import Sequence
@@ -14,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.card import Placement
+from service.pipeline.centres import character_centres
 from service.pipeline.components import connected_components
 from service.pipeline.field import FieldCandidate
 from service.pipeline.frame import without_frame
 from service.pipeline.ink import InkImage
-from service.pipeline.native.cutting import Cuts, crops
+from service.pipeline.native.cutting import Pieces, crops
 from service.pipeline.segment import (
     _BAR_COVER,
     _BAR_HEIGHT,
@@ -26,27 +24,12 @@ from service.pipeline.segment import (
     _BAR_TALL,
     _BAR_WIDTH,
     _CLEAR_GAP,
-    _CONTOUR_REACH,
-    _CONTOUR_WEIGHT,
-    _CUT_STROKES,
-    _CUT_WIDTHS,
-    _DEEP_INK,
-    _DEEP_WIDTH,
     _EDGE,
-    _FREE,
     _JOINT_PENALTY,
-    _LATERAL,
-    _LEAST_CLEAR,
-    _LEAST_PIECE,
     _MAX_APART_WIDTH,
-    _MAX_CUT_INK,
-    _MAX_CUTS,
     _MAX_INNER_GAP,
     _MAX_PIECES,
     _MAX_WIDTH,
-    _MID_ROWS,
-    _MIN_CUT_GAP,
-    _PROMINENCE,
     _RISE_HEIGHT,
     _RISE_REACH,
     _SOLID,
@@ -60,21 +43,8 @@ from service.pipeline.segment import (
     SegmentationGraph,
     ZoneSegments,
 )
-from tests.pipeline.plain_cutting import (
-    choose_cuts,
-    crossings,
-    cut_paths,
-    cut_places,
-    free_points,
-    least_ink,
-    mend,
-    minima,
-    piece_boxes,
-    pieces,
-    rises,
-    trace,
-)
 from tests.pipeline.plain_groups import holdings, plausible, whole_components
+from tests.pipeline.plain_pieces import gathered, piece_boxes, touching
 
 _WHOLE = 0.5
 _TALLER = 1.25
@@ -277,195 +247,39 @@ def _fit_line(
     return slope, level - slope * mean
 
 
-def find_cuts(line: Line) -> Cuts | None:
-    """Cut a line into pieces, more than there are characters; None where it holds no ink."""
-    ink = line.ink.astype(np.float32) / 255.0
-    solid = (line.ink > _SOLID).astype(np.uint8)
-    labels, stats, _ = connected_components(solid)
-    if len(stats) < 2:
-        return None
-    down, down_step = least_ink(ink, _LATERAL)
-    up, up_step = least_ink(ink[::-1], _LATERAL)
-    through = down + up[::-1] - ink
-    thin = _paths(_seeds(through, stats[1:], line.centre), down_step, up_step)
-    deep = _contour_paths(solid, down_step, up_step)
-    paths = np.concatenate([thin, deep])
-    # The lateral part of a path's penalty is no ink.
-    crossed = ink[np.arange(len(ink)), paths].sum(axis=1)
-    allowed = crossed <= np.concatenate(
-        [
-            _most_ink(solid, labels, stats, thin),
-            np.where(_widths(labels, stats, deep) > _DEEP_WIDTH, _DEEP_INK * LINE_SIZE, 0.0),
-        ]
-    )
-    paths, crossed = paths[allowed], crossed[allowed]
-    return _cut(line, paths[_choose(paths, crossed, ink)])
-
-
-def _seeds(
-    through: NDArray[np.float32], stats: NDArray[np.int32], centre: float
-) -> list[tuple[int, NDArray[np.int32]]]:
-    """Points that cuts are led through: (row, columns).
-
-    through: f32 [H, W], least ink of a cut through each pixel. Minima of it at several heights, and
-    both sides of every component.
-    """
-    height, width = through.shape
-    seeds = []
-    for offset in _MID_ROWS:
-        row = int(min(max(centre + offset * LINE_SIZE, 1), height - 2))
-        seeds.append((row, _minima(through[row])))
-    for x, y, w, h, _ in stats.tolist():
-        sides = np.array([max(x - 1, 0), min(x + w, width - 1)], np.int32)
-        seeds.append((min(max(y + h // 2, 1), height - 2), sides))
-    return seeds
-
-
-def _paths(
-    seeds: list[tuple[int, NDArray[np.int32]]],
-    down_step: NDArray[np.int8],
-    up_step: NDArray[np.int8],
-) -> NDArray[np.int32]:
-    """The cheapest cut through every seed: columns i32 [P, H]."""
-    return cut_paths(down_step, up_step, seeds)
-
-
-def _most_ink(
-    solid: NDArray[np.uint8],
-    labels: NDArray[np.int32],
-    stats: NDArray[np.int32],
-    paths: NDArray[np.int32],
-) -> NDArray[np.float64]:
-    """The ink each path may cross: none in a narrow component, two strokes in a wide one; f64 [P].
-
-    solid u8 0/1 and its components; paths: i32 [P, H].
-    """
-    thickness = cv2.distanceTransform(solid, cv2.DIST_L1, 3)
-    stroke = 4.0 * float(thickness[solid > 0].mean()) - 1.0
-    strokes = np.interp(_widths(labels, stats, paths), _CUT_WIDTHS, _CUT_STROKES)
-    return np.clip(strokes * stroke, _FREE, _MAX_CUT_INK * LINE_SIZE)
-
-
-def _widths(
-    labels: NDArray[np.int32], stats: NDArray[np.int32], paths: NDArray[np.int32]
-) -> NDArray[np.float64]:
-    """Width of the widest component that each path crosses, in units of the line's size."""
-    widths = stats[:, cv2.CC_STAT_WIDTH] / LINE_SIZE
-    widths[0] = 0.0
-    crossed = widths[labels[np.arange(len(labels)), paths]]
-    return np.asarray(crossed.max(axis=1, initial=0.0), np.float64)
-
-
-def _contour_paths(
-    solid: NDArray[np.uint8], down_step: NDArray[np.int8], up_step: NDArray[np.int8]
-) -> NDArray[np.int32]:
-    """Cuts from the valleys of the upper contour straight to the lower peaks; i32 [P, H].
-
-    Where two round characters touch side by side no cut crosses little ink, but the contours meet.
-    From a peak with no valley near, as below a stroke that joins two zeros, straight up.
-    """
-    height = len(solid)
-    inked = np.asarray(solid.any(axis=0), np.bool_)
-    top = np.where(inked, solid.argmax(axis=0), height - 1)
-    bottom = np.where(inked, height - 1 - solid[::-1].argmax(axis=0), 0)
-    valleys = _minima((height - top).astype(np.float32) * _CONTOUR_WEIGHT)
-    peaks = _minima(bottom.astype(np.float32) * _CONTOUR_WEIGHT)
-    valleys, peaks = valleys[inked[valleys]], peaks[inked[peaks]]
-    ends = []
-    for x in valleys.tolist():
-        near = peaks[np.abs(peaks - x) <= _CONTOUR_REACH * LINE_SIZE]
-        ends.append((x, int(near[np.abs(near - x).argmin()]) if len(near) else x))
-    lonely = (np.abs(valleys[:, None] - peaks) > _CONTOUR_REACH * LINE_SIZE).all(axis=0)
-    ends += [(x, x) for x in peaks[lonely].tolist()]
-    found = []
-    for x, end in ends:
-        first, last = max(int(top[x]) - 1, 0), min(int(bottom[end]) + 1, height - 1)
-        if last <= first:
-            continue
-        path = np.empty(height, np.int32)
-        path[: first + 1] = trace(down_step, first, x)
-        path[last:] = trace(up_step, height - 1 - last, end)[::-1]
-        path[first : last + 1] = np.rint(np.linspace(x, end, last - first + 1))
-        found.append(path)
-    return np.stack(found) if found else np.zeros((0, height), np.int32)
-
-
-def _minima(total: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Middles of the local minima (plateaus included) that are deep enough; i32 [M].
-
-    A minimum's depth is what the profile rises by on both sides before it falls below it again.
-    """
-    return minima(total, 1e-4, _PROMINENCE)
-
-
-def _choose(
-    paths: NDArray[np.int32], crossed: NDArray[np.float32], ink: NDArray[np.float32]
-) -> list[int]:
-    """The cuts to keep, left to right: cheapest first, none that parts too little from another."""
-    before, middle = cut_places(paths, ink, 0.3)
-    kept = choose_cuts(
-        crossed,
-        before,
-        middle,
-        free=_FREE,
-        clear=_LEAST_CLEAR * LINE_SIZE**2,
-        gap=_MIN_CUT_GAP * LINE_SIZE,
-        piece=_LEAST_PIECE * LINE_SIZE**2,
-        most=_MAX_CUTS,
-    )
-    # By the ink to their left: where cuts share free paper their columns may cross.
-    return sorted(kept, key=lambda i: int(before[i]))
-
-
-def _cut(line: Line, paths: NDArray[np.int32]) -> Cuts | None:
-    height, width = line.ink.shape
+def find_pieces(line: Line) -> Pieces | None:
+    """Part a line into pieces, as the network's word on it says; None where it holds no ink."""
     solid = line.ink > _SOLID
-    piece = mend(pieces(paths, (height, width)), solid, 0.012 * LINE_SIZE * LINE_SIZE)
-    piece = _free_points(piece, solid, line.centre)
-    present = np.unique(piece[solid])
-    if present.size == 0:
+    if not solid.any():
         return None
-    compact = np.searchsorted(present, piece).clip(0, present.size - 1).astype(np.int16)
-    boxes = piece_boxes(compact, solid, present.size)
-    joint, gap = _joints(compact, solid, boxes)
-    areas = np.bincount(compact[solid], minlength=present.size) / LINE_SIZE**2
-    ink = np.concatenate([[0.0], np.cumsum(areas)]).astype(np.float32)
-    return Cuts(piece=compact, boxes=boxes, joint=joint, gap=gap, rise=_rises(boxes), ink=ink)
-
-
-def _free_points(
-    piece: NDArray[np.int16], solid: NDArray[np.bool_], centre: float
-) -> NDArray[np.int16]:
-    """Make every small low component a piece of its own: no cut parts a comma from what is above.
-
-    It comes before or after the rest of the piece it stood in, by where its middle is.
-    """
-    labels, stats, middles = connected_components(solid.astype(np.uint8))
-    small = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) < 0.45 * LINE_SIZE
-    small &= stats[:, cv2.CC_STAT_TOP] > centre + 0.12 * LINE_SIZE
-    small[0] = False
-    if not small.any():
-        return piece
-    middle = np.ascontiguousarray(middles[:, 0])
-    return free_points(piece, solid, labels, stats, middle, np.flatnonzero(small).astype(np.int32))
-
-
-def _joints(
-    piece: NDArray[np.int16], solid: NDArray[np.bool_], boxes: NDArray[np.int32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    count = len(boxes)
-    joint = crossings(piece, solid, count)[: count - 1] / LINE_SIZE
-    gap = (boxes[1:, 0] - boxes[:-1, 2]) / LINE_SIZE
-    return joint.astype(np.float32), gap.astype(np.float32)
+    piece, count = gathered(line.ink, character_centres(line.ink, line.centre))
+    boxes = piece_boxes(piece, solid, count)
+    areas = np.bincount(piece[solid], minlength=count) / LINE_SIZE**2
+    return Pieces(
+        piece=piece,
+        boxes=boxes,
+        joint=(touching(piece, solid, count) / LINE_SIZE).astype(np.float32),
+        gap=((boxes[1:, 0] - boxes[:-1, 2]) / LINE_SIZE).astype(np.float32),
+        rise=_rises(boxes),
+        ink=np.concatenate([[0.0], np.cumsum(areas)]).astype(np.float32),
+    )
 
 
 def _rises(boxes: NDArray[np.int32]) -> NDArray[np.float32]:
-    """How much higher the pieces after each cut end than those before it; 0 where either is low.
+    """How much higher the pieces from each on end than those before it; 0 where either is low.
 
     Commas and dashes are left out: they end where no character does.
     """
     reach, height = _RISE_REACH * LINE_SIZE, _RISE_HEIGHT * LINE_SIZE
-    return (rises(boxes, reach, height) / LINE_SIZE).astype(np.float32)
+    found = np.zeros(max(len(boxes) - 1, 0), np.float32)
+    tall = boxes[:, 3] - boxes[:, 1] >= height
+    for p in range(1, len(boxes)):
+        after = np.arange(len(boxes)) >= p
+        before = boxes[tall & ~after & (boxes[:, 2] > boxes[:p, 2].max() - reach), 3]
+        behind = boxes[tall & after & (boxes[:, 0] < boxes[p:, 0].min() + reach), 3]
+        if len(before) and len(behind):
+            found[p - 1] = (int(before.max()) - int(behind.max())) / LINE_SIZE
+    return found
 
 
 def _space_penalty(gap: float, rise: float) -> float | None:
@@ -475,25 +289,25 @@ def _space_penalty(gap: float, rise: float) -> float | None:
     return min(found, default=None)
 
 
-def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
+def _segments(line: Line, pieces: Pieces, placement: Placement) -> ZoneSegments:
     """Every grouping of neighbouring pieces that could be one character."""
-    held = holdings(line.ink > _SOLID, cuts.piece, len(cuts.boxes), LINE_SIZE)
-    groups = dict.fromkeys(whole_components(held), 0.0) | _groups(cuts)
+    held = holdings(line.ink > _SOLID, pieces.piece, len(pieces.boxes), LINE_SIZE)
+    groups = dict.fromkeys(whole_components(held), 0.0) | _groups(pieces)
     a, b = np.array(sorted(groups), np.int32).T
     kept = plausible(held, a, b, LINE_SIZE)
-    if not lead_through(a[kept], b[kept], len(cuts.boxes)):
+    if not lead_through(a[kept], b[kept], len(pieces.boxes)):
         kept = plausible(held, a, b, LINE_SIZE, middles=True)
     a, b = a[kept], b[kept]
     inner = [groups[group] for group in zip(a.tolist(), b.tolist(), strict=True)]
-    bounds = _bounds(cuts.boxes, a, b)
+    bounds = _bounds(pieces.boxes, a, b)
     box = bounds.astype(np.float32)
     own = placement
     found = crops(
-        line.ink, cuts.piece, a, b, bounds, size=LINE_SIZE,
+        line.ink, pieces.piece, a, b, bounds, size=LINE_SIZE,
         centre=line.centre,
         placement=(own.normal, own.largest, own.size_damping, own.offset_damping),
     )  # fmt: skip
-    ends = np.concatenate([[0.0], cuts.joint, [0.0]]).astype(np.float32)
+    ends = np.concatenate([[0.0], pieces.joint, [0.0]]).astype(np.float32)
     width, height = (box[:, 2] - box[:, 0]) / LINE_SIZE, (box[:, 3] - box[:, 1]) / LINE_SIZE
     off = np.abs((box[:, 1] + box[:, 3]) / 2 - line.centre) / LINE_SIZE
     features = np.stack(
@@ -505,12 +319,12 @@ def _segments(line: Line, cuts: Cuts, placement: Placement) -> ZoneSegments:
             np.maximum(height - 1.3, 0),
             off,
             (b - a - 1).astype(np.float32),
-            cuts.ink[b] - cuts.ink[a],
+            pieces.ink[b] - pieces.ink[a],
         ],
         axis=1,
     )
     return ZoneSegments(
-        line, cuts, a, b, found, _to_working(line, box), features.astype(np.float32)
+        line, pieces, a, b, found, _to_working(line, box), features.astype(np.float32)
     )
 
 
@@ -523,19 +337,19 @@ def lead_through(first: NDArray[np.int32], last: NDArray[np.int32], count: int) 
     return count in reached
 
 
-def _groups(cuts: Cuts) -> dict[tuple[int, int], float]:
+def _groups(pieces: Pieces) -> dict[tuple[int, int], float]:
     """Groupings (first piece, one past the last) that are narrow enough; the widest gap in each."""
-    count = len(cuts.boxes)
+    count = len(pieces.boxes)
     found: dict[tuple[int, int], float] = {}
     for i in range(count):
-        x0, _, x1, _ = cuts.boxes[i].tolist()
+        x0, _, x1, _ = pieces.boxes[i].tolist()
         widest_gap = 0.0
         for j in range(i + 1, min(count, i + _MAX_PIECES) + 1):
             if j > i + 1:
-                left, _, right, _ = cuts.boxes[j - 1].tolist()
+                left, _, right, _ = pieces.boxes[j - 1].tolist()
                 x0, x1 = min(x0, left), max(x1, right)
-                if cuts.joint[j - 2] == 0:
-                    widest_gap = max(widest_gap, float(cuts.gap[j - 2]))
+                if pieces.joint[j - 2] == 0:
+                    widest_gap = max(widest_gap, float(pieces.gap[j - 2]))
                 widest = _MAX_WIDTH if widest_gap < _CLEAR_GAP else _MAX_APART_WIDTH
                 if x1 - x0 > widest * LINE_SIZE or widest_gap > _MAX_INNER_GAP:
                     break
@@ -588,8 +402,8 @@ class _Builder:
 
         entries: nodes that the first segments leave from, with the penalty of doing so.
         """
-        cuts = zone.cuts
-        count = len(cuts.boxes)
+        pieces = zone.pieces
+        count = len(pieces.boxes)
         leave: list[dict[int, float]] = [dict(entries)]
         reach: list[int] = [-1]
         for p in range(1, count + 1):
@@ -601,7 +415,7 @@ class _Builder:
             self.nodes += 1
             reach.append(node)
             leave.append({node: 0.0})
-            space = _space_penalty(cuts.gap[p - 1], cuts.rise[p - 1]) if p < count else None
+            space = _space_penalty(pieces.gap[p - 1], pieces.rise[p - 1]) if p < count else None
             if space is not None:
                 self.arcs.append((node, self.nodes, -1, space, field))
                 leave[p][self.nodes] = 0.0
@@ -687,7 +501,7 @@ def segment_zone(
     line = normalise_line(ink, box)
     if line is None:
         return None
-    cuts = find_cuts(line)
-    if cuts is None:
+    pieces = find_pieces(line)
+    if pieces is None:
         return None
-    return _segments(line, cuts, placement)
+    return _segments(line, pieces, placement)

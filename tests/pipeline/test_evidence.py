@@ -86,16 +86,17 @@ def test_the_path_spells_the_reading_and_its_penalties_add_up(
 
 
 def test_cuts_stand_where_the_symbols_part(evidence: Evidence) -> None:
-    """The line of a cut on the path lies between the middles of the symbols beside it."""
+    """The line of a cut on the path passes between the middles of the symbols beside it."""
     steps = [step for step in evidence.path or () if step.box is not None]
     lines = {cut.number: cut.line for cut in evidence.cuts}
     checked = 0
     for left, right in pairwise(steps):
         line = lines[left.dst]
         if left.dst == right.src and line:
-            x = sum(point[0] for point in line) / len(line)
-            middles = [sum(corner[0] for corner in step.box or ()) / 4 for step in (left, right)]
-            assert middles[0] < x < middles[1]
+            xs, ys = np.array(sorted(line, key=lambda point: point[1])).T
+            before, after = (np.mean(step.box or (), axis=0) for step in (left, right))
+            assert before[0] < np.interp(before[1], ys, xs)
+            assert np.interp(after[1], ys, xs) < after[0]
             checked += 1
     assert checked >= 4
 

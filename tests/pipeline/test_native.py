@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from service.pipeline import graph as plain
 from service.pipeline.card import Placement
+from service.pipeline.centres import CELL, ROWS, STEP, Centres
 from service.pipeline.field import FieldCandidate, Zone, find_places
 from service.pipeline.ink import InkImage, _darkness
 from service.pipeline.levels import (
@@ -20,19 +21,17 @@ from service.pipeline.levels import (
     percentile_of_few,
 )
 from service.pipeline.native import address, compiler, cutting, inking, places
-from service.pipeline.segment import segment_fields
+from service.pipeline.segment import gathered, segment_fields
 from service.pipeline.signs import SIGN_INK
 from tests.pipeline import compiled_paths as paths
 from tests.pipeline import (
     oracle,
-    plain_cutting,
     plain_ink,
+    plain_pieces,
     plain_places,
     plain_segments,
     plain_skew,
 )
-
-_STEP = np.array([0, -1, 1])
 
 
 def scribble(rng: np.random.Generator, height: int = 60, width: int = 150) -> NDArray[np.uint8]:
@@ -61,32 +60,22 @@ def test_the_best_strings_are_those_of_the_plain_search(seed: int) -> None:
         assert [one.final for one in found] == [one.final for one in expected]
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_cuts_follow_the_least_ink(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(20))
+def test_pieces_are_those_of_numpy_whatever_the_network_says(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    ink = scribble(rng).astype(np.float32) / 255
-    total, step = plain_cutting.least_ink(ink, 0.08)
-    for y in range(1, len(ink)):
-        padded = np.pad(total[y - 1], 2, constant_values=np.inf)
-        between = np.pad(ink[y], 1)
-        one, two = np.float32(0.08), np.float32(0.16)
-        options = np.stack(
-            [padded[2:-2], padded[1:-3] + one, padded[3:-1] + one,
-             padded[:-4] + two + between[:-2], padded[4:] + two + between[2:]]
-        )  # fmt: skip
-        np.testing.assert_array_equal(step[y], options.argmin(axis=0))
-        np.testing.assert_array_equal(total[y], ink[y] + options.min(axis=0))
-    _, up = plain_cutting.least_ink(ink[::-1], 0.08)
-    seeds = [(30, np.array([5, 70, 149], np.int32)), (1, np.array([0, 70], np.int32))]
-    found = plain_cutting.cut_paths(step, up, seeds)
-    assert found.tolist() == sorted(map(list, set(map(tuple, found.tolist()))))
-    for path in found.astype(int):
-        assert np.abs(np.diff(path)).max() <= 2
-    for row, columns in seeds:
-        for column in columns.tolist():
-            own = [path for path in found if path[row] == column]
-            above = plain_cutting.trace(step, row, column)
-            assert any(path[: row + 1].tolist() == above.tolist() for path in own)
+    ink = scribble(rng, int(rng.integers(3, 110)), int(rng.integers(5, 130)))
+    # Middles near to each pixel, anywhere, or far off the line.
+    spread = (0.3, 2.0, 50.0)[seed % 3]
+    told = rng.normal(0, spread, (3, ROWS // CELL, -(-ink.shape[1] // STEP) * STEP // CELL))
+    found = Centres(told.astype(np.float32), int(rng.integers(-60, 20)))
+    expected, count = plain_pieces.gathered(ink, found)
+    pieces = gathered(ink, found)
+    if not (ink > 60).any():
+        assert pieces is None
+        return
+    assert pieces is not None
+    assert len(pieces.boxes) == count
+    np.testing.assert_array_equal(pieces.piece, expected)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -358,8 +347,8 @@ def test_arrays_of_another_kind_are_refused() -> None:
         address(np.zeros((4, 4))[:, 1], np.float64)
     with pytest.raises(ValueError, match="contiguous"):
         address(np.zeros(4, np.float32), np.float64)
-    with pytest.raises(ValueError, match="outside"):
-        plain_cutting.trace(np.zeros((4, 4), np.int8), 4, 0)
+    with pytest.raises(ValueError, match="another line"):
+        gathered(np.zeros((9, 40), np.uint8), Centres(np.zeros((3, 40, 16), np.float32), 0))
 
 
 def test_the_library_is_named_after_its_sources() -> None:

@@ -244,7 +244,7 @@ def test_members_are_the_pieces_between_first_and_last() -> None:
     zone = segment_zone(page, (0, 0, 150, 60), PLACEMENT)
     assert zone is not None
     members = zone.members()
-    assert members.shape == (len(zone.first), len(zone.cuts.boxes))
+    assert members.shape == (len(zone.first), len(zone.pieces.boxes))
     assert (members.sum(axis=1) == zone.last - zone.first).all()
 
 

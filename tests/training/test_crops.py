@@ -32,9 +32,9 @@ def test_every_character_is_matched_by_a_segment() -> None:
 def test_ink_of_two_characters_counts_for_either() -> None:
     page, owner = two_digits()
     second = np.zeros_like(owner)
-    cv2.line(page, (30, 12), (75, 12), 40, 4)
-    cv2.line(owner, (30, 12), (75, 12), 1, 4)
-    cv2.line(second, (30, 12), (75, 12), 2, 4)
+    cv2.line(page, (30, 12), (75, 12), 40, 8)
+    cv2.line(owner, (30, 12), (75, 12), 1, 8)
+    cv2.line(second, (30, 12), (75, 12), 2, 8)
     second[owner == 2] = 0
     zone = segment_zone(extract_ink(page).ink, (0, 0, 110, 60), PLACEMENT)
     assert zone is not None

@@ -1,4 +1,4 @@
-"""The compiled steps of over-segmentation (``line.c``, ``zone.c``, ``groups.c``, ``crops.c``).
+"""The compiled steps of over-segmentation (``line.c``, ``gather.c``, ``groups.c``, ``crops.c``).
 
 Shapes as in `service.pipeline.segment`; H, W: height and width of a line.
 """
@@ -15,20 +15,16 @@ from service.pipeline.native import LIBRARY, address, checked
 _Int = ctypes.c_int64
 _Double = ctypes.c_double
 
-for _name in ("line_frame", "cut_line", "group_pieces", "zone_arcs"):
+for _name in ("line_frame", "gather_pieces", "group_pieces", "zone_arcs"):
     getattr(LIBRARY, _name).restype = _Int
 
 
-class Cutting(ctypes.Structure):
-    """The numbers that `cut_line` goes by (``zone.c``); centre: of the line, y."""
+class Gathering(ctypes.Structure):
+    """The numbers that `gather_pieces` goes by (``gather.c``)."""
 
     _fields_ = (
-        *((name, _Double) for name in (
-            "centre", "size", "lateral", "level_step", "prominence", "free_ink", "most_ink",
-            "deep_width", "deep_ink", "contour_weight", "contour_reach", "dark", "clear", "gap",
-            "piece", "sliver", "point", "below", "reach", "height")),
-        ("rows", _Double * 5), ("widths", _Double * 4), ("strokes", _Double * 4),
-        ("solid", _Int), ("most", _Int),
+        *((name, _Double) for name in ("size", "cell", "unit", "sliver", "reach", "height")),
+        ("solid", _Int), ("most", _Int), ("top", _Int),
     )  # fmt: skip
 
 
@@ -56,14 +52,14 @@ class Grouping(ctypes.Structure):
 
 
 @dataclass(frozen=True, slots=True)
-class Cuts:
-    """The pieces between neighbouring cuts of one line.
+class Pieces:
+    """The pieces of one line, by the middles of their ink from left to right.
 
-    piece: i16 [H, W], index of the piece that each pixel belongs to (also where there is no ink).
-    boxes: i32 [P, 4] of each piece's ink in line pixels. joint: f32 [P - 1], ink crossed by the cut
-    between pieces p and p + 1, in units of the line's size; gap: f32 [P - 1], clear width there;
-    rise: f32 [P - 1], by how much what follows ends higher than what stands before, as raised
-    cents do; in the same units.
+    piece: i16 [H, W], index of the piece that each pixel belongs to, where there is no ink of the
+    nearest. boxes: i32 [P, 4] of each piece's ink in line pixels. joint: f32 [P - 1], how many
+    pixels of pieces up to p touch those of later ones, in units of the line's size; gap: f32
+    [P - 1], clear width between p and p + 1; rise: f32 [P - 1], by how much what follows ends
+    higher than what stands before, as raised cents do; in the same units.
     ink: f32 [P + 1], ink of all pieces before each, in squares of the line's size.
     """
 
@@ -123,31 +119,36 @@ def erase_neighbours(line: NDArray[np.uint8], rules: Neighbours) -> None:
     )
 
 
-def cut_line(ink: NDArray[np.uint8], rules: Cutting) -> Cuts | None:
-    """The pieces of a line, u8 [H, W]; None where it holds no ink."""
+def gather_pieces(
+    ink: NDArray[np.uint8], told: NDArray[np.float32], rules: Gathering
+) -> Pieces | None:
+    """The pieces of a line, u8 [H, W]; None where it holds no ink.
+
+    told: f32 [3, h, w], see `service.pipeline.centres.Centres`.
+    """
     height, width = ink.shape
-    if height < 3:
-        raise ValueError("cut_line: the line is too low")
-    room = 3 * (rules.most + 1) + 1
+    _, rows, columns = told.shape
+    if len(told) != 3 or columns * rules.cell < width:
+        raise ValueError("gather_pieces: the cells are of another line")
     piece = np.empty(ink.shape, np.int16)
-    boxes = np.empty((room, 4), np.int32)
-    joint, gap, rise, sums = np.empty((4, room), np.float32)
-    count = LIBRARY.cut_line(
+    boxes = np.empty((rules.most, 4), np.int32)
+    joint, gap, rise, sums = np.empty((4, rules.most + 1), np.float32)
+    count = LIBRARY.gather_pieces(
         address(ink, np.uint8), _Int(height), _Int(width), ctypes.byref(rules),
-        address(piece, np.int16), address(boxes, np.int32),
-        *(address(one, np.float32) for one in (joint, gap, rise, sums)),
+        address(told, np.float32), _Int(rows), _Int(columns), address(piece, np.int16),
+        address(boxes, np.int32), *(address(one, np.float32) for one in (joint, gap, rise, sums)),
     )  # fmt: skip
     checked(count >= 0)
     if not count:
         return None
     inner = count - 1
-    return Cuts(piece, boxes[:count], joint[:inner], gap[:inner], rise[:inner], sums[: count + 1])
+    return Pieces(piece, boxes[:count], joint[:inner], gap[:inner], rise[:inner], sums[: count + 1])
 
 
-def group_pieces(ink: NDArray[np.uint8], cuts: Cuts, rules: Grouping) -> Groups:
+def group_pieces(ink: NDArray[np.uint8], pieces: Pieces, rules: Grouping) -> Groups:
     """Every grouping of neighbouring pieces of a line, u8 [H, W], that could be one character."""
-    count = len(cuts.boxes)
-    if cuts.piece.shape != ink.shape:
+    count = len(pieces.boxes)
+    if pieces.piece.shape != ink.shape:
         raise ValueError("group_pieces: the pieces are of another line")
     # Those of few pieces, and one for every pair of ends at worst.
     for room in (count * (rules.most + 2), count * (count + 1) // 2):
@@ -155,9 +156,9 @@ def group_pieces(ink: NDArray[np.uint8], cuts: Cuts, rules: Grouping) -> Groups:
         bounds = np.empty((room, 4), np.int32)
         boxes, features = np.empty((room, 4), np.float32), np.empty((room, 8), np.float32)
         found = LIBRARY.group_pieces(
-            address(ink, np.uint8), address(cuts.piece, np.int16), _Int(ink.shape[0]),
-            _Int(ink.shape[1]), ctypes.byref(rules), _Int(count), address(cuts.boxes, np.int32),
-            *(address(one, np.float32) for one in (cuts.joint, cuts.gap, cuts.ink)),
+            address(ink, np.uint8), address(pieces.piece, np.int16), _Int(ink.shape[0]),
+            _Int(ink.shape[1]), ctypes.byref(rules), _Int(count), address(pieces.boxes, np.int32),
+            *(address(one, np.float32) for one in (pieces.joint, pieces.gap, pieces.ink)),
             _Int(room), address(first, np.int32), address(last, np.int32),
             address(bounds, np.int32), address(boxes, np.float32), address(features, np.float32),
         )  # fmt: skip

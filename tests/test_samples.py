@@ -45,7 +45,7 @@ def _png(page: NDArray[np.uint8]) -> bytes:
     return bytes(cv2.imencode(".png", page)[1])
 
 
-@pytest.mark.parametrize("name", ["brazil-01.jpg", "canada-01.jpg", "ireland-01.jpg"])
+@pytest.mark.parametrize("name", ["canada-01.jpg", "ireland-01.jpg", "mexico-01.png"])
 def test_a_dash_that_joins_the_last_cents_makes_an_amount_negative(name: str) -> None:
     reader = ChequeReader(MODEL)
     seen = cv2.imread(str(SAMPLES / name), cv2.IMREAD_GRAYSCALE)

@@ -48,9 +48,9 @@ def blame_field(recognizer: Recognizer, placement: Placement, field: SyntheticFi
     for index, symbol in enumerate(field.text):
         own = np.flatnonzero(truth.character == index)
         stage: Stage | None = None
-        if truth.best[index] == 0 or len(own) == 0:
+        if truth.best[index] == 0:
             stage = "ink"
-        elif truth.best[index] < CHARACTER_IOU:
+        elif truth.best[index] < CHARACTER_IOU or len(own) == 0:
             stage = "segmentation"
         elif recognizer.labels[read[own[truth.iou[own].argmax()]]] != symbol:
             stage = "recognition"

@@ -116,7 +116,7 @@ def _is_meant(
     one: Interpretation, graph: SegmentationGraph, labels: Sequence[str], ink: InkImage
 ) -> bool:
     """Whether what makes a reading negative is brackets, or a dash within the line, low, that ends
-    no line before it.
+    no line before it and is no part of what follows.
 
     The arguments are those of `leaves_out_minus`.
     """
@@ -131,7 +131,9 @@ def _is_meant(
     high = float(following[3] - following[1])
     size, top, _ = line_of(boxes[1:])
     within = _WITHIN[0] <= _level(dash[None], top, size)[0] <= _WITHIN[1]
-    return bool(within and dash[3] - dash[1] <= _NO_SIGN * high and not _ends_line(dash, ink, high))
+    part = following[0] < (dash[0] + dash[2]) / 2 < following[2]
+    low = dash[3] - dash[1] <= _NO_SIGN * high
+    return bool(within and low and not part and not _ends_line(dash, ink, high))
 
 
 def leaves_out_minus(

@@ -4,8 +4,6 @@ Lines of fields and of whole cheques go through the service's own ink, field and
 are kept, so that an interrupted run goes on.
 """
 
-import copy
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,11 +21,10 @@ from service.errors import InputError
 from service.pipeline.centres import CELL, ROWS, STEP, UNIT, line_rows
 from service.pipeline.ink import extract_ink
 from service.pipeline.segment import normalise_line
-from training.checkpoint import Stateful, resume, save
 from training.crops import line_truth
 from training.data.glyphs import Split
 from training.dataset import Sources
-from training.descent import average, descend, rounded
+from training.descent import Descent, rounded, train
 from training.encode import OWN_LIMITS, png
 from training.fields import place
 from training.shards import Job, build_shards
@@ -219,40 +216,20 @@ def train_centres(
     checkpoint: Path | None = None,
     progress: Callable[[int, float, CentreNet], None] | None = None,
 ) -> CentreNet:
-    """Train a network on lines; returns the averaged network.
+    """Train a network on lines; returns the averaged network, see `descent.train`."""
 
-    checkpoint: an interrupted run goes on from it. progress: called at the same times with the
-    lines seen, the mean loss since, and the averaged network.
-    """
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = copy.deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=1e-4)
-    kept: dict[str, Stateful] = {
-        "network": network, "averaged": averaged, "optimizer": optimizer
-    }  # fmt: skip
-    first = resume(checkpoint, **kept)
-    rng = np.random.default_rng([recipe.seed, first])
-    steps = recipe.lines // recipe.batch
-    batches = _batches(lines, recipe.batch, rng)
-    told: list[float] = []
-    network.train()
-    for step in range(first, steps):
-        for group in optimizer.param_groups:
-            share = min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * step / steps))
-            group["lr"] = recipe.rate * share + 1e-5
-        seen, wanted, known = _collated([_changed(one, rng) for one in next(batches)])
-        with rounded():
-            found = network(seen)
-        loss = _loss(found.float(), wanted, known)
-        descend(loss, optimizer, network, steepest=1.0)
-        average(averaged, network, min(recipe.average, (step + 1) / (step + 10)))
-        told.append(float(loss.detach()))
-        if (step + 1) % recipe.every == 0 or step + 1 == steps:
-            save(checkpoint, step + 1, **kept)
-            if progress is not None:
-                progress((step + 1) * recipe.batch, float(np.mean(told)), averaged)
-            told = []
-    return averaged.eval()
+    def losses(network: CentreNet, rng: np.random.Generator) -> Iterator[Tensor]:
+        for batch in _batches(lines, recipe.batch, rng):
+            seen, wanted, known = _collated([_changed(one, rng) for one in batch])
+            with rounded():
+                found = network(seen)
+            yield _loss(found.float(), wanted, known)
+
+    how = Descent(
+        recipe.lines // recipe.batch, recipe.batch, recipe.rate, warm=200, decay=1e-4,
+        steepest=1.0, average=recipe.average, seed=recipe.seed, every=recipe.every,
+    )  # fmt: skip
+    return train(network, losses, how, checkpoint, progress)
 
 
 def loss_of(network: CentreNet, lines: Sequence[TrueLine], size: int = 16) -> float:

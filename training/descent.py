@@ -1,12 +1,18 @@
 """What training one network or another takes: steps, moving averages, norms to begin with."""
 
 import copy
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from training.checkpoint import Stateful, resume, save
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -28,6 +34,65 @@ def descend(
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), steepest)
     optimizer.step()
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """How to go down a loss: so many steps, of so many examples each.
+
+    rate: the peak learning rate, reached after `warm` steps and then falling as a cosine; decay:
+    of the weights; steepest: the norm that a gradient is cut to; average: how much of the averaged
+    weights is kept in a step. every: steps from one checkpoint to the next.
+    """
+
+    steps: int
+    batch: int
+    rate: float
+    warm: int
+    decay: float
+    steepest: float
+    average: float
+    seed: int
+    every: int
+
+
+def train(
+    network: _Network,
+    losses: Callable[[_Network, np.random.Generator], Iterator[Tensor]],
+    how: Descent,
+    checkpoint: Path | None = None,
+    progress: Callable[[int, float, _Network], None] | None = None,
+) -> _Network:
+    """Train a convolutional network; returns the averaged network.
+
+    losses: its loss on one batch after the other, without end. checkpoint: an interrupted run goes
+    on from it. progress: called at the same times with the examples seen, the mean loss since, and
+    the averaged network.
+    """
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    averaged = copy.deepcopy(network)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=how.rate, weight_decay=how.decay)
+    kept: dict[str, Stateful] = {
+        "network": network, "averaged": averaged, "optimizer": optimizer
+    }  # fmt: skip
+    first = resume(checkpoint, **kept)
+    stream = losses(network, np.random.default_rng([how.seed, first]))
+    told: list[float] = []
+    network.train()
+    for step in range(first, how.steps):
+        cosine = 0.5 * (1 + math.cos(math.pi * step / how.steps))
+        for group in optimizer.param_groups:
+            group["lr"] = how.rate * min(1.0, (step + 1) / how.warm) * cosine + 1e-5
+        loss = next(stream)
+        descend(loss, optimizer, network, how.steepest)
+        average(averaged, network, min(how.average, (step + 1) / (step + 10)))
+        told.append(float(loss.detach()))
+        if (step + 1) % how.every == 0 or step + 1 == how.steps:
+            save(checkpoint, step + 1, **kept)
+            if progress is not None:
+                progress((step + 1) * how.batch, float(np.mean(told)), averaged)
+            told = []
+    return averaged.eval()
 
 
 def average(averaged: nn.Module, network: nn.Module, decay: float) -> None:

@@ -3,8 +3,6 @@
 Pages go through the service's own ink stage. Shards are kept, so that an interrupted run goes on.
 """
 
-import copy
-import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -23,10 +21,9 @@ from service.pipeline.field_map import CELL, LAYERS, page_layers, page_places
 from service.pipeline.image import load_cheque
 from service.pipeline.ink import extract_ink
 from service.pipeline.rules import SPACE
-from training.checkpoint import Stateful, resume, save
 from training.data.glyphs import Split
 from training.dataset import Sources
-from training.descent import average, descend, renormalised, rounded
+from training.descent import Descent, renormalised, rounded, train
 from training.encode import OWN_LIMITS, png
 from training.fields import digit_boxes, place
 from training.shards import Job, build_shards
@@ -270,42 +267,23 @@ def train_map(
     checkpoint: Path | None = None,
     progress: Callable[[int, float, FieldMapNet], None] | None = None,
 ) -> FieldMapNet:
-    """Train a network on pages; returns the averaged network.
-
-    checkpoint: an interrupted run goes on from it. progress: called at the same times with the
-    pages seen, the mean loss since, and the averaged network.
-    """
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = copy.deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=1e-2)
-    kept: dict[str, Stateful] = {
-        "network": network, "averaged": averaged, "optimizer": optimizer
-    }  # fmt: skip
-    first = resume(checkpoint, **kept)
-    rng = np.random.default_rng([recipe.seed, first])
-    steps = recipe.pages // recipe.batch
+    """Train a network on pages; returns the averaged network, see `descent.train`."""
     order = np.argsort([one.layers.shape[2] for one in pages], kind="stable")
-    told: list[float] = []
-    network.train()
-    for step in range(first, steps):
-        for group in optimizer.param_groups:
-            share = min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / steps))
-            group["lr"] = recipe.rate * share + 1e-5
-        start = int(rng.integers(max(len(order) - recipe.batch, 1)))
-        batch = [_changed(pages[i], rng) for i in order[start : start + recipe.batch]]
-        layers, cells, known = _collated(batch)
-        with rounded():
-            odds = network.odds(layers)
-        loss = (_losses(odds.float(), cells) * known).sum() / (2 * known.sum())
-        descend(loss, optimizer, network, steepest=5.0)
-        average(averaged, network, min(recipe.average, (step + 1) / (step + 10)))
-        told.append(float(loss.detach()))
-        if (step + 1) % recipe.every == 0 or step + 1 == steps:
-            save(checkpoint, step + 1, **kept)
-            if progress is not None:
-                progress((step + 1) * recipe.batch, float(np.mean(told)), averaged)
-            told = []
-    return averaged.eval()
+
+    def losses(network: FieldMapNet, rng: np.random.Generator) -> Iterator[Tensor]:
+        while True:
+            start = int(rng.integers(max(len(order) - recipe.batch, 1)))
+            batch = [_changed(pages[i], rng) for i in order[start : start + recipe.batch]]
+            layers, cells, known = _collated(batch)
+            with rounded():
+                odds = network.odds(layers)
+            yield (_losses(odds.float(), cells) * known).sum() / (2 * known.sum())
+
+    how = Descent(
+        recipe.pages // recipe.batch, recipe.batch, recipe.rate, warm=100, decay=1e-2,
+        steepest=5.0, average=recipe.average, seed=recipe.seed, every=recipe.every,
+    )  # fmt: skip
+    return train(network, losses, how, checkpoint, progress)
 
 
 def begun_with(network: FieldMapNet, pages: Sequence[PageCells]) -> FieldMapNet:

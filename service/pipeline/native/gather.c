@@ -30,50 +30,60 @@ typedef struct {
     int32_t *key;    /* [height, width]: the mode, from 1, that a pixel speaks for, -1 for none */
 } Gathered;
 
-/* Where each bin of a histogram leads, always up: f32 and i32 [high, wide]. */
-static void climb(const float *bins, int64_t high, int64_t wide, int32_t *up)
+/* The best of a bin of a histogram and those about it, the first of equal ones but itself. */
+static int32_t above(const float *bins, int64_t high, int64_t wide, int32_t bin)
 {
-    for (int64_t y = 0; y < high; y++)
-        for (int64_t x = 0; x < wide; x++) {
-            int64_t best = y * wide + x;
-            for (int64_t j = y > 0 ? y - 1 : 0; j <= y + 1 && j < high; j++)
-                for (int64_t i = x > 0 ? x - 1 : 0; i <= x + 1 && i < wide; i++)
-                    if (bins[j * wide + i] > bins[best]) best = j * wide + i;
-            up[y * wide + x] = (int32_t)best;
-        }
-    for (int64_t i = 0; i < high * wide; i++) {
-        int32_t top = up[i];
-        while (up[top] != top) top = up[top];
-        for (int32_t j = (int32_t)i; up[j] != top;) {
-            int32_t next = up[j];
-            up[j] = top;
-            j = next;
-        }
+    int64_t best = bin, x = bin % wide, y = bin / wide;
+    for (int64_t j = y > 0 ? y - 1 : 0; j <= y + 1 && j < high; j++)
+        for (int64_t i = x > 0 ? x - 1 : 0; i <= x + 1 && i < wide; i++)
+            if (bins[j * wide + i] > bins[best]) best = j * wide + i;
+    return (int32_t)best;
+}
+
+/* The peak that a bin leads up to. up i32[high, wide]: where bins lead, as far as is known, or -1. */
+static int32_t climb(const float *bins, int64_t high, int64_t wide, int32_t bin, int32_t *up)
+{
+    int32_t top = bin, next;
+    for (;; top = next) {
+        next = up[top] < 0 ? above(bins, high, wide, top) : up[top];
+        up[top] = next;
+        if (next == top) break;
     }
+    for (; bin != top; bin = next) {
+        next = up[bin];
+        up[bin] = top;
+    }
+    return top;
+}
+
+/* Adds a row, weighed, to another one. */
+static void add(float *to, const float *row, int64_t count, float weight)
+{
+    for (int64_t x = 0; x < count; x++) to[x] += weight * row[x];
 }
 
 /* Blurs a histogram by a Gaussian of 0.7 bins, in place; spare has room for it. */
 static void blur(float *bins, float *spare, int64_t high, int64_t wide)
 {
     static const float weight[REACH + 1] = {0.56991166f, 0.20540506f, 0.00961897f, 0.00005853f};
-    for (int64_t y = 0; y < high; y++)
-        for (int64_t x = 0; x < wide; x++) {
-            float sum = weight[0] * bins[y * wide + x];
-            for (int64_t k = 1; k <= REACH; k++) {
-                if (x >= k) sum += weight[k] * bins[y * wide + x - k];
-                if (x + k < wide) sum += weight[k] * bins[y * wide + x + k];
-            }
-            spare[y * wide + x] = sum;
+    memset(spare, 0, (size_t)(high * wide) * sizeof(float));
+    for (int64_t y = 0; y < high; y++) {
+        float *row = bins + y * wide, *to = spare + y * wide;
+        add(to, row, wide, weight[0]);
+        for (int64_t k = 1; k <= REACH && k < wide; k++) {
+            add(to + k, row, wide - k, weight[k]);
+            add(to, row + k, wide - k, weight[k]);
         }
-    for (int64_t y = 0; y < high; y++)
-        for (int64_t x = 0; x < wide; x++) {
-            float sum = weight[0] * spare[y * wide + x];
-            for (int64_t k = 1; k <= REACH; k++) {
-                if (y >= k) sum += weight[k] * spare[(y - k) * wide + x];
-                if (y + k < high) sum += weight[k] * spare[(y + k) * wide + x];
-            }
-            bins[y * wide + x] = sum;
+    }
+    memset(bins, 0, (size_t)(high * wide) * sizeof(float));
+    for (int64_t y = 0; y < high; y++) {
+        float *to = bins + y * wide;
+        add(to, spare + y * wide, wide, weight[0]);
+        for (int64_t k = 1; k <= REACH; k++) {
+            if (y >= k) add(to, spare + (y - k) * wide, wide, weight[k]);
+            if (y + k < high) add(to, spare + (y + k) * wide, wide, weight[k]);
         }
+    }
 }
 
 static int64_t bin_of(double place, int64_t count)
@@ -93,25 +103,28 @@ static int vote(Gathered *g, const uint8_t *line, const float *maps, int64_t row
     float *bins = calloc((size_t)(2 * high * wide), sizeof(float));
     int32_t *up = malloc((size_t)(high * wide) * sizeof(int32_t));
     if (!bins || !up) { free(bins); free(up); return 0; }
-    for (int64_t i = 0; i < g->height * g->width; i++) {
-        g->key[i] = 0;
-        if (line[i] <= rules->solid) continue;
-        int64_t y = (int64_t)floor((double)(i / g->width - rules->top) / cell);
-        int64_t x = (int64_t)((double)(i % g->width) / cell);
-        int64_t at = y * columns + x;
-        g->key[i] = -1;
-        g->pixels++;
-        if (y < 0 || y >= rows || x >= columns || none[at] > 0) continue;
-        double middle = ((double)y + 0.5) * cell + (double)rules->top;
-        int64_t row = bin_of((middle + (double)down[at] * rules->unit) / cell, high);
-        int64_t column = bin_of((double)x + 0.5 + (double)across[at] * reach, wide);
-        g->key[i] = (int32_t)(row * wide + column) + 1;
-        bins[row * wide + column]++;
+    memset(g->key, 0, (size_t)(g->height * g->width) * sizeof(int32_t));
+    for (int64_t y = 0; y < g->height; y++) {
+        int64_t cell_y = (int64_t)floor((double)(y - rules->top) / cell);
+        double middle = ((double)cell_y + 0.5) * cell + (double)rules->top;
+        int seen = cell_y >= 0 && cell_y < rows;
+        for (int64_t x = 0; x < g->width; x++) {
+            int64_t i = y * g->width + x;
+            if (line[i] <= rules->solid) continue;
+            int64_t cell_x = (int64_t)((double)x / cell), at = cell_y * columns + cell_x;
+            g->key[i] = -1;
+            g->pixels++;
+            if (!seen || cell_x >= columns || none[at] > 0) continue;
+            int64_t row = bin_of((middle + (double)down[at] * rules->unit) / cell, high);
+            int64_t column = bin_of((double)cell_x + 0.5 + (double)across[at] * reach, wide);
+            g->key[i] = (int32_t)(row * wide + column) + 1;
+            bins[row * wide + column]++;
+        }
     }
     blur(bins, bins + high * wide, high, wide);
-    climb(bins, high, wide, up);
+    memset(up, -1, (size_t)(high * wide) * sizeof(int32_t));
     for (int64_t i = 0; i < g->height * g->width; i++)
-        if (g->key[i] > 0) g->key[i] = up[g->key[i] - 1] + 1;
+        if (g->key[i] > 0) g->key[i] = climb(bins, high, wide, g->key[i] - 1, up) + 1;
     g->labels = high * wide;
     free(bins);
     free(up);
@@ -241,22 +254,30 @@ static int64_t order(const Gathered *g, int16_t *piece)
 /* Gives every pixel without ink to the piece of ink nearest to it, as two passes over it tell. */
 static int spread(const int32_t *key, int64_t height, int64_t width, int16_t *piece)
 {
-    static const int8_t dx[4] = {-1, -1, 0, 1}, dy[4] = {0, -1, -1, -1}, cost[4] = {3, 4, 3, 4};
     int32_t *far = malloc((size_t)(height * width) * sizeof(int32_t));
     if (!far) return 0;
     for (int64_t i = 0; i < height * width; i++) far[i] = key[i] ? 0 : INT32_MAX / 2;
-    for (int way = 1; way >= -1; way -= 2)
-        for (int64_t n = 0; n < height * width; n++) {
-            int64_t i = way > 0 ? n : height * width - 1 - n, x = i % width, y = i / width;
-            if (!far[i]) continue;
-            for (int k = 0; k < 4; k++) {
-                int64_t nx = x + way * dx[k], ny = y + way * dy[k], near = ny * width + nx;
-                if (nx < 0 || nx >= width || ny < 0 || ny >= height) continue;
-                if (far[near] + cost[k] >= far[i]) continue;
-                far[i] = far[near] + cost[k];
-                piece[i] = piece[near];
+    for (int64_t way = 1; way >= -1; way -= 2) {
+        const int64_t step[4] = {-way, -way * (width + 1), -way * width, -way * (width - 1)};
+        static const int32_t cost[4] = {3, 4, 3, 4};
+        int64_t left = way > 0 ? 0 : width - 1, right = width - 1 - left;
+        for (int64_t n = 0; n < height; n++) {
+            int64_t row = (way > 0 ? n : height - 1 - n) * width;
+            for (int64_t x = left; x >= 0 && x < width; x += way) {
+                int64_t i = row + x, nearest = i;
+                int32_t least = far[i];
+                if (!least) continue;
+                for (int k = 0; k < 4; k++) {
+                    if ((k < 2 && x == left) || (k == 3 && x == right) || (k && !n)) continue;
+                    if (far[i + step[k]] + cost[k] >= least) continue;
+                    nearest = i + step[k];
+                    least = far[nearest] + cost[k];
+                }
+                far[i] = least;
+                piece[i] = piece[nearest];
             }
         }
+    }
     free(far);
     return 1;
 }

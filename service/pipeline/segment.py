@@ -1,4 +1,4 @@
-"""T_seg: heuristic over-segmentation of candidate fields into one segmentation graph a cheque.
+"""T_seg: over-segmentation of candidate fields into one segmentation graph a cheque.
 
 Source: sections IV-D, VII and X. A line is parted by what a small network says of the middle of the
 character that each of its pixels is of (`centres`): ink that points at one place is a piece. What

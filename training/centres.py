@@ -27,7 +27,7 @@ from training.dataset import Sources
 from training.descent import Descent, rounded, train
 from training.encode import OWN_LIMITS, png
 from training.fields import place
-from training.shards import Job, build_shards
+from training.shards import Job, build_shards, write_arrays
 from training.strips import cut_strips
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque
@@ -157,16 +157,13 @@ def _build(kind: Kind, first: int, job: Job) -> int:
 
 def pack(lines: Sequence[TrueLine], path: Path) -> None:
     """Write lines as one file: all of them side by side, and how wide each is."""
-    part = path.with_suffix(".part.npz")
     none = np.zeros((3, ROWS, 0), np.uint8)
-    np.savez_compressed(
-        part,
-        layers=np.concatenate(
-            [none, *(np.concatenate([one.ink[None], one.owner]) for one in lines)], axis=2
-        ),
-        widths=np.array([one.ink.shape[1] for one in lines]),
-    )
-    part.replace(path)
+    layers = (np.concatenate([one.ink[None], one.owner]) for one in lines)
+    held = {
+        "layers": np.concatenate([none, *layers], axis=2),
+        "widths": np.array([one.ink.shape[1] for one in lines], np.int64),
+    }
+    write_arrays(path, held, small=True)
 
 
 def build_lines(

@@ -19,7 +19,7 @@ from training.data.pendigits import load_pendigits
 from training.data.spoiled import sound
 from training.data.unipen import load_unipen_digits, load_unipen_symbols
 from training.isolated import glyph_of, plain_crop, random_crop
-from training.shards import Job, build_shards
+from training.shards import Job, build_shards, write_arrays
 from training.synth.field import FieldMaker
 
 Bytes = NDArray[np.uint8]
@@ -99,9 +99,7 @@ def load_isolated(folder: Path) -> dict[str, tuple[Bytes, Bytes]]:
 def _draw_set(job: tuple[Path, Path, str, Split, int]) -> str:
     data, folder, name, split, seed = job
     crops, labels = isolated_crops(sound(ISOLATED[name][0](data)).part(split), seed)
-    part = _isolated(folder, name).with_suffix(".part.npz")
-    np.savez(part, crops=crops, labels=labels)
-    part.replace(_isolated(folder, name))
+    write_arrays(_isolated(folder, name), {"crops": crops, "labels": labels})
     return name
 
 
@@ -143,9 +141,7 @@ def _build(job: Job) -> int:
         )
         crops.append(own)
         labels.append(own_labels)
-    part = path.with_suffix(".part.npz")
-    np.savez(part, crops=np.concatenate(crops), labels=np.concatenate(labels))
-    part.replace(path)
+    write_arrays(path, {"crops": np.concatenate(crops), "labels": np.concatenate(labels)})
     return number
 
 

@@ -26,7 +26,7 @@ from training.dataset import Sources
 from training.descent import Descent, renormalised, rounded, train
 from training.encode import OWN_LIMITS, png
 from training.fields import digit_boxes, place
-from training.shards import Job, build_shards
+from training.shards import Job, build_shards, write_arrays
 from training.synth.bank import GlyphBank
 from training.synth.cheque import REFUSED, SyntheticCheque, make_cheque
 from training.synth.hand import HandWriter
@@ -212,14 +212,13 @@ def _shard(folder: Path, number: int) -> Path:
 
 def pack(pages: Sequence[PageCells], path: Path) -> None:
     """Write pages as one file; where on the page a pixel is is left out."""
-    part = path.with_suffix(".part.npz")
-    np.savez_compressed(
-        part,
-        sizes=np.array([one.layers.shape[1:] for one in pages]).reshape(-1, 2),
-        layers=np.concatenate([np.zeros(0, np.uint8), *(one.layers[:2].ravel() for one in pages)]),
-        cells=np.concatenate([np.zeros(0, np.uint8), *(one.cells.ravel() for one in pages)]),
-    )
-    part.replace(path)
+    none = np.zeros(0, np.uint8)
+    held = {
+        "sizes": np.array([one.layers.shape[1:] for one in pages]).reshape(-1, 2),
+        "layers": np.concatenate([none, *(one.layers[:2].ravel() for one in pages)]),
+        "cells": np.concatenate([none, *(one.cells.ravel() for one in pages)]),
+    }
+    write_arrays(path, held, small=True)
 
 
 def build_pages(

@@ -1,9 +1,12 @@
 """Material that processes write in shards, so that an interrupted run goes on."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 Job = tuple[Path, int]
 """A shard's file, and its number."""
@@ -27,3 +30,10 @@ def build_shards(
     paths[0].parent.mkdir(parents=True, exist_ok=True)
     with get_context("spawn").Pool(workers, start, given) as pool:
         yield from pool.imap_unordered(build, missing)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, small: bool = False) -> None:
+    """Write named arrays as one .npz file, all or nothing; small: compressed."""
+    part = path.with_suffix(".part.npz")
+    (np.savez_compressed if small else np.savez)(part, **arrays)  # type: ignore[arg-type]
+    part.replace(path)

@@ -26,7 +26,7 @@ from service.pipeline.sight import enough_fields
 from training.data.glyphs import Split
 from training.dataset import PLACEMENT, Sources
 from training.encode import OWN_LIMITS, png
-from training.shards import Job, build_shards
+from training.shards import Job, build_shards, write_arrays
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque, make_refused
 from training.synth.field import FieldMaker
@@ -113,9 +113,7 @@ def pack(samples: Sequence[StringSample], path: Path) -> None:
     for name, parts in columns.items():
         held[name] = np.concatenate(list(parts))
         held[f"{name}.count"] = np.array([len(part) for part in parts])
-    part = path.with_suffix(".part.npz")
-    np.savez(part, **held)  # type: ignore[arg-type]
-    part.replace(path)
+    write_arrays(path, held)
 
 
 def unpack(path: Path) -> list[StringSample]:

@@ -29,7 +29,7 @@ from training.data.glyphs import Split
 from training.dataset import LABELS, Sources
 from training.encode import OWN_LIMITS, png
 from training.fields import is_field, place
-from training.shards import Job, build_shards
+from training.shards import Job, build_shards, write_arrays
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque
 from training.synth.field import FieldMaker
@@ -113,16 +113,14 @@ def load_strips(folder: Path, kind: Kind, shards: int | None = None) -> list[Str
 
 def pack(strips: Sequence[Strip], path: Path) -> None:
     """Write strips as one file: all of them side by side, and how wide each is."""
-    part = path.with_suffix(".part.npz")
     none = np.zeros((LAYERS, STRIP_HEIGHT, 0), np.uint8)
-    np.savez(
-        part,
-        layers=np.concatenate([none, *(s.layers for s in strips)], axis=2),
-        widths=np.array([s.layers.shape[2] for s in strips]),
-        symbols=np.concatenate([np.zeros(0, np.uint8), *(s.symbols for s in strips)]),
-        lengths=np.array([len(s.symbols) for s in strips]),
-    )
-    part.replace(path)
+    held = {
+        "layers": np.concatenate([none, *(s.layers for s in strips)], axis=2),
+        "widths": np.array([s.layers.shape[2] for s in strips]),
+        "symbols": np.concatenate([np.zeros(0, np.uint8), *(s.symbols for s in strips)]),
+        "lengths": np.array([len(s.symbols) for s in strips]),
+    }
+    write_arrays(path, held)
 
 
 _Maker = Callable[[int], list[Strip]]

@@ -20,7 +20,11 @@ for _name in ("line_frame", "gather_pieces", "group_pieces", "zone_arcs"):
 
 
 class Gathering(ctypes.Structure):
-    """The numbers that `gather_pieces` goes by (``gather.c``)."""
+    """The numbers that `gather_pieces` goes by (``gather.c``).
+
+    size, reach, height: px of the line, as in `Pieces`; cell, unit: px to a cell and to 1 of an
+    offset; sliver: px of ink; solid: the darkest paper; most: pieces; top: row of the first cell.
+    """
 
     _fields_ = (
         *((name, _Double) for name in ("size", "cell", "unit", "sliver", "reach", "height")),

@@ -1,7 +1,7 @@
 """The currency of an amount by the sign that a form has printed before its place.
 
 The place of the amount ends before such a sign, so that no path reads it. It is looked for in the
-ink beside the amount, cut and recognised as any segment is.
+ink beside the amount and recognised as one segment.
 """
 
 import math
@@ -15,7 +15,7 @@ from service.pipeline.doubts import line_of
 from service.pipeline.grammar import CURRENCIES, STYLES
 from service.pipeline.native.inking import component_stats
 from service.pipeline.recognize import Recognizer
-from service.pipeline.segment import segment_zone
+from service.pipeline.segment import whole_crop
 
 CURRENCY_OF: Final = {
     sign: currency
@@ -62,13 +62,11 @@ def sign_before(
     before = (marks[:, 2] <= x0 + 1) & (marks[:, 2] > x0 - _ALONE * size) & tall
     if off or y1 - y0 > _HIGH[1] * size or x1 - x0 > _WIDE[1] * size or before.any():
         return None
-    zone = segment_zone(ink, (max(0, x0 - 1), max(0, y0 - 1), x1 + 1, y1 + 1), placement)
-    if zone is None:
+    box = max(0, x0 - 1), max(0, y0 - 1), x1 + 1, y1 + 1
+    crop = whole_crop(ink, box, placement)
+    if crop is None:
         return None
-    whole = (zone.first == 0) & (zone.last == len(zone.pieces.boxes))
-    penalties = recognizer.penalties(zone.crops[whole][:1])
-    if not len(penalties):
-        return None
+    penalties = recognizer.penalties(crop[None])
     likeliest = int(penalties[0].argmin())
     if penalties[0, likeliest] > -math.log(_SURE):
         return None

@@ -231,19 +231,29 @@ def _segments(line: Line, pieces: Pieces, placement: Placement) -> ZoneSegments:
         to_working=tuple(line.to_working.ravel()), solid=_SOLID, most=_MAX_PIECES,
     )  # fmt: skip
     found = group_pieces(line.ink, pieces, rules)
-    own = placement
     return ZoneSegments(
         line,
         pieces,
         found.first,
         found.last,
-        crops(
-            line.ink, pieces.piece, found.first, found.last, found.bounds, size=LINE_SIZE,
-            centre=line.centre,
-            placement=(own.normal, own.largest, own.size_damping, own.offset_damping),
-        ),
+        _crops(line, pieces.piece, found.first, found.last, found.bounds, placement),
         found.boxes,
         found.features,
+    )  # fmt: skip
+
+
+def _crops(
+    line: Line,
+    piece: NDArray[np.int16],
+    first: NDArray[np.int32],
+    last: NDArray[np.int32],
+    bounds: NDArray[np.int32],
+    placement: Placement,
+) -> NDArray[np.uint8]:
+    own = placement
+    return crops(
+        line.ink, piece, first, last, bounds, size=LINE_SIZE, centre=line.centre,
+        placement=(own.normal, own.largest, own.size_damping, own.offset_damping),
     )  # fmt: skip
 
 
@@ -388,3 +398,20 @@ def segment_zone(
     if pieces is None:
         return None
     return _segments(line, pieces, placement)
+
+
+def whole_crop(
+    ink: NDArray[np.uint8], box: tuple[int, int, int, int], placement: Placement
+) -> NDArray[np.uint8] | None:
+    """All ink of a zone as one segment, u8 [32, 32]; None where it holds none. See segment_zone."""
+    line = normalise_line(ink, box)
+    if line is None:
+        return None
+    solid = np.asarray(line.ink > _SOLID, np.uint8)
+    x, y, w, h = cv2.boundingRect(solid)
+    if not w:
+        return None
+    first, last = np.array([[0], [1]], np.int32)
+    bounds = np.array([[x, y, x + w, y + h]], np.int32)
+    whole = np.zeros(solid.shape, np.int16)
+    return np.asarray(_crops(line, whole, first, last, bounds, placement)[0], np.uint8)

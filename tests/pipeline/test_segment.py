@@ -15,6 +15,7 @@ from service.pipeline.segment import (
     place,
     segment_fields,
     segment_zone,
+    whole_crop,
 )
 from tests.pipeline import plain_segments
 
@@ -322,3 +323,25 @@ def test_whole_characters_are_not_joined() -> None:
 
 def components(ink: Bytes) -> int:
     return cv2.connectedComponents((ink > 60).astype(np.uint8))[0] - 1
+
+
+def test_a_whole_zone_is_cropped_as_the_segment_of_all_its_pieces_is() -> None:
+    page = np.zeros((60, 260), np.uint8)
+    wave = np.array([(60 + x, 30 + round(14 * np.sin(x / 7))) for x in range(90)], np.int32)
+    cv2.polylines(page, [wave.reshape(-1, 1, 2)], False, 255, 4, cv2.LINE_AA)
+    zone = segment_zone(page, (0, 0, 260, 60), PLACEMENT)
+    assert zone is not None
+    whole = (zone.first == 0) & (zone.last == len(zone.pieces.boxes))
+    found = whole_crop(page, (0, 0, 260, 60), PLACEMENT)
+    assert found is not None and np.array_equal(zone.crops[whole], [found])
+
+
+def test_a_zone_of_more_pieces_than_a_segment_may_have_is_cropped_whole() -> None:
+    page = np.zeros((80, 460), np.uint8)
+    for x in range(30, 440, 40):
+        ring(page, x, 40)
+    found = whole_crop(page, (0, 0, 460, 80), PLACEMENT)
+    assert found is not None
+    inked = np.flatnonzero(found.any(axis=0))
+    assert inked[-1] - inked[0] > 24
+    assert whole_crop(np.zeros_like(page), (0, 0, 460, 80), PLACEMENT) is None

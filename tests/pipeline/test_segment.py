@@ -333,7 +333,8 @@ def test_a_whole_zone_is_cropped_as_the_segment_of_all_its_pieces_is() -> None:
     assert zone is not None
     whole = (zone.first == 0) & (zone.last == len(zone.pieces.boxes))
     found = whole_crop(page, (0, 0, 260, 60), PLACEMENT)
-    assert found is not None and np.array_equal(zone.crops[whole], [found])
+    assert found is not None
+    assert np.array_equal(zone.crops[whole], [found])
 
 
 def test_a_zone_of_more_pieces_than_a_segment_may_have_is_cropped_whole() -> None:

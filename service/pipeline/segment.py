@@ -250,10 +250,12 @@ def _crops(
     bounds: NDArray[np.int32],
     placement: Placement,
 ) -> NDArray[np.uint8]:
-    own = placement
+    """The crops of segments of a line, u8 [S, 32, 32]; see `cutting.crops`."""
+    numbers = (
+        placement.normal, placement.largest, placement.size_damping, placement.offset_damping
+    )  # fmt: skip
     return crops(
-        line.ink, piece, first, last, bounds, size=LINE_SIZE, centre=line.centre,
-        placement=(own.normal, own.largest, own.size_damping, own.offset_damping),
+        line.ink, piece, first, last, bounds, size=LINE_SIZE, centre=line.centre, placement=numbers
     )  # fmt: skip
 
 
@@ -403,7 +405,10 @@ def segment_zone(
 def whole_crop(
     ink: NDArray[np.uint8], box: tuple[int, int, int, int], placement: Placement
 ) -> NDArray[np.uint8] | None:
-    """All ink of a zone as one segment, u8 [32, 32]; None where it holds none. See segment_zone."""
+    """The crop of all ink of a zone as one segment, u8 [32, 32]; None where it holds none.
+
+    ink: u8 [H, W], the ink of the whole image; box: x0, y0, x1, y1 in working pixels.
+    """
     line = normalise_line(ink, box)
     if line is None:
         return None

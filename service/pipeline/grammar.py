@@ -158,9 +158,9 @@ def grammar_for(
     """The grammar of amounts in a currency, over the recognizer's labels; made once, then kept.
 
     currency: USD, GBP, EUR, INR, or None for the one that decides itself: currency unknown
-    unless a sign, "/-" or Indian grouping says it. locale ("de_AT", "en-IE") settles which
-    decimal mark is likely in EUR and None. weights: penalties in place of the rules' own, by name
-    (a model card's). Raises ValueError for another currency.
+    unless a sign other than $, "/-" or Indian grouping says it. locale ("de_AT", "en-IE") settles
+    which decimal mark is likely in EUR and None. weights: penalties in place of the rules' own, by
+    name (a model card's). Raises ValueError for another currency.
     """
     if currency is not None and currency not in CURRENCIES:
         raise ValueError("grammar: unsupported currency")
@@ -197,11 +197,16 @@ def free_grammar(labels: tuple[str, ...]) -> Grammar:
 
 
 def _any_currency(mark: str | None) -> Rule:
-    """Currency-free, and beside it one branch a currency in which its sign must stand."""
+    """Currency-free, and beside it one branch a currency in which its sign must stand.
+
+    A $ makes an amount likely to be written as in dollars, but two dozen currencies have it, so
+    that it names none.
+    """
     free = _with_mark(STYLES["free"], mark)
     with_cents = [c for c in STYLES["USD"].cents if c[0] not in ("whole", "dash")]
     all_of_them = sum(share for _, share in with_cents)
-    usd = replace(STYLES["USD"], cents=tuple((way, p / all_of_them) for way, p in with_cents))
+    cents = tuple((way, p / all_of_them) for way, p in with_cents)
+    usd = replace(STYLES["USD"], currency=None, cents=cents)
     styles = {**STYLES, "USD": usd, "EUR": _with_mark(STYLES["EUR"], mark)}
     signed = {
         currency: replace(

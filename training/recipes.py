@@ -26,7 +26,7 @@ from training.pretrain import Pool, Recipe, draw, predict, train
 
 Bytes = NDArray[np.uint8]
 
-WIDTHS = (16, 48, 96, 160)
+WIDTHS = (16, 64, 128, 192)
 _VALID_CROPS = 6000
 _PARTS: tuple[Split, Split] = ("train", "valid")
 

@@ -5,7 +5,6 @@ or five; digits of amounts that are not round are uniform, and the forms are tho
 these currencies are known for.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -21,11 +20,6 @@ _CURRENCY_SHARES = (0.18, 0.08, 0.11, 0.16)
 _CENTS = {"USD": 0.6, "GBP": 0.55, "EUR": 0.55, "INR": 0.2, "": 0.14}
 _LENGTHS = (0.02, 0.05, 0.13, 0.24, 0.27, 0.18, 0.11)
 _WHOLE_ENDINGS = (".-", "-", "=", ".=", ",-", ".--", "--", ".", ",", "#", "*", ".--")
-# A "$" says which dollar only together with cents as they are written in the United States.
-_US_DOLLARS = re.compile(
-    r"[*#=-]*\$ ?[*#=-]*(\d+|\d{1,3}(,\d{3})+)"
-    r"(\.\d\d| \d\d|[ .]?(\d\d|xx|N[O0])/(100|xx))[^\d]*"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +32,7 @@ class WrittenAmount:
         anything but digits above it are ink that is no part of the text. SPACE in a part is a
         wide gap.
     amount_minor: hundredths.
-    currency: ISO 4217 code, or None where the writing does not say.
+    currency: ISO 4217 code, or None where the writing does not say: a $ says none.
     text: the symbols in reading order, SPACE where parts or groups stand apart.
     """
 
@@ -248,10 +242,7 @@ def _written(
             parts[-1] = (parts[-1][0] + symbols, "line")
         else:
             parts.append((symbols, style))
-    text = text_of(tuple(parts))
-    if currency is None and _US_DOLLARS.fullmatch(text):
-        currency = "USD"
-    return WrittenAmount(tuple(parts), amount_minor, currency, text)
+    return WrittenAmount(tuple(parts), amount_minor, currency, text_of(tuple(parts)))
 
 
 def text_of(parts: tuple[Part, ...]) -> str:

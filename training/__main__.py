@@ -663,6 +663,7 @@ app.command()(chain_commands.tune)
 app.command()(swept_commands.sweep)
 app.command()(swept_commands.gate)
 app.command()(chain_commands.adapt)
+app.command()(chain_commands.quantize)
 app.command()(chain_commands.ablate)
 
 

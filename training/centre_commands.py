@@ -1,6 +1,5 @@
 """The command for the network that parts a line into characters: `centres`."""
 
-import hashlib
 from typing import Annotated
 
 import typer
@@ -26,8 +25,8 @@ def centres(
 ) -> None:
     """Train the network that says where the middle of each pixel's character is.
 
-    It belongs to the service's code, as the field map's does, not to a model: the file and its
-    sha256 replace those in service/pipeline.
+    It belongs to the service's code, as the field map's does, not to a model: the file goes
+    beside this code, in eight bits into service/pipeline (quantize).
     """
     import torch
 
@@ -46,8 +45,9 @@ def centres(
     from training.data.glyphs import Split
     from training.dataset import Sources
     from training.export import export_centres, load_centres
+    from training.quantize import trained
 
-    folder = runs / "centres"
+    folder, path = runs / "centres", trained(NETWORK)
     with explained(), progress_bars() as bar:
         torch.set_num_threads(workers)
         torch.manual_seed(seed)
@@ -70,11 +70,10 @@ def centres(
             text = f"training, loss {loss:.4f}, held out {loss_of(network, held_out):.4f}"
             bar.update(task, completed=seen, description=text)
 
-        network = load_centres(NETWORK) if begin else CentreNet()
+        network = load_centres(path) if begin else CentreNet()
         recipe = CentreRecipe(lines, rate=rate, seed=seed)
         network = train_centres(network, learned, recipe, folder / "checkpoint.pt", show)
-        difference = export_centres(network, NETWORK)
-    digest = hashlib.sha256(NETWORK.read_bytes()).hexdigest()
-    say(f"wrote {NETWORK}; torch and ONNX differ by at most {difference:.1g}")
-    say(f"its sha256, for service/pipeline/centres.py: {digest}")
+        difference = export_centres(network, path)
+    say(f"wrote {path}; torch and ONNX differ by at most {difference:.1g}")
+    say("bring it to the service: python -m training quantize --shared")
     say("then tune the chain on the segments that it makes: global-train; then doubts, calibrate")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,9 @@ from training.console import (
     progress_bars,
     say,
 )
+
+# Images that the scales of eight bits are chosen by, at most.
+IMAGES = 200
 
 
 class LossName(StrEnum):
@@ -98,6 +102,7 @@ def tune(
         folder = to or next_version(model)
         difference = tuning.write_tuned(chain, model, folder, tuning.description(plan))
     say(f"wrote {folder}; torch and ONNX differ by at most {difference:.1g}")
+    say(f"bring it to eight bits: python -m training quantize --model {folder}")
     say(f"it accepts nothing before: python -m training calibrate --model {folder}")
 
 
@@ -134,6 +139,7 @@ def adapt(
     from service.calibration import load_sample, next_version, refuse_existing
     from service.pipeline.card import load_card
     from training import adapt as adaptation
+    from training import quantize as quantizing
     from training.data.folder import data_folder
     from training.dataset import Sources
     from training.global_train import Progress
@@ -190,6 +196,10 @@ def adapt(
                     field_only=field_only, variants=variants, seed=seed,
                 )  # fmt: skip
         adaptation.write_adapted(adapted, plan, sample, folder, swept, field_only=field_only)
+        shown = ((sample.folder / one).read_bytes() for one in islice(cut, IMAGES))
+        quantizing.quantize_model(
+            folder, quantizing.examples_of(folder, shown, field_only=field_only)
+        )
     table = Table("each part while held back", "loss", "right %")
     for row, loss, right in (
         ("before", adapted.loss_before, adapted.right_before),
@@ -245,3 +255,40 @@ def ablate(
             ]
             table.add_row(one.name, f"{100 * one.synthetic:.1f}", *shares)
     console.print(table)
+
+
+def quantize(
+    model: Model = MODEL,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder of images to choose scales by. [default: synthetic cheques]"),
+    ] = None,
+    field_only: FieldOnly = False,
+    count: Annotated[
+        int, typer.Option(help="Images to choose scales by, at most.", min=1)
+    ] = IMAGES,
+    shared: Annotated[
+        bool, typer.Option(help="Also the networks that belong to the service's code.")
+    ] = False,
+    data: Data = None,
+    seed: Seed = 0,
+) -> None:
+    """Bring a model's networks to integers of eight bits, as the service runs them."""
+    from training import quantize as quantizing
+    from training.data.folder import data_folder
+
+    with explained():
+        if shared and (images is not None or field_only):
+            raise ValueError("the field map sees whole pages of any bank: --shared takes no images")
+        if images is None:
+            drawn = quantizing.drawn_cheques(data_folder(data), count, seed)
+        else:
+            drawn = islice(quantizing.images_in(images), count)
+        examples = quantizing.examples_of(model, drawn, field_only=field_only)
+        digests = quantizing.quantize_shared(examples) if shared else {}
+        changed = quantizing.quantize_model(model, examples)
+    for name, off in changed.items():
+        say(f"wrote {name} in eight bits into {model}: penalties change by {off:.3f} nats")
+    for name, digest in digests.items():
+        say(f"wrote service/pipeline/{name}, its sha256 for the module that reads it: {digest}")
+    say(f"it accepts as before; to count anew: python -m training calibrate --model {model}")

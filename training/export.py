@@ -63,6 +63,7 @@ def export(network: nn.Module, card: dict[str, Any], folder: Path) -> float:
         path,
     )  # fmt: skip
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    card = {name: value for name, value in card.items() if name != "quantized"}
     (folder / "card.json").write_text(
         json.dumps({**card, "sha256": digest}, indent=1, ensure_ascii=False) + "\n"
     )
@@ -79,7 +80,7 @@ def export_swept(network: nn.Module, folder: Path, *, of_print: bool = False) ->
     path = folder / SWEPT
     before = onnx.load(str(path)) if path.exists() else None
     difference = _write_swept(_Penalties(network), "penalties", path)
-    if before is not None and _choice(before) is not None:
+    if before is not None and choice_of(before) is not None:
         _put_branch(before, onnx.load(str(path)), of_print=of_print)
         onnx.save(before, str(path))
     _note_swept(folder)
@@ -128,14 +129,14 @@ def _write_swept(module: nn.Module, says: str, path: Path) -> float:
     return _write(module, examples, free, ("strips", says), path)
 
 
-def _choice(model: onnx.ModelProto) -> onnx.NodeProto | None:
+def choice_of(model: onnx.ModelProto) -> onnx.NodeProto | None:
     """The node that has one of two networks read a strip, if there is one."""
     return next((node for node in model.graph.node if node.name == _CHOICE), None)
 
 
 def _put_branch(model: onnx.ModelProto, network: onnx.ModelProto, *, of_print: bool) -> None:
     """Put a network that reads the same strips into one of the branches of a choice."""
-    choice = _choice(model)
+    choice = choice_of(model)
     assert choice is not None
     branch, prefix = _BRANCHES[of_print]
     network = onnx.compose.add_prefix(network, prefix, rename_inputs=False)
@@ -151,6 +152,7 @@ def _note_swept(folder: Path) -> None:
     """Have a model's card name its swept network."""
     path = folder / SWEPT
     card = json.loads((folder / "card.json").read_text())
+    card.pop("quantized", None)
     card["swept"] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     (folder / "card.json").write_text(card_text(card))
 
@@ -275,7 +277,7 @@ def load_gate(folder: Path) -> Gate | None:
     """
     path = folder / SWEPT
     model = onnx.load(str(path)) if path.exists() else None
-    if model is None or _choice(model) is None:
+    if model is None or choice_of(model) is None:
         return None
     held = _tensors(model.graph, "gate.")
     try:
@@ -308,7 +310,7 @@ def load_centres(path: Path) -> CentreNet:
 def _weights(path: Path, *, of_print: bool = False) -> dict[str, Tensor]:
     """What a file's network knows, by the names of torch; of two that of one."""
     model = onnx.load(str(path))
-    choice = _choice(model)
+    choice = choice_of(model)
     graph, prefix = model.graph, ""
     if choice is not None:
         branch, prefix = _BRANCHES[of_print]

@@ -1,6 +1,5 @@
 """The command for the field map's network: `field-map`."""
 
-import hashlib
 from typing import Annotated
 
 import typer
@@ -30,8 +29,8 @@ def field_map(
 ) -> None:
     """Train the network that says where on a page the amount may stand.
 
-    It belongs to the service's code, as the locator's weights do, not to a model: the file and its
-    sha256 replace those in service/pipeline.
+    It belongs to the service's code, as the locator's weights do, not to a model: the file goes
+    beside this code, in eight bits into service/pipeline (quantize).
     """
     import torch
 
@@ -51,8 +50,9 @@ def field_map(
         loss_of,
         train_map,
     )
+    from training.quantize import trained
 
-    folder = runs / "field_map"
+    folder, path = runs / "field_map", trained(NETWORK)
     with explained(), progress_bars() as bar:
         torch.set_num_threads(workers)
         torch.manual_seed(seed)
@@ -72,16 +72,15 @@ def field_map(
             bar.update(task, completed=seen, description=text)
 
         learned = load_pages(folder / "train")
-        network = begun_with(load_field_map(NETWORK), learned) if begin else FieldMapNet()
+        network = begun_with(load_field_map(path), learned) if begin else FieldMapNet()
         recipe = MapRecipe(pages, rate=rate, seed=seed)
         network = train_map(network, learned, recipe, folder / "checkpoint.pt", show)
         if begin and keep:
             # Weights are alike only once the norms are folded into them.
             export_field_map(network, folder / "learned.onnx")
-            both = [load_field_map(NETWORK), load_field_map(folder / "learned.onnx")]
+            both = [load_field_map(path), load_field_map(folder / "learned.onnx")]
             network = mean_network(both, [keep, 1 - keep])
-        difference = export_field_map(network, NETWORK)
-    digest = hashlib.sha256(NETWORK.read_bytes()).hexdigest()
-    say(f"wrote {NETWORK}; torch and ONNX differ by at most {difference:.1g}")
-    say(f"its sha256, for service/pipeline/field_map.py: {digest}")
+        difference = export_field_map(network, path)
+    say(f"wrote {path}; torch and ONNX differ by at most {difference:.1g}")
+    say("bring it to the service: python -m training quantize --shared")
     say("fit the locator's weights anew: python -m training fields --fit; then doubts, calibrate")

@@ -107,7 +107,8 @@ def sweep(
                 )
         difference = export_swept(network, model, of_print=print_alone)
     say(f"put it into {model}; torch and ONNX differ by at most {difference:.1g}")
-    say(f"calibrate it anew: python -m training doubts --model {model}, then calibrate")
+    say(f"bring it to eight bits: python -m training quantize --model {model}")
+    say("then calibrate it anew: doubts, calibrate")
 
 
 def gate(
@@ -148,7 +149,8 @@ def gate(
     taken = ", ".join(f"{100 * share:.1f} % of {kind}" for kind, share in shares.items())
     say(f"of strips held out it takes {taken} for print")
     say(f"put it into {model}; torch and ONNX differ by at most {difference:.1g}")
-    say(f"calibrate it anew: python -m training doubts --model {model}, then calibrate")
+    say(f"bring it to eight bits: python -m training quantize --model {model}")
+    say("then calibrate it anew: doubts, calibrate")
 
 
 def adapt_networks(

@@ -20,6 +20,8 @@ RUBBISH = ""
 SPACE = " "
 MODEL = "model.onnx"
 SWEPT = "swept.onnx"
+EIGHT_BITS = {MODEL: "model.int8.onnx", SWEPT: "swept.int8.onnx"}
+"""The files that hold the same networks in integers of eight bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,7 @@ class ModelCard:
     `field_features.WEIGHTS`, empty for those. grammar_weights: penalties in place of the grammar's
     own, by name. record_rule: when a stated amount is taken to be wrong. doubts: of whole images,
     how far a posterior is believed; None: as it is. swept: the swept network's; None: it has none.
+    quantized: the sha256 of files in eight bits, by name; those networks are run from them.
     """
 
     name: str
@@ -230,11 +233,16 @@ class ModelCard:
     record_rule: RecordRule = RecordRule()
     doubts: Doubts | None = None
     swept: SweptCard | None = None
+    quantized: tuple[tuple[str, str], ...] = ()
 
     @property
     def model_version(self) -> str:
         """Name and version as reported with every reading."""
         return f"{self.name}/{self.version}"
+
+    def network(self, name: str) -> str:
+        """The file that is run for a network, MODEL or SWEPT: in eight bits, if there is one."""
+        return EIGHT_BITS[name] if EIGHT_BITS[name] in dict(self.quantized) else name
 
     def calibration_of(self, *, field_only: bool) -> Calibration:
         """The calibration of readings of cropped amounts, or of whole images."""
@@ -257,6 +265,8 @@ def load_card(folder: Path) -> ModelCard:
     _check(folder, MODEL, card.sha256)
     if card.swept is not None:
         _check(folder, SWEPT, card.swept.sha256)
+    for name, sha256 in card.quantized:
+        _check(folder, name, sha256)
     if card.labels[-1] != RUBBISH or len(set(card.labels)) != len(card.labels):
         raise ModelError(f"the card of the model in {folder} must list rubbish last, once")
     return card
@@ -295,6 +305,7 @@ def _parse(raw: dict[str, Any]) -> ModelCard:
         ),
         doubts=_doubts(raw.get("doubts")),
         swept=_swept(raw.get("swept")),
+        quantized=_quantized(raw.get("quantized", {})),
     )
 
 
@@ -307,6 +318,12 @@ def _swept(raw: dict[str, Any] | None) -> SweptCard | None:
     if raw is None:
         return None
     return SweptCard(str(raw["sha256"]))
+
+
+def _quantized(raw: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    if not set(raw) <= set(EIGHT_BITS.values()):
+        raise ValueError("quantized names files that no network has")
+    return tuple(sorted((str(name), str(sha256)) for name, sha256 in raw.items()))
 
 
 def _doubts(raw: dict[str, Any] | None) -> Doubts | None:

@@ -29,7 +29,7 @@ UNIT: Final = 20.0
 """Pixels of the line to 1 of an offset: half of a character's height."""
 
 NETWORK: Final = Path(__file__).parent / "centres.onnx"
-SHA256: Final = "d6bc2c54e9468576001a9dc0bfde39bbac22192f2d1a7838d9b33ab9c4390ac5"
+SHA256: Final = "c6a26c4132cc93caeac7ed6d4e52b5b2cd68e04642e707ac87b04ce51c62a1d5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,18 @@ def character_centres(ink: NDArray[np.uint8], centre: float) -> Centres:
 
     Raises ModelError where the network's file is not the one meant.
     """
-    seen, top = line_rows(ink, centre)
-    width = -(-seen.shape[1] // STEP) * STEP
-    padded = np.zeros((1, ROWS, width), np.uint8)
-    padded[0, :, : seen.shape[1]] = seen
-    (told,) = _network().run(None, {"lines": padded})
+    seen, top = seen_lines(ink, centre)
+    (told,) = _network().run(None, {"lines": seen})
     return Centres(np.ascontiguousarray(told[0], np.float32), top)
+
+
+def seen_lines(ink: NDArray[np.uint8], centre: float) -> tuple[NDArray[np.uint8], int]:
+    """A line as the network is called with it, u8 [1, ROWS, W], W a multiple of STEP, and the row
+    of the line that is its first."""
+    seen, top = line_rows(ink, centre)
+    lines = np.zeros((1, ROWS, -(-seen.shape[1] // STEP) * STEP), np.uint8)
+    lines[0, :, : seen.shape[1]] = seen
+    return lines, top
 
 
 def line_rows(image: NDArray[np.uint8], centre: float) -> tuple[NDArray[np.uint8], int]:

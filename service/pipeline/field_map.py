@@ -32,7 +32,7 @@ LAYERS: Final = 4
 """Ink, darkness, and where on the page a pixel is: from the left, from above."""
 
 NETWORK: Final = Path(__file__).parent / "field_map.onnx"
-SHA256: Final = "5978b5e89969166f3ed1a209a35d56c925dd51a5066d936d4076c437dbb621e7"
+SHA256: Final = "e1f5341d42f32b9bd0e84bbea441300be6a29dd9027daf6279df6354bfc686a1"
 
 _AREA: Final = 400 * 176
 _MOST: Final = 800

@@ -30,7 +30,7 @@ class OnnxRecognizer:
     """A recognizer that runs an exported network with onnxruntime on one CPU thread."""
 
     def __init__(self, folder: Path, card: ModelCard) -> None:
-        self._session = session_of(folder, MODEL)
+        self._session = session_of(folder, card.network(MODEL))
         self.labels = card.labels
         outputs = self._session.get_outputs()[0].shape
         if outputs[-1] != len(card.labels):
@@ -50,6 +50,9 @@ def session_of(folder: Path, name: str) -> ort.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # It would bring numbers to eight bits before their first pooling, which then takes ten times as
+    # long.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:
         return ort.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises plain Exceptions of many kinds

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.automaton import Grammar
-from service.pipeline.card import RUBBISH, ModelCard, load_card
+from service.pipeline.card import RUBBISH, SWEPT, ModelCard, load_card
 from service.pipeline.cents import split_raised_cents
 from service.pipeline.chain import against_none, forward_of_all, recognition_graph
 from service.pipeline.currency_sign import sign_before
@@ -216,7 +216,9 @@ class Eye:
     def __init__(self, folder: Path) -> None:
         self.card: ModelCard = load_card(folder)
         self._recognizer: Recognizer = OnnxRecognizer(folder, self.card)
-        self._swept = SweptNetwork(folder) if self.card.swept is not None else None
+        self._swept = (
+            SweptNetwork(folder, self.card.network(SWEPT)) if self.card.swept is not None else None
+        )
         self._weights = np.array(self.card.segment_weights, np.float32)
         own = self.card.field_weights
         self._field_weights = np.array(own, np.float32) if own else None

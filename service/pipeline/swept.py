@@ -44,25 +44,30 @@ class SweptNetwork:
     Its file may hold one for hands and one for print, and what tells which of them reads a strip.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Load the one of a model's folder; raises ModelError."""
-        self._session = session_of(folder, SWEPT)
+    def __init__(self, folder: Path, name: str = SWEPT) -> None:
+        """Load the one of a model's folder, from a file of that name; raises ModelError."""
+        self._session = session_of(folder, name)
         shape = self._session.get_inputs()[0].shape
         if shape[1:3] != [LAYERS, STRIP_HEIGHT]:
-            raise ModelError(f"{SWEPT} in {folder} reads strips of another version: train it anew")
+            raise ModelError(f"{name} in {folder} reads strips of another version: train it anew")
 
     def outputs(self, strip: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Penalties -log P of a strip, u8 [LAYERS, 36, W]: f32 [ceil(W / 8) * 2, K + 1].
 
         K: the recognizer's labels but RUBBISH, then SPACE; the last column is of no symbol.
         """
-        width = strip.shape[2]
-        if width == 0:
+        if strip.shape[2] == 0:
             return np.zeros((0, self._session.get_outputs()[0].shape[-1]), np.float32)
-        padded = np.zeros((1, *strip.shape[:2], -(-width // (2 * COLUMNS)) * 2 * COLUMNS), np.uint8)
-        padded[0, :, :, :width] = strip
-        (result,) = self._session.run(None, {"strips": padded})
+        (result,) = self._session.run(None, {"strips": padded(strip)})
         return np.asarray(result[0], np.float32)
+
+
+def padded(strip: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A strip as the network is called with it, u8 [1, LAYERS, 36, W], W a multiple of 8."""
+    width = strip.shape[2]
+    wide = np.zeros((1, *strip.shape[:2], -(-width // (2 * COLUMNS)) * 2 * COLUMNS), np.uint8)
+    wide[0, :, :, :width] = strip
+    return wide
 
 
 def swept_lattice(

@@ -27,7 +27,6 @@ from typing import Any
 import cv2
 import load as http
 import numpy as np
-import onnxruntime as ort
 from growth import measure_growth
 from PIL import Image
 from rich.console import Console
@@ -36,9 +35,11 @@ from workloads import Workload, workloads
 
 from service.pipeline import reader as pipeline
 from service.pipeline import sight
+from service.pipeline.card import MODEL as RECOGNIZER
 from service.pipeline.card import load_card
 from service.pipeline.grammar import grammar_for
 from service.pipeline.reader import ChequeReader
+from service.pipeline.recognize import session_of
 
 MODEL = Path("models/amounts/1")
 _STAGES = ("image", "ink", "field", "segment", "recognize", "sweep", "search")
@@ -86,11 +87,7 @@ def in_process(load: Workload, reader: ChequeReader, runs: int) -> dict[str, Any
 
 
 def _floor(load: Workload, crops: list[np.ndarray]) -> dict[str, float]:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = ort.InferenceSession(
-        str(MODEL / "model.onnx"), options, providers=["CPUExecutionProvider"]
-    )
+    session = session_of(MODEL, load_card(MODEL).network(RECOGNIZER))
     started = time.thread_time()
     for data in load.files:
         np.asarray(Image.open(io.BytesIO(data)).convert("L"))

@@ -197,3 +197,20 @@ def test_a_model_without_a_swept_network_reads_by_segments_alone(model: Path) ->
     assert both.digits == "123456"
     assert both.evidence is not None
     assert all(len(ways) == 2 for ways in both.evidence.looks)
+
+
+def test_a_network_in_eight_bits_that_is_not_the_cards_is_refused(model: Path) -> None:
+    card = json.loads((model / "card.json").read_text())
+    with (model / "swept.int8.onnx").open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(ModelError, match=r"swept\.int8\.onnx in .* is not the file"):
+        load_card(model)
+    del card["quantized"]["swept.int8.onnx"]
+    (model / "card.json").write_text(json.dumps(card))
+    assert [load_card(model).network(name) for name in ("model.onnx", "swept.onnx")] == [
+        "model.int8.onnx", "swept.onnx",
+    ]  # fmt: skip
+    card["quantized"]["other.onnx"] = "0"
+    (model / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match="malformed"):
+        load_card(model)

@@ -127,5 +127,6 @@ def test_the_command_adapts_to_a_folder(tmp_path: Path) -> None:
     assert "ranks only" in result.output
     training = json.loads((to / "card.json").read_text())["training"]
     assert training["adapted"]["from"] == "amounts/1"
+    assert load_card(to).network("swept.onnx") == "swept.int8.onnx"
     again = CliRunner().invoke(app, ["adapt", "--images", str(tmp_path), "--to", str(to)])
     assert again.exit_code == 2

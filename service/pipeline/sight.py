@@ -247,11 +247,14 @@ class Eye:
     ) -> Seen:
         """One orientation of an image, with so many amounts."""
         sight = self._located(image, ink, clock, field_only=field_only)
-        every = range(len(sight.fields))
-        if not field_only and len(every) > 1 and _stands_alone(sight.fields):
+        every = list(range(len(sight.fields)))
+        alone = None if field_only or len(every) == 1 else _alone(sight.fields)
+        if alone is not None:
+            every = [alone, *(number for number in every if number != alone)]
             self._read(sight, every[:1], grammar, clock)
-            others = forward_of_all(list(sight.masses.values())[1:], self.card.null_penalty)
-            if sight.masses[0] <= others - math.log(_SURE_OF_FIELD):
+            rest = [mass for number, mass in sight.masses.items() if number != alone]
+            others = forward_of_all(rest, self.card.null_penalty)
+            if sight.masses[alone] <= others - math.log(_SURE_OF_FIELD):
                 seen = self._seen(sight, grammar, clock, number)
                 if seen.posterior >= _SURE_OF_AMOUNT:
                     return seen
@@ -421,12 +424,14 @@ def _counting(shares: Shares) -> dict[int, float]:
     return {amount: share for amount, share in shares.items() if share >= least}
 
 
-def _stands_alone(fields: Sequence[FieldCandidate]) -> bool:
-    """Whether no other place for the amount is nearly as likely as the first, or goes beyond it."""
-    first = fields[0]
-    return all(
-        _is_of(other, first) or other.penalty > first.penalty + _LIKELIER for other in fields[1:]
-    )
+def _alone(fields: Sequence[FieldCandidate]) -> int | None:
+    """The likeliest field beside which no place for the amount is nearly as likely, or goes beyond
+    it."""
+    for number, one in enumerate(fields):
+        rest = (other for other in fields if other is not one)
+        if all(_is_of(other, one) or other.penalty > one.penalty + _LIKELIER for other in rest):
+            return number
+    return None
 
 
 def _is_of(other: FieldCandidate, first: FieldCandidate) -> bool:

@@ -13,8 +13,8 @@ from service.pipeline.sight import (
     Eye,
     Opinion,
     Sight,
+    _alone,
     _counting,
-    _stands_alone,
     _without_the_rest,
     enough_fields,
 )
@@ -28,21 +28,23 @@ def _field(box: Box, penalty: float) -> FieldCandidate:
 @pytest.mark.parametrize(
     ("others", "alone"),
     [
-        ([], True),
-        ([((60, 40, 200, 80), 0.4)], True),  # another extent of the same place
-        ([((30, 40, 200, 80), 2.5)], False),  # with a digit more
-        ([((50, 40, 220, 80), 2.5)], False),
-        ([((30, 40, 200, 80), 4.0)], True),
-        ([((400, 40, 500, 80), 4.0)], True),
-        ([((400, 40, 500, 80), 1.0)], False),
-        ([((60, 40, 200, 80), 0.4), ((50, 90, 200, 130), 0.5)], False),  # lines of a table
+        ([], 0),
+        ([((60, 40, 200, 80), 0.4)], 0),  # another extent of the same place
+        ([((30, 40, 200, 80), 2.5)], 1),  # with a digit more
+        ([((50, 40, 220, 80), 2.5)], 1),
+        ([((30, 40, 180, 80), 2.5)], None),  # with one more, and one less
+        ([((60, 40, 200, 80), 0.4), ((30, 40, 200, 80), 0.5)], 2),
+        ([((30, 40, 200, 80), 4.0)], 0),
+        ([((400, 40, 500, 80), 4.0)], 0),
+        ([((400, 40, 500, 80), 1.0)], None),
+        ([((60, 40, 200, 80), 0.4), ((50, 90, 200, 130), 0.5)], None),  # lines of a table
     ],
 )
-def test_a_place_stands_alone_where_no_other_is_nearly_as_likely(
-    others: list[tuple[Box, float]], alone: bool
+def test_a_place_stands_alone_where_no_other_is_nearly_as_likely_or_goes_beyond_it(
+    others: list[tuple[Box, float]], alone: int | None
 ) -> None:
     fields = [_field((50, 40, 200, 80), 0.3), *(_field(*one) for one in others)]
-    assert _stands_alone(fields) is alone
+    assert _alone(fields) == alone
 
 
 def test_fields_are_enough_once_they_are_surer_than_one_can_be() -> None:

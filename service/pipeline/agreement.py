@@ -14,8 +14,10 @@ from typing import Final
 from service.pipeline.search import Interpretation
 from service.pipeline.sight import Opinion, Shares
 
-# Opinions that are together as sure as this need no other look.
+# Opinions that are together as sure as this need no other look. Less sure than that other one after
+# a closer look, they are not made sure by another, nor is what they hold the likeliest righter.
 _SURE: Final = 0.9
+_NEARLY_SURE: Final = 0.8
 # Votes of the segments and of the swept network, which errs less.
 _VOTES: Final = (1.0, 1.3)
 # An opinion holds nothing for less likely than this.
@@ -67,8 +69,9 @@ def said_of(opinions: Sequence[Opinion], amount: int) -> float:
 
 
 def decided(opinions: Sequence[Opinion]) -> bool:
-    """Whether the looks so far make further ones needless."""
-    return max(pooled(opinions).values(), default=0.0) >= _SURE
+    """Whether the looks so far, the first and closer ones, make further ones needless."""
+    likeliest = max(pooled(opinions).values(), default=0.0)
+    return likeliest >= _SURE or (len(opinions) > 1 and likeliest < _NEARLY_SURE)
 
 
 def read_as(opinions: Sequence[Opinion], amount: int) -> tuple[Opinion, Interpretation | None]:

@@ -17,7 +17,7 @@ from service.pipeline.sight import Opinion, Shares
 # Opinions that are together as sure as this need no other look. Less sure than that other one after
 # a closer look, they are not made sure by another, nor is what they hold the likeliest righter.
 _SURE: Final = 0.9
-_NEARLY_SURE: Final = 0.8
+_NEARLY_SURE: Final = 0.85
 # Votes of the segments and of the swept network, which errs less.
 _VOTES: Final = (1.0, 1.3)
 # An opinion holds nothing for less likely than this.

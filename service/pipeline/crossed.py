@@ -3,14 +3,15 @@
 Two lines side by side are a crossing, which only says how the cheque is to be paid.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.native.inking import component_stats
+from service.pipeline.native.inking import component_stats, shrink
+from service.pipeline.native.strokes import longest_path
 
 # All is looked at in a page about so wide, where a stroke is a pixel or two thick.
 _WIDTH: Final = 200
@@ -23,8 +24,6 @@ _DOWN: Final = 0.7
 # in the ink is so long, in pixels.
 _LEAN: Final = (8.0, 75.0)
 _RULE: Final = 24
-# A pixel without ink takes back so many with ink.
-_GAP: Final = 2.0
 # It is no further off the line between its ends, of that line's length, or in pixels.
 _BENT: Final = 0.03
 _BENT_PIXELS: Final = 3.0
@@ -51,20 +50,18 @@ def is_crossed_out(ink: NDArray[np.uint8]) -> bool:
     height, width = ink.shape[0] // step, ink.shape[1] // step
     if not height or not width:
         return False
-    part = ink[: height * step, : width * step]
-    small = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
-    solid = (small > _INKED).astype(np.uint8)
+    solid = (shrink(ink, step) > _INKED).view(np.uint8)
     thick = np.asarray(cv2.dilate(solid, _AROUND), np.uint8)
-    spans = component_stats(thick > 0)[:, 2:4]
-    if not any(_leads_across(span, (width, height)) for span in spans):
+    spans = component_stats(thick.view(np.bool_))[:, 2:4]
+    if not any(_leads_across(span, (width, height)) for span in spans.tolist()):
         return False
     return any(_crosses_out(path, solid, thick) for path in _long_paths(solid))
 
 
-def _leads_across(span: NDArray[np.number], size: tuple[int, int]) -> bool:
+def _leads_across(span: Sequence[int], size: tuple[int, int]) -> bool:
     """Whether what spans so much of a page is as long as a stroke across it; x, y in pixels."""
-    wide, high = span / size
-    return bool((wide >= _ACROSS[0] and high >= _ACROSS[1]) or high >= _DOWN)
+    wide, high = span[0] / size[0], span[1] / size[1]
+    return (wide >= _ACROSS[0] and high >= _ACROSS[1]) or high >= _DOWN
 
 
 def _long_paths(solid: NDArray[np.uint8]) -> Iterator[NDArray[np.int64]]:
@@ -77,31 +74,9 @@ def _long_paths(solid: NDArray[np.uint8]) -> Iterator[NDArray[np.int64]]:
     rest = solid & ~(level | upright)
     for rows in (rest, rest[::-1]):
         for turned in (False, True):
-            path = _straight_part(_longest_path(rows.T if turned else rows))
+            path = _straight_part(longest_path(rows.T if turned else rows))
             path = path[:, ::-1] if turned else path
             yield path if rows is rest else np.array((0, len(rest) - 1)) + path * (1, -1)
-
-
-def _longest_path(solid: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """The path with the most ink that with each column falls by a row or by none.
-
-    solid: u8 [H, W], 1 where inked. Returns i64 [P, 2], x, y of each pixel. A gap makes it shorter,
-    and where it has as many gaps as ink it begins anew.
-    """
-    height, width = solid.shape
-    gains = np.where(solid.T > 0, 1.0, -_GAP)
-    scores, fell = np.zeros((width + 1, height)), np.zeros((width, height), np.bool_)
-    for x, gain in enumerate(gains):
-        level = scores[x]
-        above = np.concatenate([[0.0], level[:-1]])
-        fell[x] = above >= level
-        scores[x + 1] = np.maximum(np.maximum(level, above) + gain, 0.0)
-    x, y = (int(at) for at in np.unravel_index(scores[1:].argmax(), fell.shape))
-    path = []
-    while x >= 0 and y >= 0 and scores[x + 1, y] > 0:
-        path.append((x, y))
-        x, y = x - 1, y - int(fell[x, y])
-    return np.array(path[::-1], np.int64).reshape(-1, 2)
 
 
 def _straight_part(path: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -130,7 +105,7 @@ def _crosses_out(
     height, width = solid.shape
     way = path[-1] - path[0]
     lean = np.degrees(np.arctan2(*np.abs(way[::-1])))
-    if not _leads_across(np.abs(way), (width, height)) or not _LEAN[0] <= lean <= _LEAN[1]:
+    if not _leads_across(np.abs(way).tolist(), (width, height)) or not _LEAN[0] <= lean <= _LEAN[1]:
         return False
     across = np.array((-way[1], way[0])) / np.hypot(*way)
 

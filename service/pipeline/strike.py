@@ -14,23 +14,19 @@ from numpy.typing import NDArray
 from service.pipeline.doubts import line_of
 from service.pipeline.ink import InkImage
 from service.pipeline.levels import percentile
+from service.pipeline.native.strokes import is_run_through
 
 _SOLID: Final = 60
 # So dark, of what strokes are, is what was part of a stroke or of a line.
 _AS_DARK: Final = 0.6
-# A line is looked for whose middle is in these rows of the amount, in its heights, and whose ends
-# are so many rows above or below that, of _HEIGHT.
+# A line is looked for whose middle is in these rows of the amount, in its heights.
 _ROWS: Final = (0.22, 0.72)
 # Along the tops of the characters it goes on so far at either side, in heights; a form's line goes
 # on farther.
 _TOP_ROWS: Final = (0.0, 0.22)
 _ON: Final = 0.25
 _FARTHER: Final = 1.5
-_RISES: Final = np.arange(-14, 15, 2)
-# It is inked along so much of the amount, with its ends left out, and no gap in it is longer than
-# this, in heights.
-_INKED: Final = 0.9
-_GAP: Final = 0.25
+# Its ends are left out, of this width in heights.
 _ENDS: Final = 0.3
 _FEWEST: Final = 3
 # What stands so far apart, in heights, may have been struck out by a line of its own.
@@ -40,8 +36,6 @@ _APART: Final = 0.6
 _BEYOND: Final = 0.2
 _ALONE: Final = 0.35
 _HEIGHT: Final = 32
-_LONGEST: Final = _GAP * _HEIGHT
-_TWO_ROWS: Final = np.ones((2, 1), np.uint8)
 
 
 def is_struck(ink: InkImage, boxes: NDArray[np.floating]) -> bool:
@@ -77,7 +71,7 @@ def _are_struck(ink: InkImage, boxes: NDArray[np.floating]) -> bool:
         return False
     if few and not _stands_out(zone):
         return False
-    least = _AS_DARK * percentile(strokes[None], 50)
+    least = int(_AS_DARK * percentile(strokes[None], 50))
     if _is_crossed(zone, _ROWS) or _is_crossed(_solid(darkness > least), _ROWS):
         return True
 
@@ -109,7 +103,7 @@ def _stands_out(zone: NDArray[np.uint8]) -> bool:
 
 
 def _solid(dark: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    return 255 * dark.astype(np.uint8)
+    return dark.view(np.uint8) * np.uint8(255)
 
 
 def _is_crossed(zone: NDArray[np.uint8], within: tuple[float, float]) -> bool:
@@ -120,22 +114,5 @@ def _is_crossed(zone: NDArray[np.uint8], within: tuple[float, float]) -> bool:
     scale = _HEIGHT / zone.shape[0]
     width = max(round(zone.shape[1] * scale), 1)
     small = cv2.resize(zone, (width, _HEIGHT), interpolation=cv2.INTER_AREA)
-    # A line that is a little bent, or thin, is in this row or the next.
-    solid = cv2.dilate((small > _SOLID).astype(np.uint8), _TWO_ROWS)
-    # No line is inked in more columns than have any ink.
-    inked = np.asarray(solid.any(axis=0))
-    if np.count_nonzero(inked) / width < _INKED or _longest_gap(inked) > _LONGEST:
-        return False
-    rows = np.arange(round(within[0] * _HEIGHT), round(within[1] * _HEIGHT))
-    columns = np.arange(width)
-    shifts = np.rint(np.outer(_RISES, 2 * columns / width - 1)).astype(np.int64)
-    at = np.clip(rows[:, None] + shifts[:, None], 0, _HEIGHT - 1)
-    along = solid.ravel()[at * width + columns]  # [rises, rows, columns]
-    share = along.sum(axis=2, dtype=np.int32) / width
-    return any(_longest_gap(one) <= _LONGEST for one in along[share >= _INKED])
-
-
-def _longest_gap(along: NDArray[np.uint8] | NDArray[np.bool_]) -> int:
-    """How many columns without ink follow one another at most."""
-    ends = np.flatnonzero(np.concatenate([[1], along, [1]]))
-    return int(np.diff(ends).max()) - 1
+    rows = round(within[0] * _HEIGHT), round(within[1] * _HEIGHT)
+    return is_run_through(np.asarray(small, np.uint8), _SOLID, rows)

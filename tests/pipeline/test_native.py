@@ -20,7 +20,7 @@ from service.pipeline.levels import (
     percentile_of_counts,
     percentile_of_few,
 )
-from service.pipeline.native import address, compiler, cutting, inking, places
+from service.pipeline.native import address, compiler, cutting, inking, places, strokes
 from service.pipeline.segment import gathered, segment_fields
 from service.pipeline.signs import SIGN_INK
 from tests.pipeline import compiled_paths as paths
@@ -31,6 +31,7 @@ from tests.pipeline import (
     plain_places,
     plain_segments,
     plain_skew,
+    plain_strokes,
 )
 
 
@@ -215,7 +216,7 @@ def test_greatest_and_least_around_are_those_of_opencv(seed: int) -> None:
     np.testing.assert_array_equal(inking.least_around(page, reach), cv2.erode(page, kernel))
 
 
-@pytest.mark.parametrize("factor", [1, 3, 4, 5, 8, 11])
+@pytest.mark.parametrize("factor", [1, 3, 4, 5, 6, 8, 11])
 def test_blocks_are_averaged_as_opencv_does(factor: int) -> None:
     rng = np.random.default_rng(factor)
     page = rng.integers(0, 256, (70, 101), np.uint8)[:, 3:]
@@ -288,6 +289,29 @@ def test_skew_is_told_from_the_same_points(seed: int) -> None:
     degrees = rng.uniform(-12, 12, 9)
     found = inking.energies(points, degrees, 1.5)
     np.testing.assert_array_equal(found, plain_skew.energies(expected, degrees, 1.5))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_longest_stroke_is_the_same(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    page = rng.random(rng.integers(1, 60, 2)) < rng.uniform(0, 0.9)
+    for rows in (page, page[::-1], page.T, page[::-1].T):
+        solid = rows.view(np.uint8)
+        np.testing.assert_array_equal(
+            strokes.longest_path(solid), plain_strokes.longest_path(solid)
+        )
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_same_lines_run_through_a_zone(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    zone = np.zeros((int(rng.integers(8, 40)), int(rng.integers(1, 160))), np.uint8)
+    ends = (0, int(rng.integers(0, len(zone)))), (zone.shape[1], int(rng.integers(0, len(zone))))
+    zone = np.asarray(cv2.line(zone, *ends, 255, int(rng.integers(1, 3))), np.uint8)
+    zone[rng.random(zone.shape) < rng.uniform(0, 0.25)] = 0
+    rows = int(rng.integers(0, 8)), int(rng.integers(8, 30))
+    expected = plain_strokes.is_run_through(zone, 60, rows)
+    assert strokes.is_run_through(zone, 60, rows) == expected
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -98,6 +98,11 @@ WIDE static void mean_of_four(const uint16_t *restrict sums, int64_t count, uint
     mean_of(sums, count, 4, out);
 }
 
+WIDE static void mean_of_six(const uint16_t *restrict sums, int64_t count, uint8_t *restrict out)
+{
+    mean_of(sums, count, 6, out);
+}
+
 /* The means of blocks of factor x factor pixels, 256 at most; image: rows `down` bytes apart, out
  * u8[height, width]. 0 without memory. */
 int shrink(
@@ -110,6 +115,7 @@ int shrink(
         for (int64_t k = 0; k < factor; k++) add_row(image + (y * factor + k) * down, width * factor, sums);
         if (factor == 3) mean_of_three(sums, width, out);
         else if (factor == 4) mean_of_four(sums, width, out);
+        else if (factor == 6) mean_of_six(sums, width, out);
         else mean_of(sums, width, factor, out);
     }
     free(sums);

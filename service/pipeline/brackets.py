@@ -8,14 +8,16 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.components import connected_components
 from service.pipeline.doubts import line_of
 from service.pipeline.ink import InkImage
 from service.pipeline.levels import percentile
+from service.pipeline.native.inking import component_stats
 
+_Box = tuple[int, int, int, int]
 _SOLID: Final = 60
 # So dark, of what strokes are, is a bracket that was taken out of the ink with the side of a box.
 _AS_DARK: Final = 0.5
@@ -72,7 +74,7 @@ def in_brackets(boxes: NDArray[np.float32], labels: Sequence[str], ink: InkImage
     if bowed.max() < _BOWED:
         return False
     darkness = ink.darkness[part]
-    dark = darkness > _AS_DARK * percentile(darkness[solid][None], 50)
+    dark = darkness > int(_AS_DARK * percentile(darkness[solid][None], 50))
     bowed = np.maximum(bowed, _most_bowed(dark, ends, middle, size))
     return bool(bowed.min() >= _BOWED and bowed.sum() >= _BOTH)
 
@@ -108,29 +110,35 @@ def _most_bowed(
     height; all in its pixels.
     """
     most = np.zeros(2)
-    for x0, x1, mark in _strokes(solid, middle, size):
+    for box in _strokes(solid, middle, size):
+        x0, _, x1, _ = box
         for side, (sign, start) in enumerate(((1, x1), (-1, -x0))):
             centre = sign * (x0 + x1) / 2
             if any(
                 centre < beyond and _NEAR[0] * size <= edge - start <= _NEAR[1] * size
                 for beyond, edge in ends[side]
             ):
-                most[side] = max(most[side], -sign * _bow(mark))
+                most[side] = max(most[side], -sign * _bow(_mark(solid, box)))
     return most
 
 
-def _strokes(
-    solid: NDArray[np.bool_], middle: float, size: float
-) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
-    """The marks as high and as narrow as a bracket: from which x to which, and their pixels, bool
-    [h, w]; the arguments are those of `_most_bowed`."""
-    count, owner, found, _ = cv2.connectedComponentsWithStats(solid.astype(np.uint8))
-    for number in range(1, count):
-        x, y, wide, high, _ = found[number].tolist()
+def _strokes(solid: NDArray[np.bool_], middle: float, size: float) -> Iterator[_Box]:
+    """The boxes of the marks as high and as narrow as a bracket; the arguments are those of
+    `_most_bowed`."""
+    for x, y, wide, high, _, _ in component_stats(solid).tolist():
         level = abs(y + high / 2 - middle) <= _OFF * size
         whole = x > 0 and x + wide < solid.shape[1]
         if whole and level and _HIGH[0] * size <= high <= _HIGH[1] * size and wide <= _WIDE * high:
-            yield x, x + wide, owner[y : y + high, x : x + wide] == number
+            yield x, y, x + wide, y + high
+
+
+def _mark(solid: NDArray[np.bool_], box: _Box) -> NDArray[np.bool_]:
+    """The pixels of the mark that has a box, bool [h, w]; solid: bool [H, W]."""
+    x0, y0, x1, y1 = box
+    part = solid[y0:y1, x0:x1].astype(np.uint8)
+    owner, found, _ = connected_components(part)
+    whole = (found[1:, 2:4] == (x1 - x0, y1 - y0)).all(axis=1)
+    return np.asarray(owner == 1 + int(whole.argmax()))
 
 
 def _bow(mark: NDArray[np.bool_]) -> float:

@@ -277,8 +277,11 @@ def _is_pale(
     before, behind = reach[::-1] if after else reach
     ends = round(edge) - before, round(edge) + behind
     x0, x1 = (min(max(end, 0), ink.darkness.shape[1]) for end in ends)
-    dark = ink.darkness[rows, x0:x1] > _PALE * percentile(strokes[None], 50)
-    marks = _unread(_boxes(dark, (x0, y0)), boxes)
+    dark = ink.darkness[rows, x0:x1] > int(_PALE * percentile(strokes[None], 50))
+    marks = _boxes(dark, (x0, y0))
+    if not _are_dashes(marks, top, size).any():
+        return False
+    marks = _unread(marks, boxes)
     marks = marks[~_are_of_rules(marks, ink.rules, top, size)]
     if after:
         # What stands behind the figures stands before them in a mirror.
@@ -390,9 +393,10 @@ def _components(solid: NDArray[np.bool_], corner: tuple[int, int]) -> NDArray[np
 
     corner: x, y where on the page the part begins.
     """
-    found = component_stats(np.ascontiguousarray(solid))[:, :4].astype(np.float64)
+    found = component_stats(solid)[:, :4].astype(np.float64)
+    found[:, :2] += corner
     found[:, 2:] += found[:, :2]
-    return found + np.tile(np.asarray(corner, np.float64), 2)
+    return found
 
 
 def _boxes(solid: NDArray[np.bool_], corner: tuple[int, int]) -> NDArray[np.float64]:
@@ -404,14 +408,10 @@ def _boxes(solid: NDArray[np.bool_], corner: tuple[int, int]) -> NDArray[np.floa
 def _are_dashes(marks: NDArray[np.float64], top: float, size: float) -> NDArray[np.bool_]:
     wide, high = marks[:, 2] - marks[:, 0], marks[:, 3] - marks[:, 1]
     level = _level(marks, top, size)
-    return np.asarray(
-        (wide >= _FLAT * high)
-        & (high <= _THICK * size)
-        & (wide >= np.where(wide >= _THIN * high, _THIN_LONG, _LONG[0]) * size)
-        & (wide <= _LONG[1] * size)
-        & (level >= _LEVEL[0])
-        & (level <= np.where(high >= _STROKE * size, _LOWEST, _LEVEL[1]))
-    )
+    long = (wide >= _LONG[0] * size) | ((wide >= _THIN_LONG * size) & (wide >= _THIN * high))
+    low = (level <= _LEVEL[1]) | ((level <= _LOWEST) & (high >= _STROKE * size))
+    flat = (wide >= _FLAT * high) & (high <= _THICK * size)
+    return np.asarray(flat & long & low & (wide <= _LONG[1] * size) & (level >= _LEVEL[0]))
 
 
 def _are_of_rules(
@@ -421,8 +421,9 @@ def _are_of_rules(
 
     rules: i32 [R, 5], as in InkImage; top, size: of the line, in the same pixels.
     """
-    low = _level(marks, top, size) > _LEVEL[1]
-    return np.asarray(_are_on_rules(marks, rules, size) & low)
+    found = _level(marks, top, size) > _LEVEL[1]
+    found[found] = _are_on_rules(marks[found], rules, size)
+    return found
 
 
 def _are_of_pattern(marks: NDArray[np.float64], top: float, size: float) -> NDArray[np.bool_]:
@@ -432,6 +433,9 @@ def _are_of_pattern(marks: NDArray[np.float64], top: float, size: float) -> NDAr
     the largest are looked at: a dash has few like it. marks: f64 [M, 4]; top, size: of the line, in
     the same pixels.
     """
+    found = np.zeros(len(marks), np.bool_)
+    if len(marks) <= _FEW:
+        return found
     wide, high = (marks[:, 2:] - marks[:, :2]).T
     large = np.maximum(wide, high)
     order = np.argsort(-large, kind="stable")
@@ -439,7 +443,6 @@ def _are_of_pattern(marks: NDArray[np.float64], top: float, size: float) -> NDAr
     alike = (large <= _SMALL * size) & (_level(marks, top, size) <= _LEVEL[1])
     others = order[alike[order]][:_MOST]
     across, down = ((marks[:, :2] + marks[:, 2:]) / 2).T
-    found = np.zeros(len(marks), np.bool_)
     found[flat[_MOST:]] = True
     own = flat[:_MOST, None]
     near = np.abs(across[own] - across[others]) <= _NEAR_ALIKE * size

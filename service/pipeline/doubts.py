@@ -6,6 +6,7 @@ fraction, a decimal point that left no ink, the best wrong path may still be nea
 readings have signs of their own; how often they go wrong is fitted on labelled cheques.
 """
 
+import ctypes
 import math
 import re
 from typing import Final
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.ink import InkImage
-from service.pipeline.levels import median_of_few, percentile_of_few
+from service.pipeline.native import LIBRARY, address, checked
 from service.pipeline.native.inking import component_stats
 from service.pipeline.search import Interpretation
 
@@ -70,15 +71,17 @@ def measure_signs(
     return tuple(map(float, (before, after, within, not cents, plain, unplaced, zeros, unsaid)))
 
 
-def line_of(boxes: NDArray[np.float32]) -> tuple[float, float, float]:
+def line_of(boxes: NDArray[np.floating]) -> tuple[float, float, float]:
     """The height of the characters of a line, and its top and bottom, in the pixels of boxes.
 
-    boxes: f32 [S, 4] of its symbols, one at least.
+    boxes: f32 or f64 [S, 4] of its symbols, one at least.
     """
-    heights = boxes[:, 3] - boxes[:, 1]
-    size = percentile_of_few(heights, 80)
-    tall = boxes[heights > 0.6 * size]
-    return size, median_of_few(tall[:, 1]), median_of_few(tall[:, 3])
+    single = boxes.dtype == np.float32
+    numbers = np.ascontiguousarray(boxes, np.float32 if single else np.float64)
+    line = (ctypes.c_double * 3)()
+    held, count = address(numbers, numbers.dtype.type), len(numbers)
+    checked(LIBRARY.line_of(held, ctypes.c_int64(single), ctypes.c_int64(count), line))
+    return line[0], line[1], line[2]
 
 
 def _marks_beside(boxes: NDArray[np.float32], ink: InkImage) -> tuple[int, int, int]:

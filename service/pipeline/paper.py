@@ -124,22 +124,19 @@ def entries_above(amount: NDArray[np.floating], places: Places) -> int:
 
 def _figures_at_its_end(
     amount: NDArray[np.floating], places: Places, heights: tuple[float, float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The upper and lower sides, f64 [W] each, of words of figures that end where an amount does.
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The upper and lower sides, i32 [W] each, of words of figures that end where an amount does.
 
     amount: [S, 4]; all in pixels of the page. heights: between which theirs are, in heights of the
     amount.
     """
     size, _, _ = line_of(amount)
-    end = float(amount[:, 2].max())
-    count = _marks_of_words(places)
-    upper, right, lower = places.words[:, 1:].T.astype(np.float64)
-    alike = (
-        (count >= _FIGURES)
-        & (lower - upper > heights[0] * size)
-        & (lower - upper < heights[1] * size)
-        & (np.abs(right - end) < _END * size)
-    )
+    near = np.flatnonzero(np.abs(places.words[:, 2] - float(amount[:, 2].max())) < _END * size)
+    upper, lower = places.words[near, 1], places.words[near, 3]
+    high = lower - upper
+    alike = (high > heights[0] * size) & (high < heights[1] * size)
+    if alike.any():
+        alike &= _marks_of_words(places)[near] >= _FIGURES
     return upper[alike], lower[alike]
 
 
@@ -183,6 +180,8 @@ def cells_with(amount: NDArray[np.floating], rules: NDArray[np.int32]) -> int:
         int(np.argmin(np.append(part, False))) for part in (alike[:at][::-1], alike[at:])
     )
     cells = above + below
+    if cells <= 1:
+        return cells
     x = (upright[:, 0] + upright[:, 2]) / 2
     side = np.abs(x[:, None] - own[[0, 2]]).min(axis=1) < _SAME_ENDS * size
     side |= np.isin(x, cell)
@@ -190,7 +189,7 @@ def cells_with(amount: NDArray[np.floating], rules: NDArray[np.int32]) -> int:
         upright[:, 1], sides[at - above]
     )
     joined = (side & (held > _ALONG * (sides[at + below] - sides[at - above]))).any()
-    return cells if joined else min(cells, 1)
+    return cells if joined else 1
 
 
 def _sides_of_cell(

@@ -8,10 +8,11 @@ import pytest
 from numpy.typing import NDArray
 
 from service.pipeline.card import SIGNS, Doubts
-from service.pipeline.doubts import measure_signs
+from service.pipeline.doubts import line_of, measure_signs
 from service.pipeline.field import place_of
 from service.pipeline.field_map import SeenPlace
 from service.pipeline.ink import InkImage
+from service.pipeline.levels import median_of_few, percentile_of_few
 from service.pipeline.search import Interpretation
 
 _NONE = np.zeros(0, np.int32)
@@ -136,3 +137,16 @@ def test_what_is_left_of_a_posterior_falls_with_signs() -> None:
 def test_doubts_need_a_finite_weight_for_each_sign(weights: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="doubts"):
         Doubts(1.0, 0.0, -4.0, weights)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_size_of_a_line_is_that_of_its_characters_to_the_last_bit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    corners = rng.uniform(0, 900, (int(rng.integers(1, 20)), 2))
+    sides = rng.uniform(1, 60, corners.shape)
+    boxes = np.concatenate([corners, corners + sides], axis=1)
+    for own in (boxes, boxes.astype(np.float32), np.rint(boxes).astype(np.float32)):
+        heights = own[:, 3] - own[:, 1]
+        size = percentile_of_few(heights, 80)
+        tall = own[heights > 0.6 * size]
+        assert line_of(own) == (size, median_of_few(tall[:, 1]), median_of_few(tall[:, 3]))

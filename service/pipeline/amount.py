@@ -18,7 +18,7 @@ class Role(IntEnum):
 
 # As integers: a member of an enumeration is slow to look up.
 _MAJOR, _CENTS = int(Role.MAJOR), int(Role.CENTS)
-_ROLES, _DIGITS = tuple(map(int, Role)), (_MAJOR, _CENTS)
+_DIGITS = (_MAJOR, _CENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,11 @@ def amount_of(symbols: Sequence[str], roles: Sequence[int], *, negative: bool = 
     cents the amount is whole. Raises ValueError where roles and symbols differ in number, or
     there are neither no nor two digits of cents.
     """
-    written: dict[int, list[str]] = {role: [] for role in _ROLES}
-    digits = []
-    for symbol, role in zip(symbols, roles, strict=True):
-        written[role].append(symbol)
-        if role in _DIGITS:
-            digits.append(symbol)
-    major, cents = "".join(written[_MAJOR]), "".join(written[_CENTS])
+    pairs = [one for one in zip(symbols, roles, strict=True) if one[1] in _DIGITS]
+    major = "".join([symbol for symbol, role in pairs if role == _MAJOR])
+    cents = "".join([symbol for symbol, role in pairs if role == _CENTS])
     if len(cents) not in (0, 2):
         raise ValueError("amount: cents have two digits or none")
     minor = int(major or "0") * 100 + int(cents or "0")
-    return Amount(-minor if negative else minor, "".join(digits), "".join(symbols))
+    digits = "".join([symbol for symbol, _ in pairs])
+    return Amount(-minor if negative else minor, digits, "".join(symbols))

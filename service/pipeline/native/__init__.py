@@ -18,17 +18,23 @@ LIBRARY: Final = ctypes.CDLL(str(build()))
 LIBRARY.keep_memory()
 
 
+_beginning: Final = ctypes.c_char.from_buffer
+
+
 def address(array: NDArray[Any], dtype: type[np.generic]) -> ctypes.c_void_p:
     """Where an array's numbers lie; it must be contiguous and of that type, and must stay alive.
 
     Raises ValueError for any other array: C would read other numbers, or beyond it.
     """
-    if array.dtype != dtype or not array.flags.c_contiguous:
-        raise ValueError(f"native: an array must be contiguous {dtype.__name__}")
-    if array.size and array.flags.writeable:  # an eighth of the time
-        buffer: Any = array
-        return ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(buffer)))
-    return ctypes.c_void_p(array.ctypes.data)
+    if array.dtype != dtype:
+        raise ValueError(f"native: an array must be {dtype.__name__}")
+    buffer: Any = array
+    try:  # an eighth of the time; of one that can be written to, and is contiguous and not empty
+        return ctypes.c_void_p(ctypes.addressof(_beginning(buffer)))
+    except (TypeError, ValueError):
+        if not array.flags.c_contiguous:
+            raise ValueError("native: an array must be contiguous") from None
+        return ctypes.c_void_p(array.ctypes.data)
 
 
 def checked(succeeded: int) -> None:

@@ -57,12 +57,14 @@ static void ahead_rows(
             const double *restrict keep = kept + (int64_t)p->src[arc] * states;
             const double *cost = read + row_of(p, p->segment[arc]) * p->classes;
             double stray = stray_of(p, p->segment[arc]) + p->penalty[arc];
-            for (int64_t s = 0; s < layout->run[1]; s++) {
+            for (int64_t s = 0; stray < INFINITY && s < layout->run[1]; s++) {
                 double total = keep[s] + stray;
                 to[s] = total < to[s] ? total : to[s];
             }
             for (int64_t c = 0; c < p->classes; c++) {
                 double reading = cost[c] + p->penalty[arc];
+                /* Nothing but a space is read between symbols, and that is no stray ink. */
+                if (reading == INFINITY && stray == INFINITY) continue;
                 for (int32_t s = layout->run[c + 1]; s < layout->run[c + 2]; s++) {
                     double one = step[s] + reading, other = keep[s] + stray;
                     double total = one < other ? one : other;
@@ -104,12 +106,13 @@ static void rest_rows(
             const double *restrict onward = rest + (int64_t)p->dst[arc] * states;
             const double *cost = read + row_of(p, p->segment[arc]) * p->classes;
             double stray = stray_of(p, p->segment[arc]) + p->penalty[arc];
-            for (int64_t s = 0; s < states; s++) {
+            for (int64_t s = 0; stray < INFINITY && s < states; s++) {
                 double total = onward[s] + stray;
                 unread[s] = total < unread[s] ? total : unread[s];
             }
             for (int64_t c = 0; c < p->classes; c++) {
                 double reading = cost[c] + p->penalty[arc];
+                if (reading == INFINITY) continue;
                 for (int32_t s = layout->run[c + 1]; s < layout->run[c + 2]; s++) {
                     double total = onward[s] + reading;
                     enter[s] = total < enter[s] ? total : enter[s];

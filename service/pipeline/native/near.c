@@ -21,7 +21,6 @@ typedef struct {
     int64_t count, arcs, room, ends;
     Arc *arc;
     int32_t *end, *end_of;       /* [ends]: nodes, and finals of the automaton */
-    int32_t *outgoing_first, *outgoing; /* moves of the automaton by state, in their own order */
 } Near;
 
 void near_free(Near *n)
@@ -32,7 +31,6 @@ void near_free(Near *n)
     free(n->ahead);
     free(n->number);
     free(n->arc);
-    free(n->outgoing_first);
     free(n);
 }
 
@@ -47,18 +45,12 @@ Near *near_make(const Problem *p)
     n->read = lowest_read(p);
     n->ahead = malloc((size_t)(2 * grid) * sizeof(double));
     n->number = malloc((size_t)(3 * grid + 2 * p->finals + 1) * sizeof(int32_t));
-    n->outgoing_first = calloc((size_t)(p->states + 2 + p->moves), sizeof(int32_t));
-    if (!n->read || !n->ahead || !n->number || !n->outgoing_first) { near_free(n); return 0; }
+    if (!n->read || !n->ahead || !n->number) { near_free(n); return 0; }
     n->rest = n->ahead + grid;
     n->cut = n->number + grid;
     n->state = n->cut + grid;
     n->end = n->state + grid;
     n->end_of = n->end + p->finals;
-    n->outgoing = n->outgoing_first + p->states + 2;
-    for (int64_t t = 0; t < p->moves; t++) n->outgoing_first[p->from[t] + 2]++;
-    for (int64_t s = 0; s < p->states; s++) n->outgoing_first[s + 2] += n->outgoing_first[s + 1];
-    for (int64_t t = 0; t < p->moves; t++)
-        n->outgoing[n->outgoing_first[p->from[t] + 1]++] = (int32_t)t;
     if (!lowest_both(p, &n->plan, n->read, n->ahead, n->rest)) { near_free(n); return 0; }
     return n;
 }
@@ -113,9 +105,10 @@ static int add_reads(Near *n, int64_t node, double bound)
 {
     const Problem *p = n->p;
     int64_t cut = n->cut[node], state = n->state[node];
-    double before = n->ahead[cut * p->states + p->layout->place[state]];
-    for (int32_t m = n->outgoing_first[state]; m < n->outgoing_first[state + 1]; m++) {
-        int32_t move = n->outgoing[m], entered = p->to[move], group = p->state_class[entered];
+    int64_t own = p->layout->place[state];
+    double before = n->ahead[cut * p->states + own];
+    for (int32_t m = p->layout->out_first[own]; m < p->layout->out_first[own + 1]; m++) {
+        int32_t move = p->layout->out_of[m], entered = p->to[move], group = p->state_class[entered];
         int64_t at = p->layout->place[entered];
         if (group < 0) continue;
         for (int32_t i = n->plan.leaving_first[cut]; i < n->plan.leaving_first[cut + 1]; i++) {

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections.abc import Callable
-from copy import copy
 from dataclasses import dataclass, replace
 from dataclasses import field as field_of
 from functools import lru_cache
@@ -56,7 +55,7 @@ class Lattice:
 
     def __post_init__(self) -> None:
         arcs = len(self.src)
-        if any(len(a) != arcs for a in (self.dst, self.segment, self.penalty, self.field)):
+        if not arcs == len(self.dst) == len(self.segment) == len(self.penalty) == len(self.field):
             raise ValueError("lattice: every array must have one entry per arc")
         if self.num_nodes < 2 or (arcs and self.dst.max() >= self.num_nodes):
             raise ValueError("lattice: a node is out of range")
@@ -76,9 +75,11 @@ class Lattice:
         """The same arcs at other penalties, f64[A]; raises ValueError where one is not a number."""
         if len(penalty) != len(self.src):
             raise ValueError("lattice: every array must have one entry per arc")
-        other = copy(self)
-        object.__setattr__(other, "penalty", penalty)
-        object.__setattr__(other, "_numbers", self.numbers().repriced(penalty))
+        # Not by `replace`: what the same arcs were found to be need not be found again.
+        other = object.__new__(Lattice)
+        own = {"penalty": penalty, "_numbers": self.numbers().repriced(penalty)}
+        for name in self.__slots__:
+            object.__setattr__(other, name, own[name] if name in own else getattr(self, name))
         return other
 
     def of_field(self, field: int) -> Lattice:
@@ -120,7 +121,8 @@ class _Numbers:
 
     def repriced(self, penalty: NDArray[np.floating]) -> _Numbers:
         """Those of the same lattice at other penalties, f[A]."""
-        other = copy(self)
+        other = object.__new__(_Numbers)
+        other.__dict__.update(self.__dict__)
         other._price(penalty)
         return other
 

@@ -694,12 +694,15 @@ int find_strokes(
 int64_t component_stats(
     const uint8_t *pixels, const uint8_t *within, int64_t height, int64_t width, int32_t *stats, int64_t room)
 {
-    int64_t count = -1, size = height * width;
-    int32_t *labels = within ? malloc((size_t)(size + 1) * sizeof(int32_t)) : 0;
-    if (within && !labels) return -1;
-    Component *parts = label_components(pixels, height, width, width, labels, &count);
-    if (!parts) { free(labels); return -1; }
-    for (int64_t c = 0; c < count && c < room; c++) {
+    int64_t count = 0;
+    Runs runs = {0};
+    int made = 1;
+    for (int64_t y = 0; y < height && made; y++)
+        made = runs_add_row(&runs, pixels + y * width, (int32_t)y, 0, width);
+    int32_t *number = made ? malloc((size_t)(runs.count + 1) * sizeof(int32_t)) : 0;
+    if (number) runs_join(&runs);
+    Component *parts = number ? runs_components(&runs, number, &count) : 0;
+    for (int64_t c = 0; parts && c < count && c < room; c++) {
         int32_t *out = stats + 6 * c;
         out[0] = parts[c].x0;
         out[1] = parts[c].y0;
@@ -708,9 +711,15 @@ int64_t component_stats(
         out[4] = (int32_t)parts[c].area;
         out[5] = 0;
     }
-    for (int64_t i = 0; within && i < size; i++)
-        if (within[i] && labels[i] && labels[i] <= room) stats[6 * (labels[i] - 1) + 5]++;
-    free(labels);
+    for (int64_t i = 0; parts && within && i < runs.count; i++) {
+        const Run *run = runs.run + i;
+        const uint8_t *row = within + run->y * width;
+        if (number[i] >= room) continue;
+        for (int32_t x = run->x0; x < run->x1; x++) stats[6 * number[i] + 5] += row[x] != 0;
+    }
+    made = parts != 0;
     free(parts);
-    return count;
+    free(number);
+    runs_free(&runs);
+    return made ? count : -1;
 }

@@ -1,5 +1,6 @@
 /* Parts a line by where the middle of each pixel's character is, see segment.find_pieces. */
 #include "runs.h"
+#include "wide.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@ typedef struct {
 } Gathering;
 
 enum { REACH = 3, MARGIN = 2 };
+/* Steps from pixel to pixel in quarters, and what is farther than any. */
+enum { ACROSS = 12, SLANTED = 16, FAR = INT32_MAX / 8 * 4 };
 enum { COUNT, CHOOSE, CLEAR };
 
 typedef struct {
@@ -22,12 +25,13 @@ typedef struct {
 
 typedef struct {
     const Gathering *rules;
-    int64_t height, width, pixels, regions, labels;
-    int32_t *at;     /* [pixels]: solid pixels, those of one region together */
+    int64_t height, width, regions, labels;
+    Runs runs;       /* solid pixels of one key */
+    int32_t *key;    /* [runs]: the mode, from 1, that they speak for, -1 for none */
+    int32_t *own;    /* [runs]: runs, those of one region together */
     int32_t *start;  /* [regions + 1]: where those of each begin */
     int32_t *label;  /* [regions] */
     int32_t *region; /* [height, width]: number from 1, 0 where there is no ink */
-    int32_t *key;    /* [height, width]: the mode, from 1, that a pixel speaks for, -1 for none */
 } Gathered;
 
 /* The best of a bin of a histogram and those about it, the first of equal ones but itself. */
@@ -57,7 +61,7 @@ static int32_t climb(const float *bins, int64_t high, int64_t wide, int32_t bin,
 }
 
 /* Adds a row, weighed, to another one. */
-static void add(float *to, const float *row, int64_t count, float weight)
+WIDE static void add(float *restrict to, const float *restrict row, int64_t count, float weight)
 {
     for (int64_t x = 0; x < count; x++) to[x] += weight * row[x];
 }
@@ -92,8 +96,28 @@ static int64_t bin_of(double place, int64_t count)
     return bin < 0 ? 0 : bin >= (double)count ? count - 1 : (int64_t)bin;
 }
 
-/* Sets the key of every solid pixel: the peak of the middles that its own lies at. */
-static int vote(Gathered *g, const uint8_t *line, const float *maps, int64_t rows, int64_t columns)
+/* The row of cells that a row of the line lies in, which there may not be. */
+static int64_t cell_row(const Gathering *rules, int64_t y)
+{
+    return (int64_t)floor((double)(y - rules->top) / rules->cell);
+}
+
+/* Counts the solid pixels of each cell, i32[rows, columns]; cell i32[width]: the one of each column. */
+static void count_cells(
+    const Gathered *g, const Runs *solid, const int32_t *cell, int64_t rows, int64_t columns, int32_t *count)
+{
+    for (int64_t i = 0; i < solid->count; i++) {
+        const Run *run = solid->run + i;
+        int64_t y = cell_row(g->rules, run->y);
+        if (y < 0 || y >= rows) continue;
+        for (int32_t x = run->x0; x < run->x1; x++)
+            if (cell[x] < columns) count[y * columns + cell[x]]++;
+    }
+}
+
+/* The key of each cell, i32[rows, columns]: the peak of the middles that its pixels speak for, from 1, or
+ * -1. They hold how many solid pixels there are. 0 without memory. */
+static int peaks_of_cells(Gathered *g, const float *maps, int64_t rows, int64_t columns, int32_t *cells)
 {
     const Gathering *rules = g->rules;
     const float *none = maps, *across = maps + rows * columns, *down = across + rows * columns;
@@ -103,65 +127,107 @@ static int vote(Gathered *g, const uint8_t *line, const float *maps, int64_t row
     float *bins = calloc((size_t)(2 * high * wide), sizeof(float));
     int32_t *up = malloc((size_t)(high * wide) * sizeof(int32_t));
     if (!bins || !up) { free(bins); free(up); return 0; }
-    memset(g->key, 0, (size_t)(g->height * g->width) * sizeof(int32_t));
-    for (int64_t y = 0; y < g->height; y++) {
-        int64_t cell_y = (int64_t)floor((double)(y - rules->top) / cell);
-        double middle = ((double)cell_y + 0.5) * cell + (double)rules->top;
-        int seen = cell_y >= 0 && cell_y < rows;
-        for (int64_t x = 0; x < g->width; x++) {
-            int64_t i = y * g->width + x;
-            if (line[i] <= rules->solid) continue;
-            int64_t cell_x = (int64_t)((double)x / cell), at = cell_y * columns + cell_x;
-            g->key[i] = -1;
-            g->pixels++;
-            if (!seen || cell_x >= columns || none[at] > 0) continue;
+    for (int64_t y = 0, at = 0; y < rows; y++) {
+        double middle = ((double)y + 0.5) * cell + (double)rules->top;
+        for (int64_t x = 0; x < columns; x++, at++) {
+            int32_t count = cells[at];
+            cells[at] = -1;
+            if (!count || none[at] > 0) continue;
             int64_t row = bin_of((middle + (double)down[at] * rules->unit) / cell, high);
-            int64_t column = bin_of((double)cell_x + 0.5 + (double)across[at] * reach, wide);
-            g->key[i] = (int32_t)(row * wide + column) + 1;
-            bins[row * wide + column]++;
+            int64_t column = bin_of((double)x + 0.5 + (double)across[at] * reach, wide);
+            cells[at] = (int32_t)(row * wide + column);
+            bins[cells[at]] += (float)count;
         }
     }
     blur(bins, bins + high * wide, high, wide);
     memset(up, -1, (size_t)(high * wide) * sizeof(int32_t));
-    for (int64_t i = 0; i < g->height * g->width; i++)
-        if (g->key[i] > 0) g->key[i] = climb(bins, high, wide, g->key[i] - 1, up) + 1;
+    for (int64_t at = 0; at < rows * columns; at++)
+        if (cells[at] >= 0) cells[at] = climb(bins, high, wide, cells[at], up) + 1;
     g->labels = high * wide;
     free(bins);
     free(up);
     return 1;
 }
 
-/* Joins pixels of one key that touch to regions. Those of a peak have its label, however many there
+/* Parts runs of solid pixels where their cells' keys differ. */
+static int part_runs(
+    Gathered *g, const Runs *solid, const int32_t *cell, const int32_t *cells, int64_t rows, int64_t columns)
+{
+    int64_t room = 0;
+    for (int64_t i = 0; i < solid->count; i++) {
+        Run run = solid->run[i];
+        int64_t y = cell_row(g->rules, run.y);
+        const int32_t *keys = y >= 0 && y < rows ? cells + y * columns : 0;
+        for (int32_t x = run.x0, from = x; x < run.x1; from = x) {
+            int32_t key = keys && cell[x] < columns ? keys[cell[x]] : -1;
+            while (++x < run.x1 && key == (keys && cell[x] < columns ? keys[cell[x]] : -1)) {}
+            if (g->runs.count == room) {
+                room = room ? 2 * room : 1024;
+                int32_t *more = realloc(g->key, (size_t)room * sizeof(int32_t));
+                if (!more) return 0;
+                g->key = more;
+            }
+            g->key[g->runs.count] = key;
+            if (!runs_add(&g->runs, run.y, from, x)) return 0;
+        }
+    }
+    return 1;
+}
+
+/* Finds the runs of solid pixels of one key: the peak of the middles that their own lie at. */
+static int vote(Gathered *g, const uint8_t *line, const float *maps, int64_t rows, int64_t columns)
+{
+    Runs solid = {0};
+    int32_t *cells = calloc((size_t)(rows * columns + g->width), sizeof(int32_t)), *cell = cells + rows * columns;
+    int made = cells && runs_add_above(&solid, line, g->height, g->width, g->width, (uint8_t)g->rules->solid);
+    if (made) {
+        for (int64_t x = 0; x < g->width; x++) cell[x] = (int32_t)((double)x / g->rules->cell);
+        count_cells(g, &solid, cell, rows, columns, cells);
+        made = peaks_of_cells(g, maps, rows, columns, cells) && part_runs(g, &solid, cell, cells, rows, columns);
+    }
+    free(cells);
+    runs_free(&solid);
+    return made;
+}
+
+/* Joins runs of one key that touch to regions. Those of a peak have its label, however many there
  * are; every region that no character speaks for has its own. */
 static int join(Gathered *g)
 {
-    int64_t width = g->width, size = g->height * width, filled = 0;
-    g->at = malloc((size_t)(3 * g->pixels + 2) * sizeof(int32_t));
-    if (!g->at) return 0;
-    g->start = g->at + g->pixels;
-    g->label = g->start + g->pixels + 1;
-    memset(g->region, 0, (size_t)size * sizeof(int32_t));
-    for (int64_t i = 0; i < size; i++) {
-        if (!g->key[i] || g->region[i]) continue;
-        int64_t next = filled;
-        g->start[g->regions] = (int32_t)filled;
-        g->label[g->regions] = g->key[i] > 0 ? g->key[i] - 1 : (int32_t)g->labels++;
-        g->region[i] = (int32_t)++g->regions;
-        g->at[filled++] = (int32_t)i;
-        while (next < filled) {
-            int64_t x = g->at[next] % width, y = g->at[next] / width;
-            next++;
-            for (int64_t j = y > 0 ? y - 1 : 0; j <= y + 1 && j < g->height; j++)
-                for (int64_t k = x > 0 ? x - 1 : 0; k <= x + 1 && k < width; k++) {
-                    int64_t near = j * width + k;
-                    if (g->region[near] || g->key[near] != g->key[i]) continue;
-                    g->region[near] = (int32_t)g->regions;
-                    g->at[filled++] = (int32_t)near;
-                }
+    int64_t count = g->runs.count;
+    Run *run = g->runs.run;
+    int32_t *number = malloc((size_t)(count + 1) * sizeof(int32_t));
+    g->own = malloc((size_t)(3 * count + 2) * sizeof(int32_t));
+    g->region = calloc((size_t)(g->height * g->width), sizeof(int32_t));
+    if (!number || !g->own || !g->region) { free(number); return 0; }
+    g->start = g->own + count;
+    g->label = g->start + count + 2;
+    runs_join_alike(&g->runs, g->key);
+    memset(g->start, 0, (size_t)(count + 2) * sizeof(int32_t));
+    for (int64_t i = 0; i < count; i++) {
+        if (run[i].parent == i) {
+            g->label[g->regions] = g->key[i] > 0 ? g->key[i] - 1 : (int32_t)g->labels++;
+            number[i] = (int32_t)g->regions++;
         }
+        number[i] = number[run[i].parent];
+        g->start[number[i] + 2]++;
+        int32_t *row = g->region + run[i].y * g->width;
+        for (int32_t x = run[i].x0; x < run[i].x1; x++) row[x] = number[i] + 1;
     }
-    g->start[g->regions] = (int32_t)filled;
+    /* Each start is moved on as its runs are put down, to that of the next. */
+    for (int64_t r = 0; r < g->regions; r++) g->start[r + 2] += g->start[r + 1];
+    for (int64_t i = 0; i < count; i++) g->own[g->start[number[i] + 1]++] = (int32_t)i;
+    free(number);
     return 1;
+}
+
+/* How many pixels a region has. */
+static int64_t area_of(const Gathered *g, int64_t region)
+{
+    int64_t area = 0;
+    for (int32_t p = g->start[region]; p < g->start[region + 1]; p++)
+        area += g->runs.run[g->own[p]].x1 - g->runs.run[g->own[p]].x0;
+    return area;
 }
 
 /* Gives every sliver of a region to the label that it touches most, the first of equal ones. */
@@ -170,21 +236,22 @@ static int give(Gathered *g)
     int32_t *touched = calloc((size_t)g->labels + 1, sizeof(int32_t));
     if (!touched) return 0;
     for (int64_t r = 0; r < g->regions; r++) {
-        if (g->start[r + 1] - g->start[r] >= g->rules->sliver) continue;
+        if ((double)area_of(g, r) >= g->rules->sliver) continue;
         int32_t best = -1;
         for (int way = COUNT; way <= CLEAR; way++)
             for (int32_t p = g->start[r]; p < g->start[r + 1]; p++) {
-                int64_t x = g->at[p] % g->width, y = g->at[p] / g->width;
-                for (int64_t j = y > 0 ? y - 1 : 0; j <= y + 1 && j < g->height; j++)
-                    for (int64_t k = x > 0 ? x - 1 : 0; k <= x + 1 && k < g->width; k++) {
-                        int32_t other = g->region[j * g->width + k];
-                        if (!other || other == r + 1) continue;
-                        int32_t own = g->label[other - 1];
-                        if (way == COUNT) touched[own]++;
-                        else if (way == CLEAR) touched[own] = 0;
-                        else if (best < 0 || touched[own] > touched[best]
-                                 || (touched[own] == touched[best] && own < best)) best = own;
-                    }
+                const Run *run = g->runs.run + g->own[p];
+                for (int64_t x = run->x0, y = run->y; x < run->x1; x++)
+                    for (int64_t j = y > 0 ? y - 1 : 0; j <= y + 1 && j < g->height; j++)
+                        for (int64_t k = x > 0 ? x - 1 : 0; k <= x + 1 && k < g->width; k++) {
+                            int32_t other = g->region[j * g->width + k];
+                            if (!other || other == r + 1) continue;
+                            int32_t own = g->label[other - 1];
+                            if (way == COUNT) touched[own]++;
+                            else if (way == CLEAR) touched[own] = 0;
+                            else if (best < 0 || touched[own] > touched[best]
+                                     || (touched[own] == touched[best] && own < best)) best = own;
+                        }
             }
         if (best >= 0) g->label[r] = best;
     }
@@ -226,11 +293,11 @@ static int64_t order(const Gathered *g, int16_t *piece)
             ends[2 * found++ + 1] = -1;
         }
         int32_t *end = ends + 2 * slot[own];
-        label[slot[own]].area += g->start[r + 1] - g->start[r];
+        label[slot[own]].area += area_of(g, r);
         for (int32_t p = g->start[r]; p < g->start[r + 1]; p++) {
-            int32_t x = (int32_t)(g->at[p] % g->width);
-            end[0] = x < end[0] ? x : end[0];
-            end[1] = x > end[1] ? x : end[1];
+            const Run *run = g->runs.run + g->own[p];
+            end[0] = run->x0 < end[0] ? run->x0 : end[0];
+            end[1] = run->x1 - 1 > end[1] ? run->x1 - 1 : end[1];
         }
     }
     for (int64_t i = 0; i < found; i++) label[i].middle = (ends[2 * i] + ends[2 * i + 1]) / 2.0;
@@ -243,43 +310,70 @@ static int64_t order(const Gathered *g, int16_t *piece)
         slot[label[i].number] = (int32_t)(count ? count - 1 : 0);
     }
     for (int64_t r = 0; r < g->regions; r++)
-        for (int32_t p = g->start[r]; p < g->start[r + 1]; p++)
-            piece[g->at[p]] = (int16_t)slot[g->label[r]];
+        for (int32_t p = g->start[r]; p < g->start[r + 1]; p++) {
+            const Run *run = g->runs.run + g->own[p];
+            int16_t *row = piece + run->y * g->width;
+            for (int32_t x = run->x0; x < run->x1; x++) row[x] = (int16_t)slot[g->label[r]];
+        }
     free(slot);
     free(ends);
     free(label);
     return count;
 }
 
-/* Gives every pixel without ink to the piece of ink nearest to it, as two passes over it tell. */
-static int spread(const int32_t *key, int64_t height, int64_t width, int16_t *piece)
+/* How far the nearest ink is by way of the row before, and which way, 1 to 3, or that none of these is
+ * nearer (0): the lower two bits. before i32[width + 2]: how far it is there, beyond both ends. */
+WIDE static void come_from(const int32_t *restrict before, int64_t width, int32_t one, int32_t other, int32_t *restrict far)
 {
-    int32_t *far = malloc((size_t)(height * width) * sizeof(int32_t));
+    for (int64_t x = 0; x < width; x++) {
+        int32_t least = far[x], left = before[x] + one, above = before[x + 1] + ACROSS + 2;
+        int32_t right = before[x + 2] + other;
+        least = left < least ? left : least;
+        above = above < right ? above : right;
+        far[x] = above < least ? above : least;
+    }
+}
+
+/* Gives every pixel without ink to the piece of ink nearest to it, as two passes over it tell: straight
+ * steps are 3 long, others 4. Lengths are kept in quarters, so that which of equal ones comes first, the
+ * one along the row, the one before above ..., is told with them. */
+static int spread(const Gathered *g, int16_t *piece)
+{
+    int64_t height = g->height, width = g->width, wide = width + 2;
+    int32_t *far = malloc((size_t)(wide * (height + 1)) * sizeof(int32_t));
     if (!far) return 0;
-    for (int64_t i = 0; i < height * width; i++) far[i] = key[i] ? 0 : INT32_MAX / 2;
+    for (int64_t i = 0; i < wide * (height + 1); i++) far[i] = FAR;
+    for (int64_t y = 0; y < height; y++)
+        for (int64_t x = 0; x < width; x++) far[y * wide + x + 1] = g->region[y * width + x] ? 0 : FAR;
     for (int64_t way = 1; way >= -1; way -= 2) {
-        const int64_t step[4] = {-way, -way * (width + 1), -way * width, -way * (width - 1)};
-        static const int32_t cost[4] = {3, 4, 3, 4};
-        int64_t left = way > 0 ? 0 : width - 1, right = width - 1 - left;
-        for (int64_t n = 0; n < height; n++) {
-            int64_t row = (way > 0 ? n : height - 1 - n) * width;
-            for (int64_t x = left; x >= 0 && x < width; x += way) {
-                int64_t i = row + x, nearest = i;
-                int32_t least = far[i];
-                if (!least) continue;
-                for (int k = 0; k < 4; k++) {
-                    if ((k < 2 && x == left) || (k == 3 && x == right) || (k && !n)) continue;
-                    if (far[i + step[k]] + cost[k] >= least) continue;
-                    nearest = i + step[k];
-                    least = far[nearest] + cost[k];
-                }
-                far[i] = least;
-                piece[i] = piece[nearest];
+        const int64_t from[4] = {0, -way * (width + 1), -way * width, -way * (width - 1)};
+        const int32_t *before = far + height * wide;
+        /* Nothing comes down to the rows above all ink. */
+        for (int64_t y = way > 0 ? g->runs.run[0].y : height - 1; y >= 0 && y < height; y += way) {
+            int32_t *own = far + y * wide + 1, along = FAR;
+            int16_t *to = piece + y * width, last = 0;
+            come_from(before, width, SLANTED + 2 - (int32_t)way, SLANTED + 2 + (int32_t)way, own);
+            for (int64_t x = way > 0 ? 0 : width - 1; x >= 0 && x < width; x += way) {
+                int32_t above = own[x], beside = along + ACROSS;
+                int16_t there = to[x + from[above & 3]];
+                last = beside < above ? last : there;
+                along = beside < above ? beside : above & ~3;
+                to[x] = last;
+                own[x] = along;
             }
+            before = own - 1;
         }
     }
     free(far);
     return 1;
+}
+
+/* Two pixels of these pieces touch: what cuts lie between, as differences. */
+static void cross(int16_t one, int16_t other, int64_t *crossed)
+{
+    if (one == other) return;
+    crossed[one < other ? one : other]++;
+    crossed[one < other ? other : one]--;
 }
 
 /* The box of the solid pixels of each piece, i32[count, 4]: x0, y0, x1, y1, half open; how many
@@ -292,23 +386,20 @@ static void measure(
         boxes[4 * p] = boxes[4 * p + 1] = INT32_MAX;
         boxes[4 * p + 2] = boxes[4 * p + 3] = area[p] = crossed[p] = 0;
     }
-    for (int64_t n = 0; n < g->pixels; n++) {
-        int64_t i = g->at[n], x = i % g->width, y = i / g->width;
-        int16_t own = piece[i];
+    for (int64_t i = 0; i < g->runs.count; i++) {
+        const Run *run = g->runs.run + i;
+        const int16_t *row = piece + run->y * g->width;
+        const int32_t *region = g->region + run->y * g->width;
+        int16_t own = row[run->x0];
         int32_t *box = boxes + 4 * own;
-        area[own]++;
-        if (x < box[0]) box[0] = (int32_t)x;
-        if (y < box[1]) box[1] = (int32_t)y;
-        if (x >= box[2]) box[2] = (int32_t)x + 1;
-        if (y >= box[3]) box[3] = (int32_t)y + 1;
-        for (int down = 0; down < 2; down++) {
-            int64_t near = down ? i + g->width : i + 1;
-            if ((down ? y + 1 >= g->height : x + 1 >= g->width) || !g->key[near]) continue;
-            int16_t other = piece[near];
-            if (other == own) continue;
-            crossed[own < other ? own : other]++;
-            crossed[own < other ? other : own]--;
-        }
+        area[own] += run->x1 - run->x0;
+        if (run->x0 < box[0]) box[0] = run->x0;
+        if (run->y < box[1]) box[1] = run->y;
+        if (run->x1 > box[2]) box[2] = run->x1;
+        if (run->y >= box[3]) box[3] = run->y + 1;
+        if (run->x1 < g->width && region[run->x1]) cross(own, row[run->x1], crossed);
+        for (int64_t x = run->x0; run->y + 1 < g->height && x < run->x1; x++)
+            if (region[g->width + x]) cross(own, row[g->width + x], crossed);
     }
     for (int64_t p = 1; p < count; p++) crossed[p] += crossed[p - 1];
 }
@@ -345,16 +436,12 @@ int64_t gather_pieces(
 {
     Gathered gathered = {.rules = rules, .height = height, .width = width}, *g = &gathered;
     int64_t count = -1, *area = malloc((size_t)(2 * rules->most) * sizeof(int64_t));
-    g->key = malloc((size_t)(2 * height * width) * sizeof(int32_t));
-    if (!area || !g->key || !vote(g, line, maps, rows, columns)) goto end;
-    g->region = g->key + height * width;
+    if (!area || !vote(g, line, maps, rows, columns)) goto end;
     count = 0;
-    if (!g->pixels) goto end;
-    count = -1;
-    if (!join(g) || !give(g)) goto end;
-    count = order(g, piece);
+    if (!g->runs.count) goto end;
+    count = join(g) && give(g) ? order(g, piece) : -1;
     if (count < 0) goto end;
-    if (!spread(g->key, height, width, piece)) { count = -1; goto end; }
+    if (!spread(g, piece)) { count = -1; goto end; }
     int64_t *crossed = area + rules->most;
     measure(g, piece, count, boxes, area, crossed);
     rises(boxes, count, rules, rise);
@@ -370,6 +457,8 @@ int64_t gather_pieces(
 end:
     free(area);
     free(g->key);
-    free(g->at);
+    free(g->own);
+    free(g->region);
+    runs_free(&g->runs);
     return count;
 }

@@ -1,5 +1,7 @@
 #include "runs.h"
 
+#include "wide.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,15 +19,65 @@ int runs_add(Runs *runs, int32_t y, int32_t x0, int32_t x1)
     return 1;
 }
 
+/* Eight bytes, 0 or 1 each, as bits, the first the lowest. */
+static inline uint64_t bits_of(const uint8_t *bytes)
+{
+    uint64_t eight;
+    memcpy(&eight, bytes, 8);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    eight = __builtin_bswap64(eight);
+#endif
+    return eight * 0x0102040810204080u >> 56;
+}
+
+/* 64 bytes at most, 0 or 1 each, as bits; most bytes are zero. */
+static inline uint64_t many_bits(const uint8_t *bytes, int64_t count)
+{
+    uint64_t bits = 0, eight[8], any = 0;
+    if (count < 64) {
+        for (int64_t i = 0; i < count; i++) bits |= (uint64_t)(bytes[i] != 0) << i;
+        return bits;
+    }
+    memcpy(eight, bytes, sizeof eight);
+    for (int i = 0; i < 8; i++) any |= eight[i];
+    for (int i = 0; i < 8 && any; i++) bits |= bits_of(bytes + 8 * i) << 8 * i;
+    return bits;
+}
+
 /* Adds the stretches of nonzero bytes (0 or 1 each) of a part of a row. */
 int runs_add_row(Runs *runs, const uint8_t *row, int32_t y, int64_t from, int64_t to)
 {
-    for (int64_t x = runs_next(row, from, to, 1); x < to;) {
-        int64_t end = runs_next(row, x, to, 0);
-        if (!runs_add(runs, y, (int32_t)x, (int32_t)end)) return 0;
-        x = runs_next(row, end, to, 1);
+    int64_t start = -1;
+    for (int64_t x = from; x < to; x += 64) {
+        uint64_t bits = many_bits(row + x, to - x < 64 ? to - x : 64);
+        /* Where it changes, begins or ends a stretch. */
+        for (uint64_t change = bits ^ (bits << 1 | (start >= 0)); change; change &= change - 1) {
+            int64_t at = x + __builtin_ctzll(change);
+            if (start < 0) { start = at; continue; }
+            if (!runs_add(runs, y, (int32_t)start, (int32_t)at)) return 0;
+            start = -1;
+        }
     }
-    return 1;
+    return start < 0 || runs_add(runs, y, (int32_t)start, (int32_t)to);
+}
+
+/* Where a row is above a level: 1, else 0. */
+WIDE static void mark_above(const uint8_t *restrict row, int64_t width, uint8_t level, uint8_t *restrict mark)
+{
+    for (int64_t x = 0; x < width; x++) mark[x] = row[x] > level;
+}
+
+int runs_add_above(
+    Runs *runs, const uint8_t *image, int64_t height, int64_t width, int64_t stride, uint8_t level)
+{
+    uint8_t *mark = malloc((size_t)(width + 1));
+    int made = mark != 0;
+    for (int64_t y = 0; y < height && made; y++) {
+        mark_above(image + y * stride, width, level, mark);
+        made = runs_add_row(runs, mark, (int32_t)y, 0, width);
+    }
+    free(mark);
+    return made;
 }
 
 static inline int32_t root_of(Run *run, int32_t i)
@@ -39,6 +91,11 @@ static inline int32_t root_of(Run *run, int32_t i)
 
 void runs_join(Runs *runs)
 {
+    runs_join_alike(runs, 0);
+}
+
+void runs_join_alike(Runs *runs, const int32_t *kind)
+{
     Run *run = runs->run;
     int64_t above = 0, above_end = 0, i = 0;
     while (i < runs->count) {
@@ -49,6 +106,7 @@ void runs_join(Runs *runs)
             for (int64_t b = i; b < end; b++) {
                 while (a < above_end && run[a].x1 < run[b].x0) a++;
                 for (int64_t k = a; k < above_end && run[k].x0 <= run[b].x1; k++) {
+                    if (kind && kind[k] != kind[b]) continue;
                     int32_t one = root_of(run, (int32_t)k), other = root_of(run, (int32_t)b);
                     if (one < other) run[other].parent = one;
                     else run[one].parent = other;

@@ -54,9 +54,14 @@ typedef struct {
 /* Adds the stretches of nonzero bytes (0 or 1 each) of a part of a row. */
 int runs_add_row(Runs *runs, const uint8_t *row, int32_t y, int64_t from, int64_t to);
 int runs_add(Runs *runs, int32_t y, int32_t x0, int32_t x1);
+/* Adds the stretches of an image, whose rows are `stride` apart, that are above a level. */
+int runs_add_above(
+    Runs *runs, const uint8_t *image, int64_t height, int64_t width, int64_t stride, uint8_t level);
 /* Joins runs that touch in 8 directions; runs must be in order of y, then x. The parent of each is then
  * the first run of its component. */
 void runs_join(Runs *runs);
+/* Joins those alone that are of one kind, i32[count]. */
+void runs_join_alike(Runs *runs, const int32_t *kind);
 void runs_free(Runs *runs);
 
 /* left, top, width, height, area, and the sums of x and y. */

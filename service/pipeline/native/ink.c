@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Pixels that a stretch may lack in a row. */
-enum { GAP = 2 };
+/* Pixels that a stretch may lack in a row; columns that are looked at together. */
+enum { GAP = 2, COLUMNS = 64 };
 
 /* One stretch [x0, x1) of the joined rows, opened by `length` px; what is left may be dark. */
 static int add_opened(
@@ -89,13 +89,6 @@ static int64_t next_stretch(const uint8_t *row, int64_t least, int64_t length, i
     return width;
 }
 
-/* Where a row is darker than a level: 1, else 0. */
-WIDE static void mark_row(
-    const uint8_t *restrict row, int64_t width, uint8_t level, uint8_t all, uint8_t *restrict dark)
-{
-    for (int64_t x = 0; x < width; x++) dark[x] = (row[x] > level) | all;
-}
-
 WIDE static void join_rows(const uint8_t *one, const uint8_t *other, int64_t width, uint8_t *restrict joined)
 {
     for (int64_t x = 0; x < width; x++) joined[x] = one[x] | other[x];
@@ -148,17 +141,20 @@ static int add_upright(Scan *scan, int64_t x, int64_t y1)
     return add_opened(&scan->upright_runs, column, (int32_t)x, height, scan->upright_length, from, to);
 }
 
-/* Takes a row, 1 where a column or the one before it is dark, else 0, into the stretches of all columns:
- * how long each is so far, its gaps with it, 255 at most; and how many rows it lacks. ended: 1 where one
- * ends that may be long enough. Whether any does. first: 255 in a row where a stretch touches the edge, so
- * that it may be shorter, else 0. No branches, so that many columns are done at once. */
-WIDE static int extend_columns(
-    const uint8_t *restrict in, int64_t width, uint8_t enough, uint8_t first,
-    uint8_t *restrict length, uint8_t *restrict gap, uint8_t *restrict ended)
+/* Marks where some columns of a row are dark, and takes those or the ones before them that are into the
+ * stretches of all columns: how long each is so far, its gaps with it, 255 at most; and how many rows it
+ * lacks. ended: 1 where one ends that may be long enough. Whether any does. first: 255 in a row where a
+ * stretch touches the edge, so that it may be shorter, else 0. No branches, so that many columns are done
+ * at once; where nothing is dark and no stretch goes on there is nothing to do. */
+static inline int extend_block(
+    const Scan *scan, const uint8_t *restrict row, int64_t count, uint8_t enough, uint8_t first,
+    uint8_t *restrict dark, uint8_t *restrict length, uint8_t *restrict gap, uint8_t *restrict ended)
 {
-    uint8_t any = 0;
-    for (int64_t x = 0; x < width; x++) {
-        uint8_t joined = (uint8_t)-in[x], grown = length[x], lacks = gap[x];
+    uint8_t any = 0, level = scan->level, all = scan->all;
+    for (int64_t x = 0; x < count; x++) dark[x] = (row[x] > level) | all;
+    if (count == COLUMNS && !dark[-1] && are_zero(dark) && are_zero(length)) return 0;
+    for (int64_t x = 0; x < count; x++) {
+        uint8_t joined = (uint8_t)-(dark[x] | dark[x - 1]), grown = length[x], lacks = gap[x];
         grown = (uint8_t)(grown + (((grown > 0) | (joined > 0)) & (grown < 255)));
         grown = (uint8_t)(grown | (joined & first));
         lacks = (uint8_t)((lacks + (lacks < 255)) & ~joined);
@@ -170,6 +166,18 @@ WIDE static int extend_columns(
         gap[x] = lacks;
     }
     return any;
+}
+
+/* The same of all columns. */
+WIDE static int extend_columns(const Scan *scan, const uint8_t *row, uint8_t enough, uint8_t first, uint8_t *dark)
+{
+    int any = 0;
+    int64_t x = 0;
+    for (; x + COLUMNS <= scan->width; x += COLUMNS)
+        any |= extend_block(scan, row + x, COLUMNS, enough, first, dark + x, scan->grown + x, scan->gap + x,
+                            scan->ended + x);
+    return any | extend_block(scan, row + x, scan->width - x, enough, first, dark + x, scan->grown + x,
+                              scan->gap + x, scan->ended + x);
 }
 
 /* Puts runs that were found row by row into the order of their columns; those of one column are in
@@ -193,17 +201,18 @@ static int order_columns(Runs *runs, int64_t width)
     return 1;
 }
 
-/* Adds the stretches of columns that end before a row; all columns are followed at once, so that the
- * image need not be turned. */
-static int scan_upright(Scan *scan, const uint8_t *dark, int64_t y)
+/* Marks where a row is dark and adds the stretches of columns that end before it; all columns are
+ * followed at once, so that the image need not be turned. */
+static int scan_upright(Scan *scan, uint8_t *dark, int64_t y)
 {
     int64_t width = scan->width, least = scan->upright_length + GAP + 1;
-    join_rows(dark, dark - 1, width, scan->joined);
-    if (!extend_columns(scan->joined, width, (uint8_t)(least < 255 ? least : 255), y <= 1 ? 255 : 0,
-                        scan->grown, scan->gap, scan->ended))
+    if (!extend_columns(scan, scan->darkness + y * width, (uint8_t)(least < 255 ? least : 255),
+                        y <= 1 ? 255 : 0, dark))
         return 1;
-    for (int64_t x = runs_next(scan->ended, 0, width, 1); x < width; x = runs_next(scan->ended, x + 1, width, 1))
+    for (int64_t x = runs_next(scan->ended, 0, width, 1); x < width; x = runs_next(scan->ended, x + 1, width, 1)) {
+        scan->ended[x] = 0;
         if (!add_upright(scan, x, y - GAP)) return 0;
+    }
     return 1;
 }
 
@@ -222,8 +231,7 @@ static int scan_rows(Scan *scan)
     scan->column = scan->ended + width;
     for (int64_t y = 0; y < scan->height; y++) {
         uint8_t *dark = marks[y & 1];
-        mark_row(scan->darkness + y * width, width, scan->level, scan->all, dark);
-        if (!scan_level(scan, dark, marks[~y & 1], y) || !scan_upright(scan, dark, y)) return 0;
+        if (!scan_upright(scan, dark, y) || !scan_level(scan, dark, marks[~y & 1], y)) return 0;
     }
     for (int64_t x = 0; x < width; x++)
         if (scan->grown[x] && !add_upright(scan, x, scan->height - scan->gap[x])) return 0;
@@ -493,9 +501,12 @@ WIDE static void hold(const uint8_t *restrict row, int64_t width, uint8_t fainte
     for (int64_t x = 0; x < width; x++) held[x] += row[x] > faintest;
 }
 
-WIDE static void release(const uint8_t *restrict row, int64_t width, uint8_t faintest, uint8_t *restrict held)
+WIDE static void slide(
+    const uint8_t *restrict next, const uint8_t *restrict last, int64_t width, uint8_t faintest,
+    uint8_t *restrict held)
 {
-    for (int64_t x = 0; x < width; x++) held[x] -= row[x] > faintest;
+    for (int64_t x = 0; x < width; x++)
+        held[x] = (uint8_t)(held[x] + (next[x] > faintest) - (last[x] > faintest));
 }
 
 static const uint8_t *row_of(const Grain *g, int64_t y)
@@ -528,9 +539,9 @@ static int64_t mark_block(const Grain *g, const uint8_t *held, int64_t from, int
 /* Moves on to row y, from the one before; u8[width], or 0 where no pixel of the row is in a texture. */
 static const uint8_t *grain_of(Grain *g, int64_t y)
 {
-    for (int64_t k = y == 0 ? -g->half : g->half; k <= g->half; k++)
-        hold(row_of(g, y + k), g->width, g->faintest, g->held);
-    if (y > 0) release(row_of(g, y - 1 - g->half), g->width, g->faintest, g->held);
+    for (int64_t k = -g->half; k <= g->half && y == 0; k++)
+        hold(row_of(g, k), g->width, g->faintest, g->held);
+    if (y > 0) slide(row_of(g, y + g->half), row_of(g, y - 1 - g->half), g->width, g->faintest, g->held);
     if (y < g->next) return 0;
     int64_t window = 2 * g->half + 1, blocks = (g->width + 2 * g->half + BLOCK - 1) / BLOCK;
     int64_t within = (window + 2 * BLOCK - 2) / BLOCK, greatest = 0, sum = 0;
@@ -610,25 +621,32 @@ static Shares *shares_make(const uint8_t *peaks, float lowest, float highest, fl
     return shares;
 }
 
+/* Where a row is darker than a level: 1, else 0. */
+WIDE static void mark_row(const uint8_t *restrict row, int64_t width, uint8_t level, uint8_t *restrict dark)
+{
+    for (int64_t x = 0; x < width; x++) dark[x] = row[x] > level;
+}
+
 /* The strokes of one row; near u8[width]: where its pixels are no paper; top: the darkest near each, or
- * none. A run's first pixel in the mask says whether it holds a strong one, until runs are joined. */
+ * none; spare: room for runs. A run's first pixel in the mask says whether it holds a strong one, until
+ * runs are joined. */
 static int add_strokes(
-    Runs *runs, const uint8_t *own, const uint8_t *top, const uint8_t *near, const Shares *shares,
+    Runs *runs, Runs *spare, const uint8_t *own, const uint8_t *top, uint8_t *near, const Shares *shares,
     int32_t y, int64_t width, uint8_t *ink, uint8_t *mask)
 {
-    for (int64_t from = runs_next(near, 0, width, 1), to; from < width; from = runs_next(near, to, width, 1)) {
-        to = runs_next(near, from, width, 0);
-        if (top) for (int64_t x = from; x < to; x++) ink[x] = shares->ink[top[x]][own[x]];
-        else for (int64_t x = from; x < to; x++) ink[x] = shares->ink[0][own[x]];
-        for (int64_t x = from; x < to; x++) {
-            int64_t start = x;
-            while (x < to && ink[x]) x++;
-            if (x == start) continue;
-            if (!runs_add(runs, y, (int32_t)start, (int32_t)x)) return 0;
-            int64_t k = start;
-            while (k < x && own[k] < shares->strong[top ? top[k] : 0]) k++;
-            mask[start] = k < x;
+    int64_t begin = runs->count;
+    spare->count = 0;
+    if (!runs_add_row(spare, near, y, 0, width)) return 0;
+    for (int64_t i = 0; i < spare->count; i++)
+        for (int32_t x = spare->run[i].x0; x < spare->run[i].x1; x++) {
+            ink[x] = shares->ink[top ? top[x] : 0][own[x]];
+            near[x] = ink[x] > 0;
         }
+    if (!runs_add_row(runs, near, y, 0, width)) return 0;
+    for (int64_t i = begin; i < runs->count; i++) {
+        int32_t x = runs->run[i].x0, end = runs->run[i].x1;
+        while (x < end && own[x] < shares->strong[top ? top[x] : 0]) x++;
+        mask[runs->run[i].x0] = x < end;
     }
     return 1;
 }
@@ -642,7 +660,7 @@ int find_strokes(
     int32_t faintest, int64_t height, int64_t width, float lowest, float highest, float weak,
     float strong, uint8_t *ink, uint8_t *mask)
 {
-    Runs runs = {0};
+    Runs runs = {0}, spare = {0};
     Grain grain = {.darkness = darkness, .height = height, .width = width, .half = half, .most = texture,
                    .faintest = (uint8_t)faintest};
     uint8_t *near = malloc((size_t)(2 * width + 1)), *grained = near + width, *has = 0;
@@ -660,8 +678,8 @@ int find_strokes(
             for (int64_t x = 0; x < width; x++) grained[x] = top[x] | (uint8_t)-grainy[x];
             top = grained;
         }
-        mark_row(own, width, paper, 0, near);
-        failed = !add_strokes(&runs, own, top, near, shares, (int32_t)y, width, ink + y * width,
+        mark_row(own, width, paper, near);
+        failed = !add_strokes(&runs, &spare, own, top, near, shares, (int32_t)y, width, ink + y * width,
                               mask + y * width);
     }
     if (!failed) {
@@ -685,6 +703,7 @@ int find_strokes(
     grain_free(&grain);
     free(near);
     runs_free(&runs);
+    runs_free(&spare);
     return !failed;
 }
 

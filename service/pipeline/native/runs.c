@@ -33,14 +33,11 @@ static inline uint64_t bits_of(const uint8_t *bytes)
 /* 64 bytes at most, 0 or 1 each, as bits; most bytes are zero. */
 static inline uint64_t many_bits(const uint8_t *bytes, int64_t count)
 {
-    uint64_t bits = 0, eight[8], any = 0;
-    if (count < 64) {
-        for (int64_t i = 0; i < count; i++) bits |= (uint64_t)(bytes[i] != 0) << i;
-        return bits;
-    }
-    memcpy(eight, bytes, sizeof eight);
-    for (int i = 0; i < 8; i++) any |= eight[i];
-    for (int i = 0; i < 8 && any; i++) bits |= bits_of(bytes + 8 * i) << 8 * i;
+    uint64_t bits = 0;
+    int64_t i = 0;
+    if (count == 64 && are_zero(bytes)) return 0;
+    for (; i + 8 <= count; i += 8) bits |= bits_of(bytes + i) << i;
+    for (; i < count; i++) bits |= (uint64_t)(bytes[i] != 0) << i;
     return bits;
 }
 

@@ -42,6 +42,17 @@ static inline int64_t runs_next(const uint8_t *row, int64_t x, int64_t width, in
     return x;
 }
 
+/* Whether 64 bytes are zero. */
+static inline int are_zero(const uint8_t *bytes)
+{
+    uint64_t any = 0, eight;
+    for (int i = 0; i < 64; i += 8) {
+        memcpy(&eight, bytes + i, 8);
+        any |= eight;
+    }
+    return !any;
+}
+
 typedef struct {
     int32_t y, x0, x1, parent; /* x1: one past the last */
 } Run;

@@ -4,6 +4,7 @@ One lies along a row or a column of the scan, from edge to edge, which no stroke
 of a form does. What it crosses is carried on from either side.
 """
 
+import math
 from typing import Final
 
 import cv2
@@ -51,9 +52,9 @@ def _streaks(grey: _Bytes) -> list[tuple[int, int]]:
     rows = np.ascontiguousarray(grey[places])
     beside = cv2.morphologyEx(rows, cv2.MORPH_CLOSE, np.ones((1, _WIDEST + 1), np.uint8))
     # Where a streak meets writing it is not told from that.
-    paper = beside >= percentile(rows, 50) - _PAPER
-    count = paper.sum(axis=0)
-    dark = (paper & (cv2.subtract(beside, rows) >= _DARKER)).sum(axis=0) >= _SHARE * count
+    paper = beside >= max(math.ceil(percentile(rows, 50) - _PAPER), 0)
+    count = _count(paper)
+    dark = _count(paper & (cv2.subtract(beside, rows) >= _DARKER)) >= _SHARE * count
     dark &= count >= _SEEN * _PLACES
     frame = max(round(_FRAME * width), _WIDEST)
     dark[:frame] = dark[-frame:] = False
@@ -61,6 +62,12 @@ def _streaks(grey: _Bytes) -> list[tuple[int, int]]:
     # The first end is the last column before a streak, the second its own last one.
     streaks = [(before + 1 - _EDGE, last + _EDGE) for before, last in ends]
     return streaks if len(streaks) <= _MOST else []
+
+
+def _count(marks: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """How many pixels of each column are marked, bool [H, W]; i32 [W]."""
+    counts = cv2.reduce(marks.view(np.uint8), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    return np.asarray(counts[0], np.int32)
 
 
 def _carry_on(image: _Bytes, first: int, last: int) -> None:

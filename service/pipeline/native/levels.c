@@ -5,6 +5,12 @@
 
 enum { VALUES = 256 };
 
+/* Whether all bytes of a word are the same. */
+static inline int are_alike(uint64_t word)
+{
+    return word == (word >> 8 | word << 56);
+}
+
 /* How often each value occurs in an image whose rows and columns are `down` and `along` bytes apart,
  * i64[256]. */
 void histogram(
@@ -13,17 +19,17 @@ void histogram(
     uint32_t part[4][VALUES] = {{0}};
     for (int64_t y = 0; y < height; y++, values += down) {
         int64_t i = 0;
-        for (; along == 1 && i + 8 <= width; i += 8) {
-            uint64_t eight, many[4];
-            for (; i + 32 <= width; i += 32) { /* most of a page is paper */
-                memcpy(many, values + i, 32);
-                if (many[0] | many[1] | many[2] | many[3]) break;
-                part[0][0] += 32;
+        for (; along == 1 && i + 32 <= width; i += 32) { /* most of a page is paper */
+            uint64_t many[4];
+            memcpy(many, values + i, 32);
+            if (are_alike(many[0]) && !((many[0] ^ many[1]) | (many[0] ^ many[2]) | (many[0] ^ many[3]))) {
+                part[0][values[i]] += 32;
+                continue;
             }
-            if (i + 8 > width) break;
-            memcpy(&eight, values + i, 8);
-            if (eight == 0) { part[0][0] += 8; continue; }
-            for (int k = 0; k < 8; k++) part[k & 3][values[i + k]]++;
+            for (int64_t k = i; k < i + 32; k += 8) {
+                if (are_alike(many[(k - i) / 8])) part[0][values[k]] += 8;
+                else for (int64_t x = k; x < k + 8; x++) part[x & 3][values[x]]++;
+            }
         }
         for (; i < width; i++) part[i & 3][values[i * along]]++;
     }

@@ -115,6 +115,7 @@ static int32_t root_of(int32_t *parent, int32_t i)
 /* Whether two marks are neighbours in a word: near, on a line, and of like height. */
 static int same_word(const int32_t *a, const int32_t *b)
 {
+    if (b[1] >= a[3] || b[3] <= a[1]) return 0; /* most of a page */
     double high_a = a[3] - a[1], high_b = b[3] - b[1];
     double lower = high_a < high_b ? high_a : high_b, taller = larger(high_a, high_b);
     double overlap = (a[3] < b[3] ? a[3] : b[3]) - (a[1] > b[1] ? a[1] : b[1]);
@@ -138,7 +139,7 @@ static void find_neighbours(Words *words)
         float high = (float)(a[3] - a[1]), nearest = FAR;
         for (int64_t j = 0; j < count; j++) {
             const int32_t *b = words->box + 4 * j;
-            if (b[0] <= a[0] || b[2] <= a[2]) continue;
+            if (b[0] <= a[0] || b[2] <= a[2] || b[1] >= a[3] || b[3] <= a[1]) continue;
             float other = (float)(b[3] - b[1]), gap = (float)(b[0] - a[2]);
             float lower = high < other ? high : other, taller = high > other ? high : other;
             float overlap = (float)((a[3] < b[3] ? a[3] : b[3]) - (a[1] > b[1] ? a[1] : b[1]));

@@ -181,6 +181,7 @@ class _Examples(CalibrationDataReader):  # type: ignore[misc]
 def _quantized(model: onnx.ModelProto, seen: str, examples: Sequence[Bytes]) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         before, after = Path(scratch) / "before.onnx", Path(scratch) / "after.onnx"
+        _take_quotient_in(model.graph)
         onnx.save(model, str(before))
         quantize_static(
             str(before), str(after), _Examples(seen, examples),
@@ -189,6 +190,23 @@ def _quantized(model: onnx.ModelProto, seen: str, examples: Sequence[Bytes]) -> 
             nodes_to_exclude=_single(model.graph.node), calibrate_method=CalibrationMethod.MinMax,
         )  # fmt: skip
         return onnx.load(str(after))
+
+
+def _take_quotient_in(graph: onnx.GraphProto) -> None:
+    """Divide the weights of a convolution in place of all that it sees."""
+    held = {one.name: one for one in graph.initializer}
+    conv = next(node for node in graph.node if node.op_type in _COUNTED)
+    divided = next((node for node in graph.node if conv.input[0] in node.output), None)
+    if divided is None or divided.op_type != "Div" or divided.input[1] not in held:
+        return
+    weights, quotient = (
+        onnx.numpy_helper.to_array(held[name]) for name in (conv.input[1], divided.input[1])
+    )
+    held[conv.input[1]].CopyFrom(onnx.numpy_helper.from_array(weights / quotient, conv.input[1]))
+    conv.input[0] = divided.input[0]
+    graph.node.remove(divided)
+    if not any(divided.input[1] in node.input for node in graph.node):
+        graph.initializer.remove(held[divided.input[1]])
 
 
 def _single(nodes: Sequence[onnx.NodeProto]) -> list[str]:

@@ -29,7 +29,7 @@ UNIT: Final = 20.0
 """Pixels of the line to 1 of an offset: half of a character's height."""
 
 NETWORK: Final = Path(__file__).parent / "centres.onnx"
-SHA256: Final = "c6a26c4132cc93caeac7ed6d4e52b5b2cd68e04642e707ac87b04ce51c62a1d5"
+SHA256: Final = "63f2efb60befee24305875a935a3293042c150adc67872adefb3652a277b3cf5"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ LAYERS: Final = 4
 """Ink, darkness, and where on the page a pixel is: from the left, from above."""
 
 NETWORK: Final = Path(__file__).parent / "field_map.onnx"
-SHA256: Final = "e1f5341d42f32b9bd0e84bbea441300be6a29dd9027daf6279df6354bfc686a1"
+SHA256: Final = "f5ce8a5ef6bc21a05b0adee7af5e3af53bd75720586d2928efb5cd5b1681249a"
 
 _AREA: Final = 400 * 176
 _MOST: Final = 800

@@ -37,6 +37,7 @@ from service.pipeline.segment import normalise_line, segment_fields
 from service.pipeline.swept import padded
 from training.encode import OWN_LIMITS, png
 from training.export import choice_of
+from training.lanes import pair_columns
 from training.strips import cut_strips, zone_strip
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque
@@ -182,6 +183,7 @@ def _quantized(model: onnx.ModelProto, seen: str, examples: Sequence[Bytes]) -> 
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         before, after = Path(scratch) / "before.onnx", Path(scratch) / "after.onnx"
         _take_quotient_in(model.graph)
+        pair_columns(model.graph)
         onnx.save(model, str(before))
         quantize_static(
             str(before), str(after), _Examples(seen, examples),
@@ -189,7 +191,31 @@ def _quantized(model: onnx.ModelProto, seen: str, examples: Sequence[Bytes]) -> 
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
             nodes_to_exclude=_single(model.graph.node), calibrate_method=CalibrationMethod.MinMax,
         )  # fmt: skip
-        return onnx.load(str(after))
+        done = onnx.load(str(after))
+        _shuffle_bytes(done.graph)
+        return done
+
+
+def _shuffle_bytes(graph: onnx.GraphProto) -> None:
+    """Have pixels shuffled as the bytes that they are, before and behind."""
+    made = {name: node for node in graph.node for name in node.output}
+    for shuffled in [node for node in graph.node if node.op_type == "DepthToSpace"]:
+        before = made[shuffled.input[0]]
+        behind = [node for node in graph.node if shuffled.output[0] in node.input]
+        kinds = [node.op_type for node in (before, *behind)]
+        if kinds == ["DequantizeLinear", "QuantizeLinear"] and _scale(graph, before) == _scale(
+            graph, behind[0]
+        ):
+            shuffled.input[0] = before.input[0]
+            shuffled.output[0] = behind[0].output[0]
+            graph.node.remove(before)
+            graph.node.remove(behind[0])
+
+
+def _scale(graph: onnx.GraphProto, node: onnx.NodeProto) -> list[float]:
+    """Scale and zero point of a node that brings numbers to bytes, or back."""
+    held = {one.name: one for one in graph.initializer}
+    return [float(onnx.numpy_helper.to_array(held[name])) for name in node.input[1:]]
 
 
 def _take_quotient_in(graph: onnx.GraphProto) -> None:

@@ -29,7 +29,7 @@ UNIT: Final = 20.0
 """Pixels of the line to 1 of an offset: half of a character's height."""
 
 NETWORK: Final = Path(__file__).parent / "centres.onnx"
-SHA256: Final = "63f2efb60befee24305875a935a3293042c150adc67872adefb3652a277b3cf5"
+SHA256: Final = "0c9cebbb4b1bdc3094e9dba9fea178d8257c3770fbe528dc413b03843d200915"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ LAYERS: Final = 4
 """Ink, darkness, and where on the page a pixel is: from the left, from above."""
 
 NETWORK: Final = Path(__file__).parent / "field_map.onnx"
-SHA256: Final = "f5ce8a5ef6bc21a05b0adee7af5e3af53bd75720586d2928efb5cd5b1681249a"
+SHA256: Final = "2a9aacadd554064387f0ce3937d98e56c31004c96bdd1c3b60d36247faeb6f79"
 
 _AREA: Final = 400 * 176
 _MOST: Final = 800

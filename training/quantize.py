@@ -37,7 +37,7 @@ from service.pipeline.segment import normalise_line, segment_fields
 from service.pipeline.swept import padded
 from training.encode import OWN_LIMITS, png
 from training.export import choice_of
-from training.lanes import pair_columns
+from training.lanes import fill_channels, pair_columns
 from training.strips import cut_strips, zone_strip
 from training.synth.bank import GlyphBank
 from training.synth.cheque import make_cheque
@@ -184,6 +184,7 @@ def _quantized(model: onnx.ModelProto, seen: str, examples: Sequence[Bytes]) -> 
         before, after = Path(scratch) / "before.onnx", Path(scratch) / "after.onnx"
         _take_quotient_in(model.graph)
         pair_columns(model.graph)
+        fill_channels(model.graph)
         onnx.save(model, str(before))
         quantize_static(
             str(before), str(after), _Examples(seen, examples),
@@ -240,7 +241,7 @@ def _single(nodes: Sequence[onnx.NodeProto]) -> list[str]:
     last layer and all behind it, and what eight bits make no faster."""
     counted = [number for number, node in enumerate(nodes) if node.op_type in _COUNTED]
     first = counted[0] + 1
-    while nodes[first].op_type in ("Relu", "MaxPool"):
+    while nodes[first].op_type in ("Relu", "MaxPool", "Slice"):
         first += 1
     return [
         node.name

@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from training.lanes import pair_columns
+from training.lanes import fill_channels, pair_columns
 
 
-def _graph(first: nn.Conv2d, second: nn.Conv2d, *, both_seen: bool = False) -> onnx.ModelProto:
+def _graph(
+    first: nn.Conv2d, second: nn.Conv2d, *, both_seen: bool = False, pooled: bool = False
+) -> onnx.ModelProto:
     def conv(name: str, of: nn.Conv2d, x: str, y: str) -> onnx.NodeProto:
         pads = [*of.padding, *of.padding]  # type: ignore[misc]
         return onnx.helper.make_node(
@@ -21,8 +23,13 @@ def _graph(first: nn.Conv2d, second: nn.Conv2d, *, both_seen: bool = False) -> o
     nodes = [
         conv("first", first, "x", "found"),
         onnx.helper.make_node("Relu", ["found"], ["above"]),
-        conv("second", second, "above", "y"),
+        conv("second", second, "largest" if pooled else "above", "y"),
     ]
+    if pooled:
+        pool = onnx.helper.make_node(
+            "MaxPool", ["above"], ["largest"], kernel_shape=(2, 2), strides=(2, 2)
+        )
+        nodes.insert(2, pool)
     ends = ["y"]
     if both_seen:
         nodes.append(onnx.helper.make_node("Neg", ["above"], ["z"]))
@@ -70,4 +77,27 @@ def test_other_convolutions_stay_as_they_are(channels: int, step: int, both_seen
     model = _graph(first, second, both_seen=both_seen)
     before = model.SerializeToString()
     pair_columns(model.graph)
+    assert model.SerializeToString() == before
+
+
+@pytest.mark.parametrize("channels", [24, 5])
+def test_empty_channels_change_nothing(channels: int) -> None:
+    torch.manual_seed(channels)
+    first = nn.Conv2d(2, channels, 3, padding=1)
+    second = nn.Conv2d(channels, 7, 3, padding=1)
+    before, after = (_graph(first, second, pooled=True) for _ in range(2))
+    fill_channels(after.graph)
+    assert after.graph.initializer[0].dims[0] == -(-channels // 16) * 16
+    x = np.random.default_rng(0).random((1, 2, 36, 40), np.float32)
+    np.testing.assert_allclose(_run(after, x), _run(before, x), atol=1e-6)
+
+
+@pytest.mark.parametrize(("channels", "pooled"), [(32, True), (24, False)])
+def test_channels_that_are_whole_vectors_or_not_pooled_are_not_filled(
+    channels: int, *, pooled: bool
+) -> None:
+    first = nn.Conv2d(2, channels, 3, padding=1)
+    model = _graph(first, nn.Conv2d(channels, 7, 3, padding=1), pooled=pooled)
+    before = model.SerializeToString()
+    fill_channels(model.graph)
     assert model.SerializeToString() == before

@@ -66,9 +66,14 @@ def measure_signs(
     bare = not cents and not re.search(r"\d[.,]\d", reading.text)
     plain = max(1, len(digits) - _NUMBER) if bare and len(digits) >= _LONG else 0
     unplaced = max(0.0, 1 - place / _PLACED)
-    zeros = re.match(r"\D*0\d", reading.text) is not None
+    zeros = begins_with_zero(reading)
     unsaid = max(0.0, 1 - said / _SAID)
     return tuple(map(float, (before, after, within, not cents, plain, unplaced, zeros, unsaid)))
+
+
+def begins_with_zero(reading: Interpretation) -> bool:
+    """Whether a reading begins with a zero and another digit; the zero may be a sign before it."""
+    return re.match(r"\D*0\d", reading.text) is not None
 
 
 def line_of(boxes: NDArray[np.floating]) -> tuple[float, float, float]:

@@ -20,6 +20,7 @@ from service.pipeline.cents import split_raised_cents
 from service.pipeline.chain import against_none, forward_of_all, recognition_graph
 from service.pipeline.currency_sign import sign_before
 from service.pipeline.decision import posterior
+from service.pipeline.doubts import begins_with_zero
 from service.pipeline.field import (
     APART_CENTS_PENALTY,
     Box,
@@ -250,13 +251,13 @@ class Eye:
         every = list(range(len(sight.fields)))
         alone = None if field_only or len(every) == 1 else _alone(sight.fields)
         if alone is not None:
-            every = [alone, *(number for number in every if number != alone)]
+            every = [alone, *(one for one in every if one != alone)]
             self._read(sight, every[:1], grammar, clock)
-            rest = [mass for number, mass in sight.masses.items() if number != alone]
+            rest = [mass for one, mass in sight.masses.items() if one != alone]
             others = forward_of_all(rest, self.card.null_penalty)
             if sight.masses[alone] <= others - math.log(_SURE_OF_FIELD):
                 seen = self._seen(sight, grammar, clock, number)
-                if seen.posterior >= _SURE_OF_AMOUNT:
+                if seen.posterior >= _SURE_OF_AMOUNT and not begins_with_zero(seen.found[0]):
                     return seen
         self._read(sight, every, grammar, clock)
         return self._seen(sight, grammar, clock, number)

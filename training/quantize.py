@@ -29,12 +29,12 @@ from onnxruntime.quantization import (
 
 from service.errors import InputError
 from service.pipeline import centres, field_map
-from service.pipeline.card import EIGHT_BITS, MODEL, SWEPT, card_text, load_card
+from service.pipeline.card import EIGHT_BITS, MODEL, SWEPT, load_card, write_card
 from service.pipeline.centres import seen_lines
 from service.pipeline.field_map import page_layers
-from service.pipeline.recognize import session_of
+from service.pipeline.recognize import padded, session_of
 from service.pipeline.segment import normalise_line, segment_fields
-from service.pipeline.swept import padded
+from service.pipeline.swept import STEP as SWEPT_STEP
 from training.encode import OWN_LIMITS, png
 from training.export import choice_of
 from training.lanes import fill_channels, pair_columns
@@ -55,7 +55,11 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """What the networks see of some images, as they are called with it."""
+    """What the networks see of some images, as they are called with it, all u8.
+
+    crops: [N, 32, 32] of an image's segments; strips: [1, LAYERS, 36, W] of a field; lines: [1,
+    ROWS, W] of a zone; pages: [1, LAYERS, H, W].
+    """
 
     crops: list[Bytes] = field(default_factory=list)
     strips: list[Bytes] = field(default_factory=list)
@@ -85,7 +89,7 @@ def examples_of(model: Path, images: Iterable[bytes], *, field_only: bool = Fals
             if line is not None:
                 found.lines.append(seen_lines(line.ink, line.centre)[0])
         strips = [zone_strip(ink, one) for one in fields]
-        found.strips.extend(padded(one) for one in strips if one.shape[2])
+        found.strips.extend(padded(one, SWEPT_STEP) for one in strips if one.shape[2])
         if not field_only:
             found.pages.append(page_layers(ink)[0][None])
     if not found.crops:
@@ -111,7 +115,7 @@ def quantize_model(folder: Path, examples: Examples) -> dict[str, float]:
     """Put a model's networks in eight bits beside those that were trained, and into its card.
 
     Returns the root mean square of what that changes of each network's penalties below 3 nats, on
-    the examples.
+    the examples, by the network's file. Raises ValueError where they lack what a network sees.
     """
     before = {MODEL: ("crops", examples.crops), SWEPT: ("strips", examples.strips)}
     card = json.loads((folder / "card.json").read_text())
@@ -123,14 +127,15 @@ def quantize_model(folder: Path, examples: Examples) -> dict[str, float]:
         held[EIGHT_BITS[name]] = _digest(folder / EIGHT_BITS[name])
         changed[name] = _difference(folder / name, folder / EIGHT_BITS[name], seen, own)
     card["quantized"] = held
-    part = folder / "card.part"
-    part.write_text(card_text(card))
-    part.replace(folder / "card.json")
+    write_card(folder, card)
     return changed
 
 
 def quantize_shared(examples: Examples) -> dict[str, str]:
-    """Write the two networks of the service's code in eight bits; their sha256 by name."""
+    """Write the two networks of the service's code in eight bits; their sha256 by name.
+
+    Raises ValueError without an example of a line and of a page.
+    """
     seen = {
         centres.NETWORK: ("lines", examples.lines),
         field_map.NETWORK: ("pages", examples.pages),

@@ -360,11 +360,7 @@ def parse_calibration(raw: dict[str, Any]) -> Calibration:
 
 def recalibrate(folder: Path, *fitted: Fitted) -> None:
     """Put other calibrations, and what samples they come from, into the card of a model."""
-    path = folder / "card.json"
-    card = _with(json.loads(path.read_text()), fitted)
-    part = path.with_suffix(".part")
-    part.write_text(card_text(card))
-    part.replace(path)
+    write_card(folder, _with(json.loads((folder / "card.json").read_text()), fitted))
 
 
 def write_record_rule(folder: Path, rule: RecordRule, source: dict[str, Any]) -> None:
@@ -380,15 +376,19 @@ def write_doubts(folder: Path, doubts: Doubts, source: dict[str, Any]) -> None:
 
 
 def _write_fit(folder: Path, name: str, fit: dict[str, Any], source: dict[str, Any]) -> None:
-    path = folder / "card.json"
-    card = json.loads(path.read_text())
+    card = json.loads((folder / "card.json").read_text())
     card[name] = fit
     sources = card.get("calibrated_on")
     kept = sources if isinstance(sources, dict) else {}
     card["calibrated_on"] = {**kept, name: source}
-    part = path.with_suffix(".part")
+    write_card(folder, card)
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Put a card, as JSON has it, in place of a model's: all of it or nothing is written."""
+    part = folder / "card.part"
     part.write_text(card_text(card))
-    part.replace(path)
+    part.replace(folder / "card.json")
 
 
 def write_version(model: Path, to: Path, *fitted: Fitted) -> None:

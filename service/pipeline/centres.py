@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
 from service.errors import ModelError
-from service.pipeline.recognize import session_of
+from service.pipeline.recognize import padded, session_of
 
 ROWS: Final = 64
 """Rows of a line that the network sees, half of them above its middle."""
@@ -59,9 +59,7 @@ def seen_lines(ink: NDArray[np.uint8], centre: float) -> tuple[NDArray[np.uint8]
     """A line as the network is called with it, u8 [1, ROWS, W], W a multiple of STEP, and the row
     of the line that is its first."""
     seen, top = line_rows(ink, centre)
-    lines = np.zeros((1, ROWS, -(-seen.shape[1] // STEP) * STEP), np.uint8)
-    lines[0, :, : seen.shape[1]] = seen
-    return lines, top
+    return padded(seen, STEP), top
 
 
 def line_rows(image: NDArray[np.uint8], centre: float) -> tuple[NDArray[np.uint8], int]:

@@ -44,6 +44,14 @@ class OnnxRecognizer:
         return np.asarray(result, np.float32)
 
 
+def padded(image: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    """An image, u8 [..., W], as a call has it: u8 [1, ..., W up to a multiple of step]."""
+    width = image.shape[-1]
+    wide = np.zeros((1, *image.shape[:-1], -(-width // step) * step), np.uint8)
+    wide[0, ..., :width] = image
+    return wide
+
+
 def session_of(folder: Path, name: str) -> ort.InferenceSession:
     """A network of a model's folder, to be run on one CPU thread; raises ModelError."""
     options = ort.SessionOptions()

@@ -16,13 +16,15 @@ from service.pipeline.automaton import Grammar, reweighted
 from service.pipeline.card import SWEPT
 from service.pipeline.chain import Entrances, against_none, forward_of_all, normalised
 from service.pipeline.field import FieldCandidate
-from service.pipeline.recognize import session_of
+from service.pipeline.recognize import padded, session_of
 from service.pipeline.search import forward_by_field
 from service.pipeline.strip import LAYERS, STRIP_HEIGHT
 from service.pipeline.sweep import Lattice
 
 COLUMNS = 4
 """Columns of a strip to one output."""
+STEP = 2 * COLUMNS
+"""A strip that the network is called with is as wide as a multiple of so many columns."""
 # A column that says a symbol with less than this probability says none.
 _SILENT = 1e-5
 # No strip is an amount with more certainty than this leaves.
@@ -58,16 +60,8 @@ class SweptNetwork:
         """
         if strip.shape[2] == 0:
             return np.zeros((0, self._session.get_outputs()[0].shape[-1]), np.float32)
-        (result,) = self._session.run(None, {"strips": padded(strip)})
+        (result,) = self._session.run(None, {"strips": padded(strip, STEP)})
         return np.asarray(result[0], np.float32)
-
-
-def padded(strip: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A strip as the network is called with it, u8 [1, LAYERS, 36, W], W a multiple of 8."""
-    width = strip.shape[2]
-    wide = np.zeros((1, *strip.shape[:2], -(-width // (2 * COLUMNS)) * 2 * COLUMNS), np.uint8)
-    wide[0, :, :, :width] = strip
-    return wide
 
 
 def swept_lattice(
